@@ -1,0 +1,30 @@
+//! nam: network-attached memory. (The map of the crate is written with its last module.)
+#![warn(missing_docs)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    clippy::iter_over_hash_type,
+    clippy::print_stdout
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a test says what is wrong by panicking"
+    )
+)]
+
+pub mod coding;
+pub mod delta;
+pub mod ids;
+pub mod limits;
+pub mod schema;
+pub mod time;

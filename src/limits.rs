@@ -1,0 +1,91 @@
+//! Every cap, its unit, why it is so, and what happens when it is reached.
+//!
+//! Bytes from outside are hostile and every queue is bounded: this file is the one list of those bounds. Source: own
+//! reasoning and the measurements that `ARCHITECTURE.md` names.
+
+/// Nesting of values and deltas, in frames. Beyond it a decoder answers `TooDeep`; keeps recursion off the end of the stack.
+pub const DEPTH_MAX: u16 = 64;
+
+/// Bytes of a class name or an object key. Beyond it the call is `Invalid`.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// Bytes of one encoded schema. Beyond it the registration is refused.
+pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+
+/// Structs and enums in one schema. Beyond it the registration is refused.
+pub const SCHEMA_TYPES_MAX: usize = 4_096;
+
+/// Fields of one struct or variant, variants of one enum. Beyond it the registration is refused.
+pub const SCHEMA_MEMBERS_MAX: usize = 4_096;
+
+/// Bytes of one opaque leaf (`#[nam(leaf)]`) or map key: it is shipped as a whole, so it must fit a record. Beyond it the commit is `Limit`.
+pub const LEAF_BYTES_MAX: usize = 32 * 1024;
+
+/// Encoded bytes of one object, default. Beyond it the commit is refused with `Limit`, the object stays as it was.
+pub const OBJECT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Encoded bytes of one delta that changes an existing object. Beyond it the commit is refused with `Limit`.
+pub const DELTA_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a delta inside a record of an ordered stream; a larger one travels as a bulk transfer, so that it delays nobody.
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of one record of an ordered stream: an inline delta and its header. Beyond it the link is closed.
+pub const RECORD_BYTES_MAX: usize = INLINE_BYTES_MAX + 1_024;
+
+/// Bytes of one segment of a bulk transfer, and of the work of one call of a core. An entry that alone is larger makes its segment larger.
+pub const SEGMENT_BYTES_MAX: usize = 256 * 1024;
+
+/// Segments of one transfer that the receiver has not confirmed; the sender waits beyond it (1 MiB in flight a transfer).
+pub const SEGMENTS_UNCONFIRMED_MAX: u32 = 4;
+
+/// Transfers from the repository to one node at a time (4 MiB of segments); further pulls wait in their node's queue.
+pub const TRANSFERS_MAX: usize = 4;
+
+/// Bytes on the ordered stream to one node that the node has not confirmed; beyond it changes wait, merged, in the dirty queue.
+pub const UNCONFIRMED_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes a node consumes before it confirms them on the control stream.
+pub const CREDIT_BYTES: usize = 64 * 1024;
+
+/// Cells judged in one call of a core; a larger commit is judged in steps.
+pub const STEP_CELLS_MAX: usize = 1_000;
+
+/// Bytes of commits after which an open frame is sealed although another is still being written.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Commits of one node to one shard without an acknowledged outcome (exactly-once table); further commits wait on the node.
+pub const COMMITS_UNACKNOWLEDGED_MAX: usize = 1_024;
+
+/// Milliseconds that the outcomes of a disconnected node are remembered; also the longest a client may retry.
+pub const OUTCOMES_KEPT_MS: u64 = 10 * 60 * 1_000;
+
+/// Bytes of remote deltas that wait in a slot while a guard pins its value or a snapshot is loading; beyond it the replica turns stale and pulls.
+pub const SLOT_QUEUE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of stamps a document keeps before its horizon moves, unless a quarter of the object is more.
+pub const STAMP_BYTES_MIN: usize = 64 * 1024;
+
+/// Nodes connected to one shard, default. Beyond it a HELLO is refused with `Limit`.
+pub const NODES_MAX: usize = 10_000;
+
+/// Objects of one shard, default. Beyond it a creation is refused with `Limit`.
+pub const OBJECTS_MAX: usize = 10_000_000;
+
+/// Objects one node may hold in one shard, default. Beyond it an open is refused with `Limit`.
+pub const SUBSCRIPTIONS_MAX: usize = 1_000_000;
+
+/// Classes registered with one shard. Beyond it a registration is refused with `Limit`.
+pub const CLASSES_MAX: usize = 4_096;
+
+/// Requests (open, pull, destroy, keys) of one node that wait for an answer; further ones wait on the node.
+pub const REQUESTS_MAX: usize = 65_536;
+
+/// Events that wait for one watcher; beyond it the watcher gets `Lagged` and goes on with the newest.
+pub const WATCH_EVENTS_MAX: usize = 64;
+
+/// Runs of an update's closure before `Conflict`.
+pub const UPDATE_TRIES_MAX: u32 = 16;
+
+/// Unread bytes pushed to one holder of one object before it gets a stale notice instead (60 B are added a record for its packet).
+pub const UNREAD_BYTES_MAX: usize = 16 * 1024;
