@@ -28,3 +28,4 @@ pub mod ids;
 pub mod limits;
 pub mod schema;
 pub mod time;
+pub mod wire;

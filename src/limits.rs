@@ -9,8 +9,8 @@ pub const DEPTH_MAX: u16 = 64;
 /// Bytes of a class name or an object key. Beyond it the call is `Invalid`.
 pub const NAME_BYTES_MAX: usize = 256;
 
-/// Bytes of one encoded schema. Beyond it the registration is refused.
-pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of one encoded schema: it travels in one record. Beyond it the registration is refused.
+pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 
 /// Structs and enums in one schema. Beyond it the registration is refused.
 pub const SCHEMA_TYPES_MAX: usize = 4_096;

@@ -1,0 +1,366 @@
+//! Records from a node to a repository, on the control stream.
+//!
+//! A link starts with a greeting, then the schemas, then what the node still holds (each a `Resume`, then `ResumeEnd`),
+//! then its commits without an outcome in the order of their sequences; only then anything else. Invariant: a commit
+//! names an object by alias alone, which is safe because an alias is not reused while a node can still mean the old
+//! object by it. Source: `docs/wire.md` §6.3.
+
+use super::RawRecord;
+use super::framing::{EXTENDED, append, append_extended};
+use super::to_node::{read_birth, read_bool, write_birth};
+use crate::coding::{DecodeError, Reader, Writer};
+use crate::ids::{Alias, Birth, NodeId, RequestId, Sequence, TransferId, Version};
+use crate::limits::NAME_BYTES_MAX;
+
+/// A record from a node to a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToRepository<'a> {
+    /// Changes one object.
+    Commit {
+        /// Its number among the node's commits to this shard.
+        sequence: Sequence,
+        /// The lowest number whose outcome the node has not seen; at most `sequence`.
+        unacked: Sequence,
+        /// The object.
+        alias: Alias,
+        /// The version the change was made on.
+        base: Version,
+        /// Whether anything newer in the object conflicts.
+        is_isolated: bool,
+        /// An edit body of the root struct, operations allowed.
+        delta: &'a [u8],
+    },
+    /// The node is done with this many bytes of records.
+    Credit {
+        /// Bytes since the last credit.
+        bytes: u64,
+    },
+    /// Asks for what changed.
+    Pull {
+        /// Names the answer.
+        request: RequestId,
+        /// The object.
+        alias: Alias,
+        /// Which object of that alias.
+        birth: Birth,
+        /// `None`: from where the stream of records stands. Else the node dropped records after this version, and
+        /// drops all about this object until the answer.
+        rewind: Option<Version>,
+    },
+    /// The segment was taken; another may follow.
+    SegmentTaken {
+        /// The repository's transfer.
+        transfer: TransferId,
+        /// The segment.
+        index: u32,
+    },
+    /// What was pushed for the object has been read: it is worth pushing.
+    Read {
+        /// The object.
+        alias: Alias,
+    },
+    /// The node holds the object no longer; answers `Gone` too.
+    Close {
+        /// The object.
+        alias: Alias,
+    },
+    /// Greets: the first record of a link.
+    Hello {
+        /// The version of the protocol, [`PROTOCOL`](super::PROTOCOL).
+        protocol: u32,
+        /// Who speaks.
+        node: NodeId,
+    },
+    /// Presents a class.
+    Register {
+        /// Its schema, encoded.
+        schema: &'a [u8],
+    },
+    /// Asks for an object.
+    Open {
+        /// Names the answer.
+        request: RequestId,
+        /// Its class.
+        class: &'a str,
+        /// Its key.
+        key: &'a str,
+        /// What the node has of it.
+        held: Option<(Birth, Version)>,
+    },
+    /// Creates an object, unless there is one of that name.
+    Create {
+        /// Its number among the node's commits to this shard.
+        sequence: Sequence,
+        /// The lowest number whose outcome the node has not seen.
+        unacked: Sequence,
+        /// Its class.
+        class: &'a str,
+        /// Its key.
+        key: &'a str,
+        /// Its value.
+        value: CreationValue<'a>,
+    },
+    /// A commit whose delta comes in segments, slices of one delta.
+    BulkCommit {
+        /// Its number among the node's commits to this shard.
+        sequence: Sequence,
+        /// The lowest number whose outcome the node has not seen.
+        unacked: Sequence,
+        /// The object.
+        alias: Alias,
+        /// The version the change was made on.
+        base: Version,
+        /// Whether anything newer in the object conflicts.
+        is_isolated: bool,
+        /// Names its segments.
+        transfer: TransferId,
+        /// Bytes of the delta.
+        bytes: u64,
+    },
+    /// Ends an object for good.
+    Destroy {
+        /// Its number among the node's commits to this shard.
+        sequence: Sequence,
+        /// The lowest number whose outcome the node has not seen.
+        unacked: Sequence,
+        /// The object.
+        alias: Alias,
+        /// Which object of that alias.
+        birth: Birth,
+    },
+    /// Asks for the keys of a class that start with `prefix`, in order, behind `after`.
+    Keys {
+        /// Names the answer.
+        request: RequestId,
+        /// The class.
+        class: &'a str,
+        /// What the keys start with.
+        prefix: &'a str,
+        /// The last key the node has seen; empty at the beginning.
+        after: &'a str,
+    },
+    /// Presents a replica that the node still holds from an earlier link.
+    Resume {
+        /// The object, as it was named.
+        alias: Alias,
+        /// Which object of that alias.
+        birth: Birth,
+        /// The version held.
+        version: Version,
+    },
+    /// Everything held was presented.
+    ResumeEnd,
+    /// The node leaves for good; its outcomes can be forgotten.
+    Goodbye,
+}
+
+/// The value of a creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreationValue<'a> {
+    /// Here: a delta from nothing.
+    Inline(&'a [u8]),
+    /// In segments, each a delta from nothing or on what the ones before made.
+    Transfer(TransferId),
+}
+
+impl<'a> ToRepository<'a> {
+    /// Appends the record to a stream.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Self::Commit { sequence, unacked, alias, base, is_isolated, delta } => append(out, 0, |w| {
+                write_sequence(sequence, unacked, w);
+                write_base(alias, base, is_isolated, w);
+                w.raw(delta);
+            }),
+            Self::Credit { bytes } => append(out, 1, |w| w.varint(bytes)),
+            Self::Pull { request, alias, birth, rewind } => append(out, 2, |w| {
+                w.varint(u64::from(request.0));
+                w.varint(u64::from(alias.0));
+                write_birth(birth, w);
+                if let Some(version) = rewind {
+                    w.varint(version.0);
+                }
+            }),
+            Self::SegmentTaken { transfer, index } => append(out, 3, |w| {
+                w.varint(u64::from(transfer.0));
+                w.varint(u64::from(index));
+            }),
+            Self::Read { alias } => append(out, 4, |w| w.varint(u64::from(alias.0))),
+            Self::Close { alias } => append(out, 5, |w| w.varint(u64::from(alias.0))),
+            _ => self.encode_extended(out),
+        }
+    }
+
+    fn encode_extended(&self, out: &mut Vec<u8>) {
+        match *self {
+            Self::Hello { protocol, node } => append_extended(out, 0, |w| {
+                w.varint(u64::from(protocol));
+                w.raw(&node.0.to_le_bytes());
+            }),
+            Self::Register { schema } => append_extended(out, 1, |w| w.raw(schema)),
+            Self::Open { request, class, key, held } => append_extended(out, 2, |w| {
+                w.varint(u64::from(request.0));
+                write_name(class, key, w);
+                if let Some((birth, version)) = held {
+                    write_birth(birth, w);
+                    w.varint(version.0);
+                }
+            }),
+            Self::Create { sequence, unacked, class, key, value } => append_extended(out, 3, |w| {
+                write_sequence(sequence, unacked, w);
+                write_name(class, key, w);
+                match value {
+                    CreationValue::Inline(delta) => {
+                        w.byte(0);
+                        w.raw(delta);
+                    }
+                    CreationValue::Transfer(transfer) => {
+                        w.byte(1);
+                        w.varint(u64::from(transfer.0));
+                    }
+                }
+            }),
+            Self::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes } => {
+                append_extended(out, 4, |w| {
+                    write_sequence(sequence, unacked, w);
+                    write_base(alias, base, is_isolated, w);
+                    w.varint(u64::from(transfer.0));
+                    w.varint(bytes);
+                });
+            }
+            Self::Destroy { sequence, unacked, alias, birth } => append_extended(out, 5, |w| {
+                write_sequence(sequence, unacked, w);
+                w.varint(u64::from(alias.0));
+                write_birth(birth, w);
+            }),
+            Self::Keys { request, class, prefix, after } => append_extended(out, 6, |w| {
+                w.varint(u64::from(request.0));
+                w.sized(class.as_bytes());
+                w.sized(prefix.as_bytes());
+                w.sized(after.as_bytes());
+            }),
+            Self::Resume { alias, birth, version } => append_extended(out, 7, |w| {
+                w.varint(u64::from(alias.0));
+                write_birth(birth, w);
+                w.varint(version.0);
+            }),
+            Self::ResumeEnd => append_extended(out, 8, |_| ()),
+            Self::Goodbye => append_extended(out, 9, |_| ()),
+            _ => {}
+        }
+    }
+
+    /// Understands a record.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`] of bytes that are not such a record.
+    pub fn decode(raw: RawRecord<'a>) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(raw.body);
+        let record = match raw.kind {
+            0 => {
+                let (sequence, unacked) = read_sequence(&mut r)?;
+                let (alias, base, is_isolated) = read_base(&mut r)?;
+                Self::Commit { sequence, unacked, alias, base, is_isolated, delta: r.take(r.left())? }
+            }
+            1 => Self::Credit { bytes: r.varint()? },
+            2 => Self::Pull {
+                request: RequestId(r.varint32()?),
+                alias: Alias(r.varint32()?),
+                birth: read_birth(&mut r)?,
+                rewind: if r.is_done() { None } else { Some(Version(r.varint()?)) },
+            },
+            3 => Self::SegmentTaken { transfer: TransferId(r.varint32()?), index: r.varint32()? },
+            4 => Self::Read { alias: Alias(r.varint32()?) },
+            5 => Self::Close { alias: Alias(r.varint32()?) },
+            EXTENDED => Self::decode_extended(&mut r)?,
+            kind => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(kind) }),
+        };
+        r.finish()?;
+        Ok(record)
+    }
+
+    fn decode_extended(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(match r.byte()? {
+            0 => Self::Hello { protocol: r.varint32()?, node: NodeId(u64::from_le_bytes(r.array()?)) },
+            1 => Self::Register { schema: r.take(r.left())? },
+            2 => {
+                let request = RequestId(r.varint32()?);
+                let (class, key) = read_name(r)?;
+                let held = if r.is_done() { None } else { Some((read_birth(r)?, Version(r.varint()?))) };
+                Self::Open { request, class, key, held }
+            }
+            3 => {
+                let (sequence, unacked) = read_sequence(r)?;
+                let (class, key) = read_name(r)?;
+                let value = if read_bool(r)? {
+                    CreationValue::Transfer(TransferId(r.varint32()?))
+                } else {
+                    CreationValue::Inline(r.take(r.left())?)
+                };
+                Self::Create { sequence, unacked, class, key, value }
+            }
+            4 => {
+                let (sequence, unacked) = read_sequence(r)?;
+                let (alias, base, is_isolated) = read_base(r)?;
+                let transfer = TransferId(r.varint32()?);
+                let bytes = r.varint()?;
+                Self::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes }
+            }
+            5 => {
+                let (sequence, unacked) = read_sequence(r)?;
+                Self::Destroy { sequence, unacked, alias: Alias(r.varint32()?), birth: read_birth(r)? }
+            }
+            6 => Self::Keys {
+                request: RequestId(r.varint32()?),
+                class: read_bounded(r)?,
+                prefix: read_bounded(r)?,
+                after: read_bounded(r)?,
+            },
+            7 => Self::Resume { alias: Alias(r.varint32()?), birth: read_birth(r)?, version: Version(r.varint()?) },
+            8 => Self::ResumeEnd,
+            9 => Self::Goodbye,
+            which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
+        })
+    }
+}
+
+fn write_sequence(sequence: Sequence, unacked: Sequence, w: &mut Writer) {
+    w.varint(sequence.0);
+    w.varint(sequence.0.saturating_sub(unacked.0));
+}
+
+fn read_sequence(r: &mut Reader<'_>) -> Result<(Sequence, Sequence), DecodeError> {
+    let sequence = r.varint()?;
+    let back = r.varint()?;
+    let unacked = sequence.checked_sub(back).ok_or(DecodeError::Unknown { what: "sequence", found: back })?;
+    Ok((Sequence(sequence), Sequence(unacked)))
+}
+
+/// Alias, then base << 1 | isolated: versions stay below 2^63.
+fn write_base(alias: Alias, base: Version, is_isolated: bool, w: &mut Writer) {
+    w.varint(u64::from(alias.0));
+    w.varint(base.0 << 1 | u64::from(is_isolated));
+}
+
+fn read_base(r: &mut Reader<'_>) -> Result<(Alias, Version, bool), DecodeError> {
+    let alias = Alias(r.varint32()?);
+    let base = r.varint()?;
+    Ok((alias, Version(base >> 1), base & 1 == 1))
+}
+
+fn write_name(class: &str, key: &str, w: &mut Writer) {
+    w.sized(class.as_bytes());
+    w.sized(key.as_bytes());
+}
+
+fn read_name<'a>(r: &mut Reader<'a>) -> Result<(&'a str, &'a str), DecodeError> {
+    Ok((read_bounded(r)?, read_bounded(r)?))
+}
+
+fn read_bounded<'a>(r: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let text = r.text()?;
+    if text.len() > NAME_BYTES_MAX {
+        return Err(DecodeError::Limit { what: "a name", found: text.len() as u64, max: NAME_BYTES_MAX as u64 });
+    }
+    Ok(text)
+}

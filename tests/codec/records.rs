@@ -1,0 +1,221 @@
+//! Records and segments: `docs/wire.md` §6.
+
+use bytes::Bytes;
+use nam::ids::{
+    Alias, Birth, CommitNumber, Epoch, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId, Version,
+};
+use nam::wire::{
+    CloseCode, CreationValue, FailureCode, Form, RawRecord, Records, Segment, ShardAddress, ToNode, ToRepository,
+};
+use proptest::prelude::*;
+
+fn birth() -> impl Strategy<Value = Birth> {
+    (any::<u64>(), any::<u64>()).prop_map(|(epoch, n)| Birth(CommitNumber { epoch: Epoch(epoch), n }))
+}
+
+/// Whatever a test case needs to borrow from.
+#[derive(Clone, Debug)]
+struct Parts {
+    a: u32,
+    b: u64,
+    c: u64,
+    birth: Birth,
+    flag: bool,
+    bytes: Vec<u8>,
+    texts: Vec<String>,
+}
+
+fn parts() -> impl Strategy<Value = Parts> {
+    let bytes = prop::collection::vec(any::<u8>(), 0..200);
+    let texts = prop::collection::vec(".{0,20}", 2..5);
+    (any::<u32>(), any::<u64>(), any::<u64>(), birth(), any::<bool>(), bytes, texts)
+        .prop_map(|(a, b, c, birth, flag, bytes, texts)| Parts { a, b, c, birth, flag, bytes, texts })
+}
+
+fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
+    let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
+    let (sequence, version, birth) = (Sequence(p.b), Version(p.c), p.birth);
+    let (delta, text) = (p.bytes.as_slice(), p.texts[0].as_str());
+    let forms = [
+        Form::Same,
+        Form::Delta { base: Version(p.b), delta },
+        Form::Loading { transfer, base: p.flag.then_some(version), bytes: p.b },
+    ];
+    let shards = vec![ShardAddress { shard: ShardId(7), epoch: Epoch(p.b), addresses: p.texts.clone() }];
+    let mut records = vec![
+        ToNode::Delta { alias, span: p.b.max(1), delta },
+        ToNode::Delta { alias, span: 1, delta },
+        ToNode::AsSent { sequence },
+        ToNode::Accepted { sequence, version },
+        ToNode::Stale { alias, version },
+        ToNode::Progress { frame: FrameNumber(p.b) },
+        ToNode::Conflict { sequence },
+        ToNode::Welcome { protocol: p.a, shard: ShardId(3), epoch: Epoch(p.b), lossy_epoch: Epoch(p.c), shards },
+        ToNode::Refused { code: CloseCode::from_number(p.a), text },
+        ToNode::Registered { class: text },
+        ToNode::SchemaRefused { class: text, text: &p.texts[1] },
+        ToNode::Missing { request },
+        ToNode::Failed { request, code: FailureCode::from_number(p.a), text },
+        ToNode::Gone { alias, birth, is_lost: p.flag },
+        ToNode::CommitRefused { sequence, code: FailureCode::from_number(p.a), text },
+        ToNode::Created { sequence, alias, birth },
+        ToNode::Exists { sequence },
+        ToNode::KeysPage { request, keys: p.texts.iter().map(String::as_str).collect(), is_last: p.flag },
+        ToNode::Resumed,
+        ToNode::SegmentTaken { transfer, index: p.a },
+    ];
+    for form in forms {
+        records.push(ToNode::Opened { request, alias, birth, version, form });
+        records.push(ToNode::Pulled { request, alias, version, form });
+    }
+    records
+}
+
+fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
+    let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
+    let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
+    let (base, birth, is_isolated) = (Version(p.b >> 1), p.birth, p.flag);
+    let (delta, class, key) = (p.bytes.as_slice(), p.texts[0].as_str(), p.texts[1].as_str());
+    vec![
+        ToRepository::Commit { sequence, unacked, alias, base, is_isolated, delta },
+        ToRepository::Credit { bytes: p.b },
+        ToRepository::Pull { request, alias, birth, rewind: None },
+        ToRepository::Pull { request, alias, birth, rewind: Some(base) },
+        ToRepository::SegmentTaken { transfer, index: p.a },
+        ToRepository::Read { alias },
+        ToRepository::Close { alias },
+        ToRepository::Hello { protocol: p.a, node: NodeId(p.b) },
+        ToRepository::Register { schema: delta },
+        ToRepository::Open { request, class, key, held: None },
+        ToRepository::Open { request, class, key, held: Some((birth, base)) },
+        ToRepository::Create { sequence, unacked, class, key, value: CreationValue::Inline(delta) },
+        ToRepository::Create { sequence, unacked, class, key, value: CreationValue::Transfer(transfer) },
+        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes: p.c },
+        ToRepository::Destroy { sequence, unacked, alias, birth },
+        ToRepository::Keys { request, class, prefix: key, after: class },
+        ToRepository::Resume { alias, birth, version: base },
+        ToRepository::ResumeEnd,
+        ToRepository::Goodbye,
+    ]
+}
+
+proptest! {
+    #[test]
+    fn records_to_a_node_come_back(p in parts(), piece in 1_usize..40) {
+        let records = to_node(&p);
+        let mut stream = Vec::new();
+        records.iter().for_each(|record| record.encode(&mut stream));
+        let mut buffer = Records::new();
+        let mut seen = 0;
+        for bytes in stream.chunks(piece) {
+            buffer.push(bytes);
+            while let Some(raw) = buffer.next().unwrap() {
+                prop_assert_eq!(&ToNode::decode(raw).unwrap(), &records[seen]);
+                seen += 1;
+            }
+        }
+        prop_assert_eq!((seen, buffer.left()), (records.len(), 0));
+    }
+
+    #[test]
+    fn records_to_a_repository_come_back(p in parts()) {
+        for record in to_repository(&p) {
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            let (raw, length) = RawRecord::split(&bytes).unwrap().unwrap();
+            prop_assert_eq!(length, bytes.len());
+            prop_assert_eq!(ToRepository::decode(raw).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn a_record_has_one_encoding(kind in 0_u8..8, body in prop::collection::vec(any::<u8>(), 0..60)) {
+        let raw = RawRecord { kind, body: &body };
+        let mut again = Vec::new();
+        if let Ok(record) = ToNode::decode(raw) {
+            record.encode(&mut again);
+            let (raw_again, _) = RawRecord::split(&again).unwrap().unwrap();
+            prop_assert_eq!(raw_again, raw);
+        }
+        again.clear();
+        if let Ok(record) = ToRepository::decode(raw) {
+            record.encode(&mut again);
+            let (raw_again, _) = RawRecord::split(&again).unwrap().unwrap();
+            prop_assert_eq!(raw_again, raw);
+        }
+    }
+
+    #[test]
+    fn a_cut_record_is_never_taken_for_a_whole_one(p in parts()) {
+        for record in to_repository(&p) {
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(RawRecord::split(&bytes[..cut]), Ok(None));
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut records = Records::new();
+        records.push(&bytes);
+        while let Ok(Some(raw)) = records.next() {
+            let _ = ToNode::decode(raw);
+            let _ = ToRepository::decode(raw);
+        }
+        let _ = Segment::decode(&Bytes::from(bytes));
+    }
+}
+
+fn encoded(record: &ToNode<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    record.encode(&mut bytes);
+    bytes
+}
+
+/// `docs/wire.md` §6.2: a change of one f64 in the root struct is 11 bytes.
+#[test]
+fn golden_delta() {
+    let mut delta = vec![1 << 3 | 3];
+    delta.extend_from_slice(&101.25_f64.to_le_bytes());
+    let bytes = encoded(&ToNode::Delta { alias: Alias(5), span: 1, delta: &delta });
+    assert_eq!(bytes, [0x0a, 5, 0x0b, 0, 0, 0, 0, 0, 0x50, 0x59, 0x40]);
+    let bytes = encoded(&ToNode::Delta { alias: Alias(5), span: 3, delta: &[8, 1] });
+    assert_eq!(bytes, [1 << 5 | 4, 5, 3, 8, 1]);
+}
+
+/// `docs/wire.md` §6.2: results and notices.
+#[test]
+fn golden_results() {
+    assert_eq!(encoded(&ToNode::AsSent { sequence: Sequence(9) }), [2 << 5 | 1, 9]);
+    assert_eq!(encoded(&ToNode::Accepted { sequence: Sequence(9), version: Version(200) }), [3 << 5 | 3, 9, 200, 1]);
+    assert_eq!(encoded(&ToNode::Stale { alias: Alias(1), version: Version(2) }), [4 << 5 | 2, 1, 2]);
+    assert_eq!(encoded(&ToNode::Conflict { sequence: Sequence(1) }), [6 << 5 | 1, 1]);
+    assert_eq!(encoded(&ToNode::Resumed), [7 << 5 | 1, 13]);
+}
+
+/// `docs/wire.md` §6.3: a commit of one f64, sequence 300, base 7.
+#[test]
+fn golden_commit() {
+    let mut bytes = Vec::new();
+    ToRepository::Commit {
+        sequence: Sequence(300),
+        unacked: Sequence(299),
+        alias: Alias(5),
+        base: Version(7),
+        is_isolated: true,
+        delta: &[8, 1],
+    }
+    .encode(&mut bytes);
+    assert_eq!(bytes, [7, 0xac, 2, 1, 5, 15, 8, 1]);
+}
+
+/// `docs/wire.md` §6.1: a body of 31 bytes or more has its length behind the head.
+#[test]
+fn golden_long_head() {
+    let delta = [0; 40];
+    let bytes = encoded(&ToNode::Delta { alias: Alias(1), span: 1, delta: &delta });
+    assert_eq!(bytes[..3], [31, 41, 1]);
+    assert_eq!(bytes.len(), 2 + 41);
+}
