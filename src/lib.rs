@@ -25,7 +25,9 @@
 pub mod coding;
 pub mod delta;
 pub mod ids;
+pub mod journal;
 pub mod limits;
 pub mod schema;
+pub mod store;
 pub mod time;
 pub mod wire;

@@ -1,0 +1,155 @@
+//! Frames: commits that become durable together, and what a place that keeps them must promise.
+//!
+//! The station between a repository's order and its answers: a sealed frame is appended, and only when the journal
+//! says it is durable may anyone see what is in it (I6, I7). Invariants: frames of a shard form one chain, each naming
+//! the CRC of the one before; a frame carries verdicts, so replay judges nothing; damage is refused with its place,
+//! never skipped. Source: group commit as in ARIES-style logs; the claim as in Chubby's sequencers.
+
+mod entry;
+mod frame;
+
+pub use entry::{Entry, Origin, Payload};
+pub use frame::{EncodedFrame, Frame};
+
+use bytes::Bytes;
+
+use crate::coding::DecodeError;
+use crate::ids::{Epoch, FrameNumber, ShardId};
+
+/// Says why a frame is not what it claims to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// It does not start with the magic of a frame.
+    #[error("there is no frame here")]
+    Magic,
+    /// It was written by a version with another format.
+    #[error("frame format {found}, this version reads {known}")]
+    Format {
+        /// The format found.
+        found: u8,
+        /// The format of this version.
+        known: u8,
+    },
+    /// Its bytes changed after they were written.
+    #[error("checksum {found:#010x} where {computed:#010x} was expected")]
+    Checksum {
+        /// The checksum in the frame.
+        found: u32,
+        /// The checksum of its bytes.
+        computed: u32,
+    },
+    /// Its content does not decode.
+    #[error("frame content: {0}")]
+    Content(#[from] DecodeError),
+    /// It does not follow the frame before it.
+    #[error("frame {found} does not follow frame {last}")]
+    Chain {
+        /// The frame that was read.
+        found: FrameNumber,
+        /// The frame before it.
+        last: FrameNumber,
+    },
+}
+
+/// Says why a journal could not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// Another process claimed the shard since; this one must stop.
+    #[error("the shard was claimed by another process")]
+    Fenced,
+    /// Whether the frame is durable is unknown; the shard must stop and learn it by replay.
+    #[error("it is unknown whether the frame is durable: {0}")]
+    InDoubt(String),
+    /// A frame is damaged.
+    #[error("frame behind {last} is damaged: {error}")]
+    Damaged {
+        /// The last good frame.
+        last: FrameNumber,
+        /// What is wrong.
+        error: FrameError,
+    },
+    /// The store could not be read.
+    #[error("the store cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// What a claim gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The new term, above every earlier one.
+    pub epoch: Epoch,
+    /// The last term that began with a loss; this one, if it does.
+    pub lossy_epoch: Epoch,
+    /// The checksum of the last frame, 0 if there is none: what the first frame of the term names as its predecessor.
+    pub last_crc: u32,
+}
+
+/// A place that keeps the frames of a shard. Calls may block until the device answers.
+///
+/// # Laws
+/// 1. `claim` gives a term above all earlier ones and fences their holders: their `append` fails from then on.
+/// 2. When `append` answers `Ok` the frame survives whatever this backend promises to survive, and so do all before it.
+/// 3. `append` takes a frame only behind the one whose checksum is `expected`.
+/// 4. `append` that fails leaves the frame there wholly or not at all; it is never retried.
+/// 5. `replay` visits every frame that `append` acknowledged and that was not truncated, in order, and at most one that
+///    was in doubt, at the end; a damaged frame ends it with its place.
+/// 6. `truncate` forgets whole frames from the old end only.
+pub trait Journal: Send {
+    /// Takes the shard over at `wall_ms` milliseconds since 1970.
+    ///
+    /// # Errors
+    /// `Unreadable` or `Damaged`.
+    fn claim(&mut self, shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError>;
+
+    /// Makes a frame durable behind the one whose checksum is `expected`.
+    ///
+    /// # Errors
+    /// `Fenced`, or `InDoubt` after which the shard must stop.
+    fn append(&mut self, frame: &EncodedFrame, expected: u32) -> Result<(), JournalError>;
+
+    /// Visits the frames from the oldest to the newest; stops early when `visit` answers false.
+    ///
+    /// # Errors
+    /// `Unreadable` or `Damaged`.
+    fn replay(&mut self, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError>;
+
+    /// Forgets the frames before `(epoch, number)`.
+    ///
+    /// # Errors
+    /// `InDoubt`: some of them may still be there.
+    fn truncate(&mut self, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError>;
+}
+
+/// Checks, frame by frame, that a stored sequence is one unbroken chain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chain {
+    last: Option<(Epoch, FrameNumber, u32)>,
+}
+
+impl Chain {
+    /// Decodes the next stored frame and checks that it follows the one before.
+    ///
+    /// # Errors
+    /// `Damaged`, with the last good frame.
+    pub fn next(&mut self, bytes: &Bytes) -> Result<Frame, JournalError> {
+        let last = self.last.map_or(FrameNumber(0), |(_, number, _)| number);
+        let damaged = |error| JournalError::Damaged { last, error };
+        let (frame, crc) = Frame::decode(bytes).map_err(damaged)?;
+        if let Some((epoch, number, previous)) = self.last {
+            let follows = frame.previous_crc == previous
+                && (frame.epoch == epoch && frame.number.0 == number.0 + 1
+                    || frame.epoch > epoch && frame.number == FrameNumber(1));
+            if !follows {
+                return Err(damaged(FrameError::Chain { found: frame.number, last: number }));
+            }
+        }
+        self.last = Some((frame.epoch, frame.number, crc));
+        Ok(frame)
+    }
+
+    /// The checksum of the last frame, 0 before the first.
+    #[must_use]
+    pub fn last_crc(&self) -> u32 {
+        self.last.map_or(0, |(_, _, crc)| crc)
+    }
+}
