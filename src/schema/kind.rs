@@ -91,3 +91,33 @@ pub enum Policy {
     /// Elements or text are put at the end.
     Append,
 }
+
+impl Kind {
+    /// Whether it is a whole number.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        matches!(self, Self::U8 | Self::I8 | Self::Uint(_) | Self::Int(_) | Self::U128 | Self::I128)
+    }
+
+    /// Whether it is a number.
+    #[must_use]
+    pub fn is_number(&self) -> bool {
+        self.is_integer() || matches!(self, Self::F32 | Self::F64)
+    }
+}
+
+impl Policy {
+    /// The word that stands for it in attributes, texts and `nam.lock`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Lww => "lww",
+            Self::Add => "add",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Union => "union",
+            Self::Append => "append",
+        }
+    }
+}

@@ -6,10 +6,18 @@
 //! reasoning; the rules of change are those of protobuf and Avro, made errors at registration.
 
 mod builder;
+mod check;
+mod codec;
+mod compat;
 mod kind;
+mod lock;
+mod text;
 
 pub use builder::SchemaBuilder;
+pub use check::SchemaError;
+pub use compat::{Incompatible, Problem, merge};
 pub use kind::{KeyKind, Kind, Policy};
+pub use lock::{LockError, check_lock, parse_lock, print_lock, update_lock};
 
 use crate::ids::{FieldId, VariantId};
 

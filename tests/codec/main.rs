@@ -1,9 +1,12 @@
-//! Bytes that travel: round trips, golden bytes, corrupt and truncated input.
+//! Bytes that travel or are stored: golden, there and back, corrupt and truncated.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test says what is wrong by panicking"
 )]
 
 mod records;
+mod schema_bytes;
+mod schema_change;

@@ -1,0 +1,184 @@
+//! Schemas as bytes and as text: golden, there and back, and hostile (`docs/wire.md` §5).
+
+use nam::coding::DecodeError;
+use nam::ids::{FieldId, VariantId};
+use nam::limits::SCHEMA_BYTES_MAX;
+use nam::schema::{
+    EnumDef, FieldDef, KeyKind, Kind, Policy, Schema, SchemaError, StructDef, TypeDef, TypeIndex, VariantDef,
+    parse_lock, print_lock,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// `docs/wire.md` §5, the example there.
+#[test]
+fn golden_schema() {
+    let schema = parse_lock(
+        "class c = A\n\
+         struct A\n\
+         \x20 1 n: u16, add, optional\n\
+         \x20 3 m: map<string, B>, redact, alias k\n\
+         \x20 reserved 2\n\
+         enum B\n\
+         \x20 variant 0 X\n\
+         \x20   1 a: array<f32, 300>\n",
+    )
+    .unwrap()
+    .remove(0);
+    #[rustfmt::skip]
+    let golden = [
+        1, b'c', 0, 2,
+        0, 1, b'A', 2,
+            1, 1, b'n', 0, 3, 16, 2, 4,
+            3, 1, b'm', 1, 1, b'k', 17, 6, 13, 1, 0, 2,
+            1, 2,
+        1, 1, b'B', 1,
+            0, 1, b'X', 0, 1,
+                1, 1, b'a', 0, 16, 0xac, 2, 7, 0, 0,
+            0,
+    ];
+    assert_eq!(schema.to_bytes(), golden);
+    assert_eq!(Schema::decode(&golden), Ok(schema));
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![4 => "[a-z]{1,6}", 1 => "[A-Z][a-z<>, \"\\\\#:.=é]{0,8}"]
+}
+
+fn key() -> impl Strategy<Value = KeyKind> {
+    let plain = prop_oneof![
+        Just(KeyKind::Bool),
+        Just(KeyKind::Byte),
+        Just(KeyKind::Uint),
+        Just(KeyKind::Int),
+        Just(KeyKind::Wide),
+        Just(KeyKind::Char),
+        Just(KeyKind::String),
+        Just(KeyKind::Bytes),
+    ];
+    plain.prop_recursive(2, 8, 4, |inner| vec(inner, 1..4).prop_map(KeyKind::Tuple))
+}
+
+fn kind(types: u32) -> impl Strategy<Value = Kind> {
+    let plain = prop_oneof![
+        Just(Kind::Bool),
+        Just(Kind::U8),
+        Just(Kind::I8),
+        prop_oneof![Just(16), Just(32), Just(64)].prop_map(Kind::Uint),
+        prop_oneof![Just(16), Just(32), Just(64)].prop_map(Kind::Int),
+        Just(Kind::U128),
+        Just(Kind::I128),
+        Just(Kind::F32),
+        Just(Kind::F64),
+        Just(Kind::Char),
+        Just(Kind::String),
+        Just(Kind::Bytes),
+        name().prop_map(Kind::Leaf),
+        (0..types).prop_map(|index| Kind::Type(TypeIndex(index))),
+        key().prop_map(Kind::Set),
+    ];
+    plain.prop_recursive(3, 12, 2, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|kind| Kind::Option(Box::new(kind))),
+            inner.clone().prop_map(|kind| Kind::List(Box::new(kind))),
+            (inner.clone(), any::<u32>()).prop_map(|(kind, count)| Kind::Array(Box::new(kind), count)),
+            (key(), inner).prop_map(|(key, kind)| Kind::Map(key, Box::new(kind))),
+        ]
+    })
+}
+
+fn fields(types: u32) -> impl Strategy<Value = Vec<FieldDef>> {
+    let field = (1_u32..4, kind(types), vec(name(), 0..2), any::<[bool; 3]>(), any::<bool>());
+    vec(field, 0..4).prop_map(|fields| {
+        let mut id = 0;
+        let with_id = fields.into_iter().map(|(gap, kind, aliases, [index, redact, optional], policy)| {
+            id += gap;
+            let index = index && (kind.is_integer() || kind == Kind::String);
+            let policy = match kind {
+                _ if policy => Policy::Lww,
+                Kind::Set(_) => Policy::Union,
+                Kind::List(_) | Kind::String => Policy::Append,
+                _ if kind.is_number() => [Policy::Add, Policy::Max, Policy::Min][id as usize % 3],
+                _ => Policy::Retry,
+            };
+            FieldDef { id: FieldId(id), name: format!("f{id}"), aliases, kind, policy, index, redact, optional }
+        });
+        with_id.collect()
+    })
+}
+
+fn type_def(types: u32, is_struct: bool) -> impl Strategy<Value = TypeDef> {
+    (name(), fields(types), vec((vec(name(), 0..2), fields(types)), 0..3)).prop_map(move |(name, fields, variants)| {
+        if is_struct {
+            return TypeDef::Struct(StructDef { name, fields, reserved: vec![FieldId(100), FieldId(1_000)] });
+        }
+        let variants = variants.into_iter().zip(0..).map(|((aliases, fields), id)| VariantDef {
+            id: VariantId(id * 2),
+            name: format!("V{id}"),
+            aliases,
+            fields,
+        });
+        TypeDef::Enum(EnumDef { name, variants: variants.collect(), reserved: vec![VariantId(77)] })
+    })
+}
+
+fn schema() -> impl Strategy<Value = Schema> {
+    (1_u32..4).prop_flat_map(|count| {
+        let others: Vec<_> = (1..count).map(|i| type_def(count, i % 2 == 0)).collect();
+        (name(), type_def(count, true), others).prop_map(|(class, root, others)| Schema {
+            class,
+            types: std::iter::once(root).chain(others).collect(),
+            root: TypeIndex(0),
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn schemas_go_there_and_back(schema in schema()) {
+        prop_assert_eq!(schema.check(), Ok(()));
+        prop_assert_eq!(Schema::decode(&schema.to_bytes()), Ok(schema.clone()));
+        let text = print_lock(std::slice::from_ref(&schema));
+        prop_assert_eq!(parse_lock(&text), Ok(vec![schema.clone()]), "{}", text);
+        prop_assert_eq!(nam::schema::merge(&schema, &schema), Ok(schema));
+    }
+
+    #[test]
+    fn damaged_schemas_are_errors_or_schemas(schema in schema(), at in any::<prop::sample::Index>(), bit in 0..8_u8, cut in any::<prop::sample::Index>()) {
+        let bytes = schema.to_bytes();
+        prop_assert!(Schema::decode(&bytes[..cut.index(bytes.len())]).is_err());
+        let mut flipped = bytes.clone();
+        flipped[at.index(bytes.len())] ^= 1_u8 << bit;
+        if let Ok(other) = Schema::decode(&flipped) {
+            prop_assert_eq!(other.to_bytes(), flipped, "one schema, one form");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_an_error_or_a_schema(bytes in vec(any::<u8>(), 0..200)) {
+        if let Ok(schema) = Schema::decode(&bytes) {
+            prop_assert_eq!(schema.to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn any_text_is_an_error_or_a_lock(text in "(class|struct|enum|variant|reserved|[0-9]|[a-z<>,:\"#= \n]){0,60}") {
+        if let Ok(schemas) = parse_lock(&text) {
+            prop_assert_eq!(parse_lock(&print_lock(&schemas)).map(|again| again.len()), Ok(schemas.len()));
+        }
+    }
+}
+
+#[test]
+fn lies_about_lengths_and_depth_are_errors() {
+    let too_long = vec![0; SCHEMA_BYTES_MAX + 1];
+    assert!(matches!(Schema::decode(&too_long), Err(SchemaError::Limit { .. })));
+    let many_types = [1, b'c', 0, 0xff, 0xff, 0xff, 0x7f];
+    assert!(matches!(Schema::decode(&many_types), Err(SchemaError::Decode(DecodeError::Truncated { .. }))));
+    let mut deep = vec![1, b'c', 0, 1, 0, 1, b'A', 1, 1, 1, b'f', 0];
+    deep.extend([14; 100_000]);
+    assert_eq!(Schema::decode(&deep), Err(SchemaError::Decode(DecodeError::TooDeep)));
+    let mut deep_key = vec![1, b'c', 0, 1, 0, 1, b'A', 1, 1, 1, b'f', 0, 18];
+    deep_key.extend([8, 1].repeat(50_000));
+    assert_eq!(Schema::decode(&deep_key), Err(SchemaError::Decode(DecodeError::TooDeep)));
+}
