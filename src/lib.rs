@@ -30,4 +30,8 @@ pub mod limits;
 pub mod schema;
 pub mod store;
 pub mod time;
+pub mod tracked;
 pub mod wire;
+
+#[doc(hidden)]
+pub mod __private;

@@ -155,6 +155,19 @@ impl<'w> FieldsWriter<'w> {
         self.writer.framed(operand);
     }
 
+    /// Writes an operation whose operand is `operand`, if that answers true, and nothing otherwise.
+    pub fn operation_if(&mut self, id: FieldId, operand: impl FnOnce(&mut Writer) -> bool) -> bool {
+        let at = self.writer.len();
+        self.tag(id, WireType::Operation);
+        let written = self.writer.framed_if(0, operand);
+        if written {
+            self.last_edit = None;
+        } else {
+            self.writer.truncate(at);
+        }
+        written
+    }
+
     /// Copies a field that stands encoded, tag included.
     pub fn copy(&mut self, field: &Field<'_>) {
         self.last_edit = None;

@@ -120,4 +120,10 @@ impl Policy {
             Self::Append => "append",
         }
     }
+
+    /// Whether commits carry an operation of this policy rather than its result.
+    #[must_use]
+    pub const fn has_operation(self) -> bool {
+        matches!(self, Self::Add | Self::Max | Self::Min | Self::Union | Self::Append)
+    }
 }

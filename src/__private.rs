@@ -1,0 +1,20 @@
+//! What generated code calls: nothing here is for people, nothing here is stable.
+//!
+//! Invariant: `#[derive(Tracked)]` writes lists of fields and calls these functions; it decides nothing. Source: own
+//! reasoning; `tests/tracked/expanded.rs` is the model of what it writes.
+
+pub use crate::coding::{DecodeError, Reader, Writer};
+pub use crate::delta::{Field, FieldsReader, FieldsWriter, WireType};
+pub use crate::ids::{FieldId, VariantId};
+pub use crate::schema::{EnumDef, KeyKind, Kind, SchemaBuilder, StructDef, TypeDef, VariantDef};
+pub use crate::tracked::derived::{
+    apply, debug_changes, decode_enum, decode_struct, edit, encode, encode_diff, encode_edit, kind, replace, undo,
+    unknown_variant,
+};
+pub use crate::tracked::field::{
+    FieldSpec, apply_field, decode_field, decode_field_or, diff_field, edit_field, field_def, put_field, require,
+};
+pub use crate::tracked::key::Seal;
+pub use crate::tracked::{
+    AsList, BoxedChanges, Changes, Class, Derived, Edit, Key, Leaf, LeafChanges, Old, Plain, Tracked, Tracking,
+};

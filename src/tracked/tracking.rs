@@ -1,0 +1,135 @@
+//! How a field is tracked: by its own type, as an opaque leaf, or by a policy.
+//!
+//! The derive names one of these for each field, so that `u64` under `#[nam(add)]` has another cursor and change set
+//! than `u64` alone. Invariant: a manner decides change set, cursor and policy; the value stays the user's. Source: own
+//! reasoning.
+
+use super::{Changes, Edit, Tracked};
+use crate::coding::{DecodeError, Reader, Writer};
+use crate::delta::WireType;
+use crate::schema::{Kind, Policy, SchemaBuilder};
+
+/// Tracks values of type `V` in one manner; the methods are those of [`Tracked`].
+pub trait Tracking<V>: 'static {
+    /// What a transaction touched, with what was there before.
+    type Changes: Changes;
+    /// The cursor.
+    type Mut<'a>
+    where
+        V: 'a;
+    /// What overlapping commits do.
+    const POLICY: Policy;
+    /// The wire type of a full value.
+    const WIRE: WireType;
+    /// See [`Tracked::EDITS_NOTHING`].
+    const EDITS_NOTHING: bool;
+
+    /// Describes the value's type.
+    fn kind(b: &mut SchemaBuilder) -> Kind;
+
+    /// Makes a cursor.
+    fn track<'a>(value: &'a mut V, changes: &'a mut Self::Changes) -> Self::Mut<'a>;
+
+    /// Writes the full value.
+    fn encode(value: &V, w: &mut Writer);
+
+    /// Reads a full value.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError>;
+
+    /// Writes what leads from what `changes` keeps to the value.
+    fn encode_edit(value: &V, changes: &Self::Changes, w: &mut Writer) -> Edit;
+
+    /// Writes what leads from `old` to the value.
+    fn encode_diff(value: &V, old: &V, w: &mut Writer) -> Edit;
+
+    /// Applies the body of an edit.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    fn apply(value: &mut V, edit: Reader<'_>, changes: Option<&mut Self::Changes>) -> Result<(), DecodeError>;
+
+    /// Applies the operand of the policy, and records it.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`]; a manner without operations refuses.
+    fn apply_operation(
+        _value: &mut V,
+        _operand: Reader<'_>,
+        _changes: Option<&mut Self::Changes>,
+    ) -> Result<(), DecodeError> {
+        Err(DecodeError::Absent { what: "an operation" })
+    }
+
+    /// Puts a whole new value in place.
+    fn replace(value: &mut V, new: V, changes: Option<&mut Self::Changes>);
+
+    /// Restores what `changes` kept.
+    fn undo(value: &mut V, changes: Self::Changes);
+
+    /// Bytes of heap behind the value, roughly.
+    fn heap_bytes(value: &V) -> usize;
+}
+
+/// Tracks a value as its own type says.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+impl<V: Tracked> Tracking<V> for Plain {
+    type Changes = V::Changes;
+    type Mut<'a> = V::Mut<'a>;
+    const POLICY: Policy = Policy::Retry;
+    const WIRE: WireType = V::WIRE;
+    const EDITS_NOTHING: bool = V::EDITS_NOTHING;
+
+    fn kind(b: &mut SchemaBuilder) -> Kind {
+        V::kind(b)
+    }
+
+    #[inline]
+    fn track<'a>(value: &'a mut V, changes: &'a mut V::Changes) -> V::Mut<'a> {
+        value.track(changes)
+    }
+
+    #[inline]
+    fn encode(value: &V, w: &mut Writer) {
+        value.encode(w);
+    }
+
+    #[inline]
+    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
+        V::decode(r)
+    }
+
+    #[inline]
+    fn encode_edit(value: &V, changes: &V::Changes, w: &mut Writer) -> Edit {
+        value.encode_edit(changes, w)
+    }
+
+    #[inline]
+    fn encode_diff(value: &V, old: &V, w: &mut Writer) -> Edit {
+        value.encode_diff(old, w)
+    }
+
+    #[inline]
+    fn apply(value: &mut V, edit: Reader<'_>, changes: Option<&mut V::Changes>) -> Result<(), DecodeError> {
+        value.apply(edit, changes)
+    }
+
+    #[inline]
+    fn replace(value: &mut V, new: V, changes: Option<&mut V::Changes>) {
+        value.replace(new, changes);
+    }
+
+    #[inline]
+    fn undo(value: &mut V, changes: V::Changes) {
+        value.undo(changes);
+    }
+
+    #[inline]
+    fn heap_bytes(value: &V) -> usize {
+        value.heap_bytes()
+    }
+}
