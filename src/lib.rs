@@ -31,6 +31,8 @@ pub mod schema;
 pub mod store;
 pub mod time;
 pub mod tracked;
+#[cfg(feature = "node")]
+pub mod transport;
 pub mod wire;
 
 #[doc(hidden)]

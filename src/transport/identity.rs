@@ -1,0 +1,125 @@
+//! Who an endpoint is: a certificate chain and its private key, and whom it trusts, as files hold them.
+//!
+//! Read once at the start of a process. Invariant: a private key is never printed, its `Debug` elides it. Source: PEM as
+//! RFC 7468 has it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::{Error as PemError, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use thiserror::Error;
+
+use super::fingerprint::Fingerprint;
+
+/// Why an identity or an authority is not usable.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file or directory could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is not PEM, or holds no item of the kind that is needed.
+    #[error("{path} holds no {what}")]
+    Absent {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The certificate, the key or the authority is refused: not parsable, or they do not belong together.
+    #[error("the certificate and key cannot be used: {0}")]
+    Unusable(String),
+}
+
+/// A certificate chain, leaf first, and the private key of the leaf.
+#[derive(Debug)]
+pub struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self { chain: self.chain.clone(), key: self.key.clone_key() }
+    }
+}
+
+impl Identity {
+    /// Reads a PEM certificate chain, leaf first, and a PEM private key (PKCS#8, SEC1 or PKCS#1).
+    ///
+    /// # Errors
+    /// [`IdentityError::Read`] and [`IdentityError::Absent`]; whether key and certificate belong together shows when an
+    /// endpoint is made of them.
+    pub fn read(certificates: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let chain = read_certificates(certificates)?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, "PEM private key", error))?;
+        Ok(Self { chain, key })
+    }
+
+    /// The fingerprint of the leaf certificate; `None` for a chain without certificates, which no endpoint accepts.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.chain.first().map(Fingerprint::of)
+    }
+}
+
+/// The certificates of those who may sign for a peer.
+#[derive(Clone, Debug)]
+pub struct Authorities {
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    /// Reads the PEM certificates of one or more authorities.
+    ///
+    /// # Errors
+    /// [`IdentityError::Read`] and [`IdentityError::Absent`].
+    pub fn read(path: &Path) -> Result<Self, IdentityError> {
+        Ok(Self { certificates: read_certificates(path)? })
+    }
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| pem_error(path, "PEM certificate", error))?;
+    if certificates.is_empty() {
+        return Err(IdentityError::Absent { path: path.into(), what: "PEM certificate" });
+    }
+    Ok(certificates)
+}
+
+fn pem_error(path: &Path, what: &'static str, error: PemError) -> IdentityError {
+    match error {
+        PemError::Io(source) => IdentityError::Read { path: path.into(), source },
+        _ => IdentityError::Absent { path: path.into(), what },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_which_file_lacks_what() {
+        let absent = Identity::read(Path::new("no/such/file.pem"), Path::new("key.pem")).unwrap_err();
+        assert!(absent.to_string().starts_with("cannot read no/such/file.pem: "), "{absent}");
+        let manifest = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        let other = Authorities::read(manifest).unwrap_err();
+        assert!(other.to_string().ends_with("Cargo.toml holds no PEM certificate"), "{other}");
+    }
+}

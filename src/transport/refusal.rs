@@ -1,0 +1,82 @@
+//! Why a connection ended, in words that say what to change.
+//!
+//! Stands where quinn's errors and TLS alerts become the errors of a dial and the reasons of a closed link. Source: RFC 9000,
+//! 20 (error codes), RFC 8446, 6 (alerts).
+
+use quinn::{ConnectionError, TransportErrorCode, VarInt};
+
+use crate::wire::{CloseCode, CloseReason};
+
+/// What the TLS alert of a failed handshake or a closed connection means here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alert {
+    /// A certificate is missing, expired, for another name, or signed by nobody who is trusted.
+    Certificate,
+    /// No common application protocol.
+    Protocol,
+    /// Anything else.
+    Other,
+}
+
+impl Alert {
+    /// The alert in a QUIC error code, `None` if the code does not come from TLS.
+    pub(super) fn of(code: TransportErrorCode) -> Option<Self> {
+        let number = u64::from(code).checked_sub(0x100).filter(|number| *number < 0x100)?;
+        Some(match number {
+            // bad, unsupported, revoked, expired or unknown certificate; unknown authority; access denied; wrong, none.
+            42..=46 | 48 | 49 | 112 | 116 => Self::Certificate,
+            120 => Self::Protocol,
+            _ => Self::Other,
+        })
+    }
+}
+
+/// The reason for the driver of a core.
+pub(super) fn close_reason(error: &ConnectionError) -> CloseReason {
+    match error {
+        ConnectionError::ApplicationClosed(close) => CloseReason::Closed {
+            code: close_code(close.error_code),
+            text: String::from_utf8_lossy(&close.reason).into_owned(),
+        },
+        ConnectionError::Reset => CloseReason::Lost("the other side restarted".into()),
+        ConnectionError::TimedOut => CloseReason::Lost("no sign of life from the other side".into()),
+        ConnectionError::ConnectionClosed(close) => CloseReason::Lost(match Alert::of(close.error_code) {
+            Some(Alert::Certificate) => format!("the other side refuses this certificate ({})", close.error_code),
+            Some(Alert::Protocol) => "the other side speaks another protocol".into(),
+            _ => close.to_string(),
+        }),
+        other => CloseReason::Lost(other.to_string()),
+    }
+}
+
+/// The number of a close, as QUIC carries it.
+pub(super) fn code_number(code: CloseCode) -> VarInt {
+    VarInt::from_u32(code.number())
+}
+
+fn close_code(number: VarInt) -> CloseCode {
+    CloseCode::from_number(u32::try_from(number.into_inner()).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_say_what_to_change() {
+        assert_eq!(Alert::of(TransportErrorCode::crypto(48)), Some(Alert::Certificate));
+        assert_eq!(Alert::of(TransportErrorCode::crypto(116)), Some(Alert::Certificate));
+        assert_eq!(Alert::of(TransportErrorCode::crypto(120)), Some(Alert::Protocol));
+        assert_eq!(Alert::of(TransportErrorCode::crypto(40)), Some(Alert::Other));
+        assert_eq!(Alert::of(TransportErrorCode::PROTOCOL_VIOLATION), None);
+    }
+
+    #[test]
+    fn codes_survive_the_way_through_quic() {
+        for number in 0..20 {
+            let code = CloseCode::from_number(number);
+            assert_eq!(close_code(code_number(code)), code);
+        }
+        assert_eq!(close_code(VarInt::MAX), CloseCode::Unknown(u32::MAX));
+    }
+}

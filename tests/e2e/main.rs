@@ -1,0 +1,11 @@
+//! Real QUIC, real sockets, real processes: what only they can show. Waits on events, never on time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod links;
+mod trust;

@@ -1,0 +1,167 @@
+//! Who may talk to whom, and what each is told when it may not.
+
+use std::net::SocketAddr;
+
+use nam::transport::{Authorities, DialError, Dialer, Identity, Listener, ResetSecret, Trust};
+use nam::wire::{Arrival, CloseReason, Outlet};
+
+use crate::links::{listener, records};
+
+/// Accepts one handshake and one link, beside `dial`.
+async fn dial_beside_accept(dialer: &Dialer, listener: &Listener) -> Result<nam::transport::Link, DialError> {
+    let accept = async {
+        if let Some(handshake) = listener.accept().await {
+            let _ = handshake.link().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let address = listener.address().to_string();
+    tokio::select! {
+        dialled = dialer.dial_hello(&address) => dialled,
+        () = accept => unreachable!(),
+    }
+}
+
+trait Hello {
+    async fn dial_hello(&self, address: &str) -> Result<nam::transport::Link, DialError>;
+}
+
+impl Hello for Dialer {
+    async fn dial_hello(&self, address: &str) -> Result<nam::transport::Link, DialError> {
+        let mut link = self.dial(address).await?;
+        link.outlet.send_records(&mut b"hello".to_vec());
+        Ok(link)
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_fingerprint_is_named_beside_the_right_one() {
+    let (listener, right) = listener();
+    let wrong = Identity::development().unwrap().fingerprint().unwrap();
+    let dialer = Dialer::new(Trust::Fingerprint(wrong), None);
+    match dial_beside_accept(&dialer, &listener).await {
+        Err(DialError::WrongFingerprint { expected, presented, .. }) => {
+            assert_eq!((expected, presented), (wrong, right))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_trust_only_this_machine_is_dialled() {
+    let (listener, _) = listener();
+    assert!(dial_beside_accept(&Dialer::default(), &listener).await.is_ok());
+    let elsewhere: SocketAddr = "192.0.2.1:7420".parse().unwrap();
+    match Dialer::default().dial(&elsewhere.to_string()).await {
+        Err(DialError::Untrusted { address }) => assert_eq!(address, elsewhere),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn nonsense_addresses_are_refused_with_a_sentence() {
+    for (address, says) in [("localhost", "has no port"), ("localhost:x", "invalid port"), ("127.0.0.1:0", "address")] {
+        let error = Dialer::default().dial(address).await.unwrap_err().to_string();
+        assert!(error.contains(says) && !error.contains('\n'), "{address}: {error}");
+    }
+}
+
+/// An authority, and identities signed by it, as PEM files in a directory of their own.
+struct Certificates(std::path::PathBuf);
+
+impl Certificates {
+    fn make(name: &str) -> Self {
+        use rcgen::{
+            BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+        };
+        let directory = std::env::temp_dir().join(format!("nam-e2e-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut parameters = CertificateParams::new(vec![]).unwrap();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().unwrap();
+        std::fs::write(directory.join("ca.crt"), parameters.self_signed(&key).unwrap().pem()).unwrap();
+        let issuer = Issuer::from_params(&parameters, &key);
+        for (name, usage) in
+            [("daemon", ExtendedKeyUsagePurpose::ServerAuth), ("node", ExtendedKeyUsagePurpose::ClientAuth)]
+        {
+            let mut parameters = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+            parameters.extended_key_usages = vec![usage];
+            let key = KeyPair::generate().unwrap();
+            let certificate = parameters.signed_by(&key, &issuer).unwrap();
+            std::fs::write(directory.join(format!("{name}.crt")), certificate.pem()).unwrap();
+            std::fs::write(directory.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+        }
+        Self(directory)
+    }
+
+    fn authorities(&self) -> Authorities {
+        Authorities::read(&self.0.join("ca.crt")).unwrap()
+    }
+
+    fn identity(&self, name: &str) -> Identity {
+        Identity::read(&self.0.join(format!("{name}.crt")), &self.0.join(format!("{name}.key"))).unwrap()
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn listen_with(ours: &Certificates) -> Listener {
+    let (identity, nodes) = (ours.identity("daemon"), ours.authorities());
+    let secret = ResetSecret::random().unwrap();
+    Listener::bind("127.0.0.1:0".parse().unwrap(), &identity, Some(&nodes), &secret).unwrap()
+}
+
+#[tokio::test]
+async fn both_sides_show_certificates_of_one_authority() {
+    let ours = Certificates::make("mutual");
+    let listener = listen_with(&ours);
+    let dialer = Dialer::new(Trust::Authorities(ours.authorities()), Some(ours.identity("node")));
+    let address = listener.address().to_string();
+    let accept = async { listener.accept().await.unwrap().link().await.unwrap() };
+    let (node, mut daemon) = tokio::join!(dialer.dial_hello(&address), accept);
+    assert_eq!(records(&mut daemon, 5).await, b"hello");
+    drop(node);
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_on_both_sides_in_words() {
+    let (ours, theirs) = (Certificates::make("ours"), Certificates::make("theirs"));
+    let listener = listen_with(&ours);
+
+    let dialer = Dialer::new(Trust::Authorities(theirs.authorities()), Some(ours.identity("node")));
+    match dial_beside_accept(&dialer, &listener).await {
+        Err(DialError::CertificateRefused { why, .. }) => assert!(why.contains("UnknownIssuer"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+
+    // TLS 1.3 judges the node's certificate after the node is done: the link is there, and ends at once.
+    for identity in [None, Some(theirs.identity("node"))] {
+        let dialer = Dialer::new(Trust::Authorities(ours.authorities()), identity);
+        let address = listener.address().to_string();
+        let accept = async { listener.accept().await.unwrap().link().await };
+        let (dialled, accepted) = tokio::join!(dialer.dial_hello(&address), accept);
+        assert!(accepted.is_err(), "the daemon took a stranger");
+        match dialled {
+            Err(error) => assert!(matches!(error, DialError::Refused { .. }), "{error}"),
+            Ok(mut link) => match link.arrivals.next().await {
+                Arrival::Closed(CloseReason::Lost(why)) => assert!(why.contains("refuses this certificate"), "{why}"),
+                other => panic!("{other:?}"),
+            },
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_certificate_is_refused_before_anything_listens() {
+    let ours = Certificates::make("mismatch");
+    let mixed = Identity::read(&ours.0.join("daemon.crt"), &ours.0.join("node.key")).unwrap();
+    let secret = ResetSecret::random().unwrap();
+    let error = Listener::bind("127.0.0.1:0".parse().unwrap(), &mixed, None, &secret).unwrap_err();
+    assert!(error.to_string().starts_with("the certificate and key cannot be used"), "{error}");
+}
