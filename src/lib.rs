@@ -24,6 +24,8 @@
 
 pub mod coding;
 pub mod delta;
+#[cfg(feature = "in-process")]
+pub mod engine;
 pub mod ids;
 pub mod journal;
 pub mod limits;

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use quinn::{Connection, ConnectionError};
 
-use super::arrivals::QuicArrivals;
+use super::inlet::QuicInlet;
 use super::outlet::QuicOutlet;
 use super::traffic::Traffic;
 
@@ -21,7 +21,7 @@ pub struct Link {
     /// Sends; dropping it closes the link.
     pub outlet: QuicOutlet,
     /// Receives.
-    pub arrivals: QuicArrivals,
+    pub inlet: QuicInlet,
     /// Counts.
     pub traffic: Traffic,
     /// Where the other side is.
@@ -33,18 +33,18 @@ impl Link {
     pub(super) async fn dialled(connection: Connection) -> Result<Self, ConnectionError> {
         let (control, _unused) = connection.open_bi().await?;
         let outlet = QuicOutlet::start(&connection, control);
-        Ok(Self::with(outlet, QuicArrivals::new(connection.clone(), None), connection))
+        Ok(Self::with(outlet, QuicInlet::new(connection.clone(), None), connection))
     }
 
     /// The daemon's link over a connection it accepted, once the node has opened its control stream.
     pub(super) async fn accepted(connection: Connection) -> Result<Self, ConnectionError> {
         let (_unused, control) = connection.accept_bi().await?;
         let outlet = QuicOutlet::start(&connection, connection.open_uni().await?);
-        Ok(Self::with(outlet, QuicArrivals::new(connection.clone(), Some(control)), connection))
+        Ok(Self::with(outlet, QuicInlet::new(connection.clone(), Some(control)), connection))
     }
 
-    fn with(outlet: QuicOutlet, arrivals: QuicArrivals, connection: Connection) -> Self {
+    fn with(outlet: QuicOutlet, inlet: QuicInlet, connection: Connection) -> Self {
         let peer = connection.remote_address();
-        Self { outlet, arrivals, traffic: Traffic(connection), peer }
+        Self { outlet, inlet, traffic: Traffic(connection), peer }
     }
 }

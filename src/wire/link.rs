@@ -46,3 +46,9 @@ pub trait Outlet: Send {
     /// Closes the link after what was sent; nothing can be sent afterwards.
     fn close(&mut self, code: CloseCode, text: &str);
 }
+
+/// The receiving end of a link.
+pub trait Inlet: Send {
+    /// Waits for what comes next; after [`Arrival::Closed`] that comes again and again. A dropped future loses nothing.
+    fn next(&mut self) -> impl Future<Output = Arrival> + Send;
+}

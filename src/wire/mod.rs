@@ -15,7 +15,7 @@ mod to_repository;
 
 pub use codes::{CloseCode, FailureCode};
 pub use framing::{RawRecord, Records};
-pub use link::{Arrival, CloseReason, Outlet};
+pub use link::{Arrival, CloseReason, Inlet, Outlet};
 pub use segment::Segment;
 pub use to_node::{Form, ShardAddress, ToNode};
 pub use to_repository::{CreationValue, ToRepository};

@@ -1,8 +1,8 @@
 //! Two ends of a link over QUIC: order, segments, closes, counts.
 
 use bytes::Bytes;
-use nam::transport::{Dialer, Fingerprint, Identity, Link, Listener, QuicArrivals, QuicOutlet, ResetSecret, Trust};
-use nam::wire::{Arrival, CloseCode, CloseReason, Outlet};
+use nam::transport::{Dialer, Fingerprint, Identity, Link, Listener, QuicInlet, QuicOutlet, ResetSecret, Trust};
+use nam::wire::{Arrival, CloseCode, CloseReason, Inlet, Outlet};
 
 /// A listener with a development identity on a free port.
 pub(crate) fn listener() -> (Listener, Fingerprint) {
@@ -31,7 +31,7 @@ pub(crate) async fn pair() -> (Link, Link, Listener) {
 pub(crate) async fn records(link: &mut Link, count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < count {
-        match link.arrivals.next().await {
+        match link.inlet.next().await {
             Arrival::Records(piece) => bytes.extend_from_slice(&piece),
             other => panic!("{other:?}"),
         }
@@ -53,7 +53,7 @@ async fn records_keep_their_order_both_ways() {
 }
 
 /// Sends more segments than streams may be open, so that credit has to come back, and checks each.
-async fn transfer(from: &mut QuicOutlet, to: &mut QuicArrivals) {
+async fn transfer(from: &mut QuicOutlet, to: &mut QuicInlet) {
     for number in 0..40_u8 {
         from.send_segment(Bytes::from(vec![number; 50_000 + usize::from(number)]));
     }
@@ -69,11 +69,11 @@ async fn transfer(from: &mut QuicOutlet, to: &mut QuicArrivals) {
 #[tokio::test]
 async fn segments_arrive_whole_whatever_their_number() {
     let (mut node, mut daemon, _listener) = pair().await;
-    transfer(&mut node.outlet, &mut daemon.arrivals).await;
+    transfer(&mut node.outlet, &mut daemon.inlet).await;
     // The node learns the stream of records as the first that the daemon opens.
     daemon.outlet.send_records(&mut b"welcome".to_vec());
     assert_eq!(records(&mut node, 7).await, b"welcome");
-    transfer(&mut daemon.outlet, &mut node.arrivals).await;
+    transfer(&mut daemon.outlet, &mut node.inlet).await;
 }
 
 #[tokio::test]
@@ -82,11 +82,11 @@ async fn records_overtake_a_large_transfer() {
     for _ in 0..60 {
         daemon.outlet.send_segment(Bytes::from(vec![0; 256 * 1024]));
     }
-    let Arrival::Segment(_) = node.arrivals.next().await else { panic!("no segment") };
+    let Arrival::Segment(_) = node.inlet.next().await else { panic!("no segment") };
     daemon.outlet.send_records(&mut vec![1; 16]);
     let mut segments = 1;
     let at = loop {
-        match node.arrivals.next().await {
+        match node.inlet.next().await {
             Arrival::Segment(_) => segments += 1,
             Arrival::Records(bytes) => break (segments, bytes.len()),
             other @ Arrival::Closed(_) => panic!("{other:?}"),
@@ -95,7 +95,7 @@ async fn records_overtake_a_large_transfer() {
     assert_eq!(at.1, 16);
     assert!(at.0 < 30, "the record came behind {} segments of 60", at.0);
     while segments < 60 {
-        let Arrival::Segment(_) = node.arrivals.next().await else { panic!("no segment") };
+        let Arrival::Segment(_) = node.inlet.next().await else { panic!("no segment") };
         segments += 1;
     }
 }
@@ -107,7 +107,7 @@ async fn a_close_comes_behind_the_records_before_it() {
     daemon.outlet.close(CloseCode::TooManyNodes, "10000 are connected");
     assert_eq!(records(&mut node, 30_000).await, vec![7; 30_000]);
     let reason = CloseReason::Closed { code: CloseCode::TooManyNodes, text: "10000 are connected".into() };
-    assert_eq!(node.arrivals.next().await, Arrival::Closed(reason));
+    assert_eq!(node.inlet.next().await, Arrival::Closed(reason));
 }
 
 #[tokio::test]
@@ -115,12 +115,12 @@ async fn a_dropped_outlet_says_goodbye_and_the_listener_its_own_code() {
     let (node, mut daemon, listener) = pair().await;
     drop(node.outlet);
     let goodbye = CloseReason::Closed { code: CloseCode::Goodbye, text: String::new() };
-    assert_eq!(daemon.arrivals.next().await, Arrival::Closed(goodbye));
+    assert_eq!(daemon.inlet.next().await, Arrival::Closed(goodbye));
 
     let (mut node, _daemon, second) = pair().await;
     second.close(CloseCode::ShuttingDown, "").await;
     let closing = CloseReason::Closed { code: CloseCode::ShuttingDown, text: String::new() };
-    assert_eq!(node.arrivals.next().await, Arrival::Closed(closing));
+    assert_eq!(node.inlet.next().await, Arrival::Closed(closing));
     drop(listener);
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use nam::transport::{Authorities, DialError, Dialer, Identity, Listener, ResetSecret, Trust};
-use nam::wire::{Arrival, CloseReason, Outlet};
+use nam::wire::{Arrival, CloseReason, Inlet, Outlet};
 
 use crate::links::{listener, records};
 
@@ -149,7 +149,7 @@ async fn a_stranger_is_refused_on_both_sides_in_words() {
         assert!(accepted.is_err(), "the daemon took a stranger");
         match dialled {
             Err(error) => assert!(matches!(error, DialError::Refused { .. }), "{error}"),
-            Ok(mut link) => match link.arrivals.next().await {
+            Ok(mut link) => match link.inlet.next().await {
                 Arrival::Closed(CloseReason::Lost(why)) => assert!(why.contains("refuses this certificate"), "{why}"),
                 other => panic!("{other:?}"),
             },

@@ -9,14 +9,14 @@ use quinn::{Connection, ReadError, RecvStream};
 
 use super::refusal::{close_reason, code_number};
 use crate::limits::SEGMENT_BYTES_MAX;
-use crate::wire::{Arrival, CloseCode, CloseReason, Segment};
+use crate::wire::{Arrival, CloseCode, CloseReason, Inlet, Segment};
 
 /// Pieces of a stream taken at once: what a burst of packets brought.
 const PIECES: usize = 32;
 
 /// The receiving end of a link over QUIC.
 #[derive(Debug)]
-pub struct QuicArrivals {
+pub struct QuicInlet {
     connection: Connection,
     /// The stream of records; a node learns it as the first stream that the daemon opens.
     records: Option<RecvStream>,
@@ -33,34 +33,10 @@ enum Event {
     Ended(CloseReason),
 }
 
-impl QuicArrivals {
-    /// The arrivals of a connection whose stream of records is known, or will be the first that the other side opens.
+impl QuicInlet {
+    /// The inlet of a connection whose stream of records is known, or will be the first that the other side opens.
     pub(super) fn new(connection: Connection, records: Option<RecvStream>) -> Self {
         Self { connection, records, has_records_ended: false, segment: None }
-    }
-
-    /// Waits for what comes next; after [`Arrival::Closed`] it comes again and again. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Arrival {
-        loop {
-            let arrival = match self.event().await {
-                Event::Records(Ok(Some(bytes))) => Some(Arrival::Records(bytes)),
-                Event::Records(Ok(None)) => {
-                    self.has_records_ended = true;
-                    None
-                }
-                Event::Piece(Ok(piece)) => self.assemble(piece),
-                Event::Stream(stream) => {
-                    self.begin(stream);
-                    None
-                }
-                Event::Records(Err(error)) => Some(self.failed(&error)),
-                Event::Piece(Err(error)) => Some(self.failed(&error)),
-                Event::Ended(reason) => Some(Arrival::Closed(reason)),
-            };
-            if let Some(arrival) = arrival {
-                return arrival;
-            }
-        }
     }
 
     /// Waits for one thing to happen; records first, so that none is overtaken by the close behind it.
@@ -111,6 +87,31 @@ impl QuicArrivals {
     fn refuse(&mut self, code: CloseCode, text: &str) -> Arrival {
         self.connection.close(code_number(code), text.as_bytes());
         Arrival::Closed(CloseReason::Closed { code, text: text.into() })
+    }
+}
+
+impl Inlet for QuicInlet {
+    async fn next(&mut self) -> Arrival {
+        loop {
+            let arrival = match self.event().await {
+                Event::Records(Ok(Some(bytes))) => Some(Arrival::Records(bytes)),
+                Event::Records(Ok(None)) => {
+                    self.has_records_ended = true;
+                    None
+                }
+                Event::Piece(Ok(piece)) => self.assemble(piece),
+                Event::Stream(stream) => {
+                    self.begin(stream);
+                    None
+                }
+                Event::Records(Err(error)) => Some(self.failed(&error)),
+                Event::Piece(Err(error)) => Some(self.failed(&error)),
+                Event::Ended(reason) => Some(Arrival::Closed(reason)),
+            };
+            if let Some(arrival) = arrival {
+                return arrival;
+            }
+        }
     }
 }
 
