@@ -29,6 +29,7 @@ pub mod engine;
 pub mod ids;
 pub mod journal;
 pub mod limits;
+pub mod node;
 pub mod schema;
 pub mod store;
 pub mod time;

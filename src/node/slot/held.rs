@@ -1,0 +1,92 @@
+//! A value with its identity, and the guard that pins it.
+//!
+//! What [`Slot`](super::Slot) keeps behind its `Arc`: value, birth and version change together or not at all. Invariant:
+//! a guard is one clone of the `Arc`, so while it lives the value cannot change; a writer finds the `Arc` shared and
+//! copies. Source: own reasoning (R1).
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+
+use super::Slot;
+use crate::ids::{Birth, Version};
+use crate::tracked::Class;
+
+/// How often a writer looks again for a reader that is just leaving, before it makes way for a copy.
+const SPINS: u32 = 64;
+
+/// A value at one version.
+pub(crate) struct Held<T: Class> {
+    pub(crate) value: T,
+    pub(crate) birth: Birth,
+    pub(crate) version: Version,
+    pub(crate) home: Weak<Slot<T>>,
+}
+
+impl<T: Class> Held<T> {
+    /// The value for writing, if no guard pins it.
+    pub(super) fn unshared(this: &mut Arc<Self>) -> Option<&mut Self> {
+        for _ in 0..SPINS {
+            if Arc::strong_count(this) == 1 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        Arc::get_mut(this)
+    }
+
+    /// A copy that no guard pins.
+    pub(super) fn copy(&self) -> Self {
+        Self { value: self.value.clone(), birth: self.birth, version: self.version, home: self.home.clone() }
+    }
+}
+
+/// One version of an object, for reading: it never changes and never blocks a writer for longer than a copy takes.
+///
+/// `Send + 'static`, may be kept across awaits; a kept guard keeps its version in memory. Cost: a lock, a count up, a
+/// count down.
+pub struct Guard<T: Class>(Arc<Held<T>>);
+
+impl<T: Class> Guard<T> {
+    pub(super) fn new(held: &Arc<Held<T>>) -> Self {
+        Self(Arc::clone(held))
+    }
+
+    /// The version that this guard shows.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.0.version
+    }
+
+    /// Which object of its name this guard shows.
+    #[must_use]
+    pub fn birth(&self) -> Birth {
+        self.0.birth
+    }
+
+    /// The slot it came from, unless that is gone.
+    #[must_use]
+    pub fn home(&self) -> Option<Arc<Slot<T>>> {
+        self.0.home.upgrade()
+    }
+}
+
+impl<T: Class> Deref for Guard<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+impl<T: Class> Clone for Guard<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Class> fmt::Debug for Guard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("birth", &self.0.birth).field("version", &self.0.version).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! A snapshot becomes the value: segments are decoded while the next ones arrive.
+//!
+//! Each segment is a delta, the first one from nothing. The value under construction belongs to whoever decodes, off
+//! the I/O thread and outside the lock; until it is whole, the old value, if there is one, stays readable. Invariants:
+//! segments are taken in order; a load that was given up leaves nothing. Source: own reasoning.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Held, Slot};
+use crate::coding::{DecodeError, Reader};
+use crate::ids::{Birth, TransferId, Version};
+use crate::node::replica::{Refusal, Ring};
+use crate::node::state::{Event, State};
+use crate::tracked::Class;
+
+/// A snapshot that is on its way.
+pub(super) struct Load<T> {
+    pub(super) birth: Birth,
+    pub(super) version: Version,
+    /// Tells this load from a later one of the same slot.
+    pub(super) serial: u64,
+    pub(super) segments: VecDeque<SnapshotSegment>,
+    value: Option<T>,
+    is_decoding: bool,
+    is_complete: bool,
+    bytes: usize,
+}
+
+/// One segment that waits to be decoded.
+#[derive(Debug)]
+pub(super) struct SnapshotSegment {
+    pub(super) transfer: TransferId,
+    pub(super) index: u32,
+    pub(super) is_last: bool,
+    pub(super) bytes: Bytes,
+}
+
+impl<T> Load<T> {
+    pub(super) fn new(birth: Birth, version: Version, serial: u64) -> Self {
+        let (value, segments) = (None, VecDeque::new());
+        Self { birth, version, serial, segments, value, is_decoding: false, is_complete: false, bytes: 0 }
+    }
+}
+
+impl<T: Class> Slot<T> {
+    /// Decodes the segments that are here; answers when none is left or another thread decodes.
+    pub(super) fn decode_segments(&self) {
+        loop {
+            let mut inner = self.inner.lock();
+            let Some(load) = &mut inner.load else { return };
+            if load.is_decoding {
+                return;
+            }
+            let Some(segment) = load.segments.pop_front() else { return };
+            load.is_decoding = true;
+            let (serial, value) = (load.serial, load.value.take());
+            drop(inner);
+            let outcome = extend(value, &segment.bytes);
+            self.segment_decoded(serial, &segment, outcome);
+        }
+    }
+
+    fn segment_decoded(&self, serial: u64, segment: &SnapshotSegment, outcome: Result<T, DecodeError>) {
+        let mut inner = self.inner.lock();
+        let Some(load) = inner.load.as_mut().filter(|load| load.serial == serial) else { return };
+        load.is_decoding = false;
+        match outcome {
+            Ok(value) => {
+                load.value = Some(value);
+                load.bytes += segment.bytes.len();
+                load.is_complete = segment.is_last;
+                self.ring(Ring::Taken { transfer: segment.transfer, index: segment.index });
+            }
+            Err(error) => self.ring(Ring::Broken(error.into())),
+        }
+        if inner.load.as_ref().is_some_and(|load| load.is_complete) {
+            match self.finish_load(&mut inner) {
+                Ok(()) => self.ring(Ring::Loaded),
+                Err(refusal) => self.ring(Ring::Broken(refusal)),
+            }
+        }
+    }
+
+    /// The value under construction becomes the value.
+    pub(super) fn finish_load(&self, inner: &mut super::Inner<T>) -> Result<(), Refusal> {
+        let Some(Load { value: Some(value), birth, version, bytes, .. }) = inner.load.take() else { return Ok(()) };
+        inner.state = inner.state.after(Event::LoadEnded, inner.held.is_some())?;
+        inner.held = Some(Arc::new(Held { value, birth, version, home: self.this.clone() }));
+        inner.bytes = bytes;
+        inner.is_pull_rung = false;
+        inner.watchers.miss();
+        inner.drain()?;
+        if inner.newest > inner.reached {
+            inner.state = State::Stale;
+        }
+        inner.wake();
+        Ok(())
+    }
+
+    /// Decodes a whole object that came in one record, at once.
+    pub(super) fn load_inline(&self, inner: &mut super::Inner<T>, delta: &[u8]) -> Result<(), Refusal> {
+        let value = extend(None, delta)?;
+        if let Some(load) = &mut inner.load {
+            load.value = Some(value);
+            load.bytes = delta.len();
+        }
+        self.finish_load(inner)
+    }
+}
+
+/// The value after one more segment: the first is a body that puts every field, each later one an edit.
+fn extend<T: Class>(value: Option<T>, segment: &[u8]) -> Result<T, DecodeError> {
+    match value {
+        Some(mut value) => {
+            value.apply(Reader::new(segment), None)?;
+            Ok(value)
+        }
+        None => T::decode_root(Reader::new(segment)),
+    }
+}

@@ -1,0 +1,178 @@
+//! Where a node keeps its replica of one object, and the discipline of reading and changing it.
+//!
+//! ```text
+//!            core (I/O thread)                  tasks                          worker thread
+//!   delta ─▶ queue ─▶ value (no guard) ◀─ guard: a clone of the Arc ─▶ copy of a value that a guard pins
+//!  result ─▶ settle                    ◀─ update: apply batch, run, encode, undo    decode of segments
+//! ```
+//! Everything stands behind one short lock; readers clone an `Arc` under it. Invariants: the value is always a committed
+//! version (I13), a guard's value never changes (R1), deltas and results take effect in the order they came (I4), the
+//! version never goes back (I3), and nothing that takes long happens under the lock or on the I/O thread. Source: own
+//! reasoning; `Mutex<Arc<T>>` was measured against locks with readers and atomic pointers.
+
+mod apply;
+mod batch;
+mod held;
+mod load;
+mod orders;
+mod queue;
+mod read;
+mod update;
+mod watch;
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use self::batch::{Batch, InFlight};
+pub use self::held::Guard;
+pub(crate) use self::held::Held;
+use self::load::Load;
+use self::queue::Queue;
+pub use self::read::Unreadable;
+pub use self::update::{AloneTurn, Scope, Step};
+
+use self::watch::Watchers;
+pub use self::watch::{Change, Watcher};
+use super::replica::{Ending, Host, ReplicaId, Ring};
+use super::state::State;
+use crate::ids::{Birth, ObjectName, Version};
+use crate::tracked::Class;
+
+thread_local! {
+    /// The slot whose closure runs on this thread, by address; 0 for none.
+    static RUNNING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A node's replica of one object of class `T`.
+pub struct Slot<T: Class> {
+    id: ReplicaId,
+    name: ObjectName,
+    host: Arc<dyn Host>,
+    this: std::sync::Weak<Self>,
+    watchers: Arc<Watchers<T>>,
+    inner: Mutex<Inner<T>>,
+}
+
+/// What the lock protects.
+pub(crate) struct Inner<T: Class> {
+    state: State,
+    ending: Option<Ending>,
+    birth: Option<Birth>,
+    held: Option<Arc<Held<T>>>,
+    /// The version once everything in the queue has been applied, and once the load that runs has ended.
+    reached: Version,
+    /// The newest version this node was told of, by a delta, a notice or a result.
+    newest: Version,
+    /// Bytes of the value when it was last seen whole.
+    bytes: usize,
+    is_read: bool,
+    /// Whether deltas are dropped until a pull is answered: too many waited.
+    is_dropping: bool,
+    is_pull_rung: bool,
+    is_copy_wanted: bool,
+    draft: Option<T>,
+    queue: Queue,
+    load: Option<Load<T>>,
+    /// Counts the loads.
+    serial: u64,
+    in_flight: Option<InFlight>,
+    batch: Option<Batch>,
+    /// Updates that need a batch of their own and wait for their turn; no other batch is begun meanwhile.
+    alone_waiting: u32,
+    /// The bytes of a former batch, to be written over.
+    scratch: Vec<u8>,
+    watchers: Arc<Watchers<T>>,
+    waiting: Vec<Waker>,
+}
+
+impl<T: Class> Slot<T> {
+    /// Makes an empty slot.
+    #[must_use]
+    pub fn new(id: ReplicaId, key: &str, host: Arc<dyn Host>) -> Arc<Self> {
+        let name = ObjectName { class: T::NAME.to_owned(), key: key.to_owned() };
+        let inner = Inner::new();
+        let watchers = Arc::clone(&inner.watchers);
+        Arc::new_cyclic(|this| Self { id, name, host, this: this.clone(), watchers, inner: Mutex::new(inner) })
+    }
+
+    /// Keeps the value of an object that is about to be created.
+    pub fn draft(&self, value: T, bytes: usize) {
+        let mut inner = self.inner.lock();
+        inner.draft = Some(value);
+        inner.bytes = bytes;
+    }
+
+    /// Locks, unless the lock is held by a closure that runs on this very thread, or may wait for one that does.
+    fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
+        match self.inner.try_lock() {
+            Some(inner) => Some(inner),
+            None if RUNNING.get() != 0 => None,
+            None => Some(self.inner.lock()),
+        }
+    }
+
+    fn ring(&self, ring: Ring) {
+        self.host.ring(self.id, ring);
+    }
+}
+
+impl<T: Class> Inner<T> {
+    fn new() -> Self {
+        Self {
+            state: State::Absent,
+            ending: None,
+            birth: None,
+            held: None,
+            reached: Version(0),
+            newest: Version(0),
+            bytes: 0,
+            is_read: false,
+            is_dropping: false,
+            is_pull_rung: false,
+            is_copy_wanted: false,
+            draft: None,
+            queue: Queue::default(),
+            load: None,
+            serial: 0,
+            in_flight: None,
+            batch: None,
+            alone_waiting: 0,
+            scratch: Vec::new(),
+            watchers: Arc::default(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Whether the value is the newest this node was told of, with nothing on its way into it.
+    fn is_current(&self) -> bool {
+        self.state == State::Current && self.queue.is_empty()
+    }
+
+    /// Wakes every task that waits for the slot to change.
+    fn wake(&mut self) {
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    /// Notes that the task of `context` waits for the slot to change.
+    fn wait(&mut self, context: &Context<'_>) {
+        if !self.waiting.iter().any(|known| known.will_wake(context.waker())) {
+            self.waiting.push(context.waker().clone());
+        }
+    }
+}
+
+impl<T: Class> fmt::Debug for Slot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<T: Class> fmt::Debug for Inner<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("state", &self.state).field("reached", &self.reached).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading a replica: at once, or when it is current.
+//!
+//! Invariants: a read shows one committed version (I13); a task that waits for a newer one asks for the pull once and is
+//! woken by every change of the slot. Source: own reasoning (R2, R3).
+
+use std::task::{Context, Poll};
+
+use super::{Guard, Held, Inner, Slot};
+use crate::ids::{Birth, Version};
+use crate::node::replica::{Ending, Ring};
+use crate::node::state::State;
+use crate::tracked::Class;
+
+/// Why there is nothing to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The object is no longer there.
+    Ended(Ending),
+    /// The call comes from a closure that changes this object.
+    Nested,
+}
+
+impl<T: Class> Slot<T> {
+    /// What is here if it is current: a memory read.
+    #[must_use]
+    #[inline]
+    pub fn current(&self) -> Option<Guard<T>> {
+        let mut inner = self.lock()?;
+        if !inner.is_current() {
+            return None;
+        }
+        inner.is_read = true;
+        inner.held.as_ref().map(Guard::new)
+    }
+
+    /// Whatever is here.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn peek(&self) -> Result<Option<Guard<T>>, Unreadable> {
+        let mut inner = self.lock().ok_or(Unreadable::Nested)?;
+        inner.check_ending()?;
+        inner.is_read = true;
+        Ok(inner.held.as_ref().map(Guard::new))
+    }
+
+    /// Reads whatever is here under the lock, without a guard.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn peek_with<R>(&self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, Unreadable> {
+        let mut inner = self.lock().ok_or(Unreadable::Nested)?;
+        inner.check_ending()?;
+        inner.is_read = true;
+        Ok(inner.held.as_ref().map(|held| read(&held.value)))
+    }
+
+    /// What is here once it is current and at least `floor`; asks for a pull if it is not.
+    ///
+    /// A floor above everything the repository has stays pending: the caller pulls and compares.
+    pub fn poll_current(&self, floor: Version, context: &Context<'_>) -> Poll<Result<Guard<T>, Unreadable>> {
+        let Some(mut inner) = self.lock() else { return Poll::Ready(Err(Unreadable::Nested)) };
+        if let Err(unreadable) = inner.check_ending() {
+            return Poll::Ready(Err(unreadable));
+        }
+        inner.is_read = true;
+        if inner.is_current()
+            && let Some(held) = inner.held.as_ref().filter(|held| held.version >= floor)
+        {
+            return Poll::Ready(Ok(Guard::new(held)));
+        }
+        self.want_newer(&mut inner);
+        inner.wait(context);
+        Poll::Pending
+    }
+
+    /// Object and version of what is here, or was until its value was dropped, and how far it can be trusted.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn standing(&self) -> Result<(State, Option<(Birth, Version)>), Unreadable> {
+        let inner = self.lock().ok_or(Unreadable::Nested)?;
+        inner.check_ending()?;
+        let here = inner.held.as_ref().map_or(inner.reached, |held| held.version);
+        Ok((inner.state, inner.birth.map(|birth| (birth, here))))
+    }
+
+    /// Asks for a pull if only that helps, and only once.
+    pub(super) fn want_newer(&self, inner: &mut Inner<T>) {
+        if matches!(inner.state, State::Stale | State::Shell) && !inner.is_pull_rung {
+            inner.is_pull_rung = true;
+            self.ring(Ring::Pull);
+        }
+    }
+}
+
+impl<T: Class> Inner<T> {
+    pub(super) fn check_ending(&self) -> Result<(), Unreadable> {
+        self.ending.map_or(Ok(()), |ending| Err(Unreadable::Ended(ending)))
+    }
+
+    /// Whether no guard pins the value.
+    pub(super) fn is_writable(&mut self) -> bool {
+        self.held.as_mut().and_then(Held::unshared).is_some()
+    }
+}
