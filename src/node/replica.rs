@@ -185,6 +185,9 @@ pub trait Replica: Debug + Send + Sync {
     /// `Unexpected`.
     fn overtake(&self, version: Version) -> Result<(), Refusal>;
 
+    /// A pull that was asked for failed: the next reader asks again.
+    fn pull_failed(&self);
+
     /// Takes the batch that gathers, unless a commit of this object is in flight already.
     fn take_batch(&self) -> Option<Outgoing>;
 
@@ -202,6 +205,9 @@ pub trait Replica: Debug + Send + Sync {
 
     /// The link broke.
     fn disconnect(&self);
+
+    /// What is here is wrong: it is loaded anew before anything else is believed.
+    fn distrust(&self);
 
     /// The object is no longer there.
     fn end(&self, ending: Ending);

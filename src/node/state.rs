@@ -67,6 +67,7 @@ impl State {
             (_, Event::LoadBegun) => Ok(Self::Loading),
             (Self::Loading, Event::LoadEnded) => Ok(Self::Current),
             (Self::Current | Self::Stale | Self::Unverified, Event::Confirmed) => Ok(Self::Current),
+            (Self::Loading, Event::Confirmed) => Ok(self),
             (Self::Loading | Self::Current | Self::Stale | Self::Unverified, Event::Delta) => Ok(self),
             (Self::Current | Self::Stale, Event::Overtaken) => Ok(Self::Stale),
             (Self::Absent | Self::Shell | Self::Loading | Self::Unverified, Event::Overtaken) => Ok(self),
@@ -113,7 +114,7 @@ mod tests {
         let expected = "\
 Absent: - Loading - - Absent Absent Absent -
 Shell: - Loading - - Shell Shell Absent Shell
-Loading: - Loading Current Loading Loading Unverified/Absent Absent -
+Loading: Loading Loading Current Loading Loading Unverified/Absent Absent -
 Current: Current Loading - Current Stale Unverified Absent Shell
 Stale: Current Loading - Stale Stale Unverified Absent Shell
 Unverified: Current Loading - Unverified Unverified Unverified Absent Shell

@@ -72,6 +72,8 @@ pub(crate) struct Inner<T: Class> {
     is_read: bool,
     /// Whether deltas are dropped until a pull is answered: too many waited.
     is_dropping: bool,
+    /// Whether the value is known to be wrong.
+    is_distrusted: bool,
     is_pull_rung: bool,
     is_copy_wanted: bool,
     draft: Option<T>,
@@ -132,6 +134,7 @@ impl<T: Class> Inner<T> {
             bytes: 0,
             is_read: false,
             is_dropping: false,
+            is_distrusted: false,
             is_pull_rung: false,
             is_copy_wanted: false,
             draft: None,

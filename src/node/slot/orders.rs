@@ -37,7 +37,7 @@ impl<T: Class> Replica for Slot<T> {
 
     fn reached(&self) -> Option<(Birth, Version)> {
         let inner = self.inner.lock();
-        if inner.held.is_none() && inner.load.is_none() {
+        if inner.is_distrusted || (inner.held.is_none() && inner.load.is_none()) {
             return None;
         }
         inner.birth.map(|birth| (birth, inner.reached))
@@ -47,7 +47,7 @@ impl<T: Class> Replica for Slot<T> {
         let mut inner = self.inner.lock();
         inner.state = inner.state.after(Event::Confirmed, inner.held.is_some())?;
         inner.is_pull_rung = false;
-        if inner.is_dropping || inner.newest > inner.reached {
+        if inner.state == State::Current && (inner.is_dropping || inner.newest > inner.reached) {
             inner.state = State::Stale;
         }
         inner.wake();
@@ -65,6 +65,9 @@ impl<T: Class> Replica for Slot<T> {
                 return Err(Refusal::Base { base, reached: inner.reached });
             }
             inner.is_dropping = false;
+            if base == version {
+                return Ok(());
+            }
             inner.reached = version;
             inner.newest = inner.newest.max(version);
             inner.queue.push(match delta {
@@ -112,6 +115,10 @@ impl<T: Class> Replica for Slot<T> {
         Ok(())
     }
 
+    fn pull_failed(&self) {
+        self.inner.lock().is_pull_rung = false;
+    }
+
     fn take_batch(&self) -> Option<Outgoing> {
         self.inner.lock().take_outgoing()
     }
@@ -145,6 +152,10 @@ impl<T: Class> Replica for Slot<T> {
             inner.state = state;
         }
         inner.wake();
+    }
+
+    fn distrust(&self) {
+        self.inner.lock().is_distrusted = true;
     }
 
     fn end(&self, ending: Ending) {
@@ -245,7 +256,7 @@ impl<T: Class> Inner<T> {
         self.serial += 1;
         self.load = Some(Load::new(birth, version, self.serial));
         self.birth = Some(birth);
-        self.is_dropping = false;
+        (self.is_dropping, self.is_distrusted) = (false, false);
         self.reached = version;
         self.newest = self.newest.max(version);
         Ok(())

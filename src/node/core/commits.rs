@@ -1,0 +1,242 @@
+//! Changes on their way to the repository: commits, creations, destructions.
+//!
+//! Each has a sequence and keeps it until its outcome is known, over reconnects; the repository remembers outcomes by
+//! it, so a change that is sent again takes effect once (I7). Invariants: sequences are dense and sent in order; at most
+//! [`COMMITS_UNACKNOWLEDGED_MAX`](crate::limits::COMMITS_UNACKNOWLEDGED_MAX) are without an outcome, further ones wait
+//! here or in their slots. Source: own reasoning (W8, W9).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::up::Up;
+use super::{Answer, Core, Violation};
+use crate::ids::{Alias, Birth, ObjectName, RequestId, Sequence, TransferId};
+use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, INLINE_BYTES_MAX};
+use crate::node::replica::{Ending, Outgoing, RefusedCommit, Replica, ReplicaId, Settlement};
+use crate::wire::{CreationValue, FailureCode, ToRepository};
+
+/// A change without an outcome.
+#[derive(Debug)]
+pub(super) struct Outstanding {
+    replica: Arc<dyn Replica>,
+    /// Who waits for a creation or destruction.
+    request: Option<RequestId>,
+    change: Change,
+    /// The transfer that carries its value on this link.
+    pub(super) transfer: Option<TransferId>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Commit { alias: Alias, outgoing: Outgoing },
+    Create(Vec<Bytes>),
+    Destroy { alias: Alias, birth: Birth },
+}
+
+impl Core {
+    /// Creates the object that `replica` drafted, from its value as deltas from nothing; answered by `Created` or
+    /// `Exists`.
+    pub fn create(&mut self, replica: Arc<dyn Replica>, value: Vec<Bytes>) -> RequestId {
+        self.add_replica(Arc::clone(&replica));
+        self.submit(replica, Change::Create(value))
+    }
+
+    /// Ends an object for good; answered by `Destroyed`.
+    pub fn destroy(&mut self, replica: ReplicaId) -> RequestId {
+        match self.replicas.get(&replica).and_then(|e| Some((Arc::clone(&e.replica), e.alias?, e.birth?))) {
+            Some((replica, alias, birth)) => self.submit(replica, Change::Destroy { alias, birth }),
+            None => {
+                let request = self.new_request();
+                self.answer(request, Answer::Ended(Ending::Gone));
+                request
+            }
+        }
+    }
+
+    fn new_request(&mut self) -> RequestId {
+        self.next_request = self.next_request.wrapping_add(1);
+        RequestId(self.next_request)
+    }
+
+    fn submit(&mut self, replica: Arc<dyn Replica>, change: Change) -> RequestId {
+        let request = self.new_request();
+        self.submissions.push_back(Outstanding { replica, request: Some(request), change, transfer: None });
+        request
+    }
+
+    /// A slot has a batch.
+    pub(super) fn mark_dirty(&mut self, id: ReplicaId) {
+        if let Some(entry) = self.replicas.get_mut(&id)
+            && !std::mem::replace(&mut entry.is_dirty, true)
+        {
+            self.dirty.push_back(id);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.commits.len() < COMMITS_UNACKNOWLEDGED_MAX
+    }
+
+    pub(super) fn send_submissions(&mut self) {
+        while self.has_room()
+            && let Some(outstanding) = self.submissions.pop_front()
+        {
+            self.commit(outstanding);
+        }
+    }
+
+    /// Takes the batches of slots that have one, as far as there is room.
+    pub(super) fn send_batches(&mut self) {
+        while self.has_room()
+            && let Some(id) = self.dirty.pop_front()
+        {
+            let Some(entry) = self.replicas.get_mut(&id) else { continue };
+            entry.is_dirty = false;
+            let Some(alias) = entry.alias else { continue };
+            let replica = Arc::clone(&entry.replica);
+            if let Some(outgoing) = replica.take_batch() {
+                let change = Change::Commit { alias, outgoing };
+                self.commit(Outstanding { replica, request: None, change, transfer: None });
+            }
+        }
+    }
+
+    /// Gives a change its sequence and sends it.
+    fn commit(&mut self, outstanding: Outstanding) {
+        self.next_sequence += 1;
+        let sequence = Sequence(self.next_sequence);
+        self.commits.insert(sequence, outstanding);
+        self.send_commit(sequence);
+    }
+
+    /// Sends everything without an outcome again, in order.
+    pub(super) fn send_again(&mut self) {
+        let sequences: Vec<Sequence> = self.commits.keys().copied().collect();
+        sequences.into_iter().for_each(|sequence| self.send_commit(sequence));
+    }
+
+    fn send_commit(&mut self, sequence: Sequence) {
+        let unacked = self.commits.keys().next().copied().unwrap_or(sequence);
+        let transfer = match self.commits.get(&sequence).map(|outstanding| &outstanding.change) {
+            Some(Change::Commit { outgoing, .. }) if outgoing.delta.len() > INLINE_BYTES_MAX => {
+                Some(Up::of_delta(&outgoing.delta))
+            }
+            Some(Change::Create(segments)) if !is_inline(segments) => Some(Up::of_segments(segments.clone())),
+            _ => None,
+        };
+        let transfer = transfer.map(|up| self.begin_up(up));
+        let Some(outstanding) = self.commits.get_mut(&sequence) else { return };
+        outstanding.transfer = transfer;
+        let record = match (&outstanding.change, transfer) {
+            (Change::Commit { alias, outgoing: Outgoing { base, is_isolated, delta } }, transfer) => {
+                let (alias, base, is_isolated) = (*alias, *base, *is_isolated);
+                match transfer {
+                    None => ToRepository::Commit { sequence, unacked, alias, base, is_isolated, delta },
+                    Some(transfer) => {
+                        let bytes = delta.len() as u64;
+                        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes }
+                    }
+                }
+            }
+            (Change::Create(segments), transfer) => {
+                let ObjectName { class, key } = outstanding.replica.name();
+                let inline = segments.first().map(|segment| &segment[..]).unwrap_or_default();
+                let value = transfer.map_or(CreationValue::Inline(inline), CreationValue::Transfer);
+                ToRepository::Create { sequence, unacked, class, key, value }
+            }
+            (Change::Destroy { alias, birth }, _) => {
+                ToRepository::Destroy { sequence, unacked, alias: *alias, birth: *birth }
+            }
+        };
+        record.encode(&mut self.out);
+    }
+
+    /// Takes a change that has its outcome out of the table.
+    fn take_outstanding(&mut self, sequence: Sequence) -> Option<Outstanding> {
+        let outstanding = self.commits.remove(&sequence)?;
+        if let Some(transfer) = outstanding.transfer {
+            self.up.remove(&transfer);
+        }
+        Some(outstanding)
+    }
+
+    pub(super) fn settled(&mut self, sequence: Sequence, settlement: Settlement) -> Result<(), Violation> {
+        let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
+        let id = outstanding.replica.id();
+        match outstanding.change {
+            Change::Commit { .. } => {
+                outstanding.replica.settle(settlement).map_err(|refusal| self.diverged(id, &refusal))
+            }
+            Change::Destroy { alias, .. } => {
+                if self.aliases.get(&alias) == Some(&id) {
+                    self.send(&ToRepository::Close { alias });
+                    self.end_replica(id, Ending::Gone);
+                }
+                self.tell(outstanding.request, Answer::Destroyed);
+                Ok(())
+            }
+            Change::Create(_) => {
+                self.tell(outstanding.request, Answer::Exists);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn commit_refused(
+        &mut self,
+        sequence: Sequence,
+        code: FailureCode,
+        text: &str,
+    ) -> Result<(), Violation> {
+        let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
+        let text = text.to_owned();
+        match (outstanding.change, code) {
+            (Change::Commit { .. }, _) => {
+                let id = outstanding.replica.id();
+                let refused = Settlement::Refused(RefusedCommit { code, text });
+                outstanding.replica.settle(refused).map_err(|refusal| self.diverged(id, &refusal))?;
+            }
+            (Change::Destroy { .. }, FailureCode::Gone) => self.tell(outstanding.request, Answer::Ended(Ending::Gone)),
+            (Change::Create(_), _) => {
+                self.replicas.remove(&outstanding.replica.id());
+                self.tell(outstanding.request, Answer::Failed { code, text });
+            }
+            (Change::Destroy { .. }, _) => self.tell(outstanding.request, Answer::Failed { code, text }),
+        }
+        Ok(())
+    }
+
+    pub(super) fn created(&mut self, sequence: Sequence, alias: Alias, birth: Birth) -> Result<(), Violation> {
+        let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
+        let id = outstanding.replica.id();
+        let Some(entry) = self.replicas.get_mut(&id) else {
+            self.send(&ToRepository::Close { alias });
+            return Ok(());
+        };
+        entry.alias = Some(alias);
+        entry.birth = Some(birth);
+        entry.is_presented = true;
+        self.aliases.insert(alias, id);
+        outstanding.replica.created(birth).map_err(|refusal| self.diverged(id, &refusal))?;
+        self.tell(outstanding.request, Answer::Created);
+        Ok(())
+    }
+
+    pub(super) fn exists(&mut self, sequence: Sequence) -> Result<(), Violation> {
+        let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
+        self.replicas.remove(&outstanding.replica.id());
+        self.tell(outstanding.request, Answer::Exists);
+        Ok(())
+    }
+
+    fn tell(&mut self, request: Option<RequestId>, answer: Answer) {
+        if let Some(request) = request {
+            self.answer(request, answer);
+        }
+    }
+}
+
+fn is_inline(segments: &[Bytes]) -> bool {
+    matches!(segments, [only] if only.len() <= INLINE_BYTES_MAX)
+}

@@ -1,0 +1,283 @@
+//! The node's half of the protocol for one shard link: a state machine without I/O.
+//!
+//! ```text
+//!           handle_connected                     Resumed
+//!   down ────────────────────▶ resuming ──────────────────▶ ready
+//!    ▲                            │                            │
+//!    └────────── handle_disconnected (replicas unverified) ────┘
+//! ```
+//! `handle_*` says what the world did, commands what the application wants, `poll_*` what the driver must do now. At a
+//! connect the node greets, registers its classes, presents what it holds, sends again what has no outcome (with the
+//! same sequence, so it takes effect once, I7), then asks again what was not answered. Invariants: nothing is current
+//! before `Resumed`; at most one commit an object and
+//! [`COMMITS_UNACKNOWLEDGED_MAX`](crate::limits::COMMITS_UNACKNOWLEDGED_MAX) a link are in flight; same inputs, same
+//! effects. Source: own reasoning; the four kinds of calls are quinn-proto's.
+
+mod commits;
+mod down;
+mod greeting;
+mod records;
+mod requests;
+mod up;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use self::commits::Outstanding;
+use self::down::DownTransfers;
+use self::requests::Request;
+use self::up::Up;
+use super::replica::{Ending, Replica, ReplicaId, Ring};
+use crate::ids::{Alias, Birth, Epoch, NodeId, RequestId, Sequence, ShardId, TransferId, Version};
+use crate::wire::{CloseCode, FailureCode, Records, ShardAddress, ToRepository};
+
+/// How far the link is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    /// There is none.
+    #[default]
+    Down,
+    /// It is being resumed: replicas are not verified yet.
+    Resuming,
+    /// Everything works.
+    Ready,
+}
+
+/// The peer broke the protocol: the link must be closed with this code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {text}")]
+pub struct Violation {
+    /// What to tell the peer.
+    pub code: CloseCode,
+    /// More about it, for people.
+    pub text: String,
+}
+
+/// What the repository answered to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The object is here and current.
+    Opened,
+    /// There is no such object.
+    Missing,
+    /// The object exists now, with the value that was sent.
+    Created,
+    /// There is an object of that name already.
+    Exists,
+    /// The replica has, or is getting from its queue, this version.
+    Pulled(Version),
+    /// The object is destroyed.
+    Destroyed,
+    /// A page of keys.
+    Keys {
+        /// The keys, ascending.
+        keys: Vec<String>,
+        /// Whether no more follow.
+        is_last: bool,
+    },
+    /// The repository refuses.
+    Failed {
+        /// Why.
+        code: FailureCode,
+        /// More about it, for people.
+        text: String,
+    },
+    /// The object is no longer there.
+    Ended(Ending),
+}
+
+/// What the driver should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoreEvent {
+    /// A request has its answer.
+    Answered {
+        /// The request.
+        request: RequestId,
+        /// Its answer.
+        answer: Answer,
+    },
+    /// The link is ready.
+    Ready,
+    /// The repository turned the link down.
+    Refused {
+        /// Why.
+        code: CloseCode,
+        /// More about it, for people.
+        text: String,
+    },
+    /// A class cannot be used; requests of it fail.
+    SchemaRefused {
+        /// The class.
+        class: String,
+        /// What to change.
+        text: String,
+    },
+}
+
+/// What the repository said of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The shard behind the link.
+    pub shard: ShardId,
+    /// Its term.
+    pub epoch: Epoch,
+    /// The last term that began with a loss.
+    pub lossy_epoch: Epoch,
+    /// Every shard and where it is.
+    pub shards: Vec<ShardAddress>,
+}
+
+/// A class as it was registered.
+#[derive(Debug)]
+struct ClassEntry {
+    schema: Bytes,
+    refusal: Option<String>,
+}
+
+/// What the core knows of one replica.
+#[derive(Debug)]
+struct Entry {
+    replica: Arc<dyn Replica>,
+    alias: Option<Alias>,
+    birth: Option<Birth>,
+    /// Whether it stands in the queue of those with a batch to send.
+    is_dirty: bool,
+    /// The pull after an overflow; all else about the object is dropped until its answer.
+    rewind: Option<RequestId>,
+    /// Whether it was presented on this link.
+    is_presented: bool,
+    /// Bytes pushed since a read was last reported.
+    unread_bytes: usize,
+}
+
+/// The node's half of one shard link.
+#[derive(Debug)]
+pub struct Core {
+    node: NodeId,
+    link: LinkState,
+    /// Whether this link was greeted; nothing else may come before.
+    is_greeted: bool,
+    welcome: Option<Welcome>,
+    classes: BTreeMap<String, ClassEntry>,
+    replicas: BTreeMap<ReplicaId, Entry>,
+    aliases: BTreeMap<Alias, ReplicaId>,
+    requests: BTreeMap<RequestId, Request>,
+    next_request: u32,
+    commits: BTreeMap<Sequence, Outstanding>,
+    next_sequence: u64,
+    /// Creations and destructions that wait for room among the commits.
+    submissions: VecDeque<Outstanding>,
+    dirty: VecDeque<ReplicaId>,
+    down: DownTransfers,
+    up: BTreeMap<TransferId, Up>,
+    next_transfer: u32,
+    records: Records,
+    consumed_bytes: usize,
+    out: Vec<u8>,
+    events: VecDeque<CoreEvent>,
+}
+
+impl Core {
+    /// Makes the core of a node's link to one shard, without a link yet.
+    #[must_use]
+    pub fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            link: LinkState::Down,
+            is_greeted: false,
+            welcome: None,
+            classes: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            next_request: 0,
+            commits: BTreeMap::new(),
+            next_sequence: 0,
+            submissions: VecDeque::new(),
+            dirty: VecDeque::new(),
+            down: DownTransfers::default(),
+            up: BTreeMap::new(),
+            next_transfer: 0,
+            records: Records::new(),
+            consumed_bytes: 0,
+            out: Vec::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// How far the link is.
+    #[must_use]
+    pub fn link(&self) -> LinkState {
+        self.link
+    }
+
+    /// What the repository said of itself at the last greeting.
+    #[must_use]
+    pub fn welcome(&self) -> Option<&Welcome> {
+        self.welcome.as_ref()
+    }
+
+    /// Commits, creations and destructions without an outcome.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.commits.len() + self.submissions.len() + self.dirty.len()
+    }
+
+    /// Requests without an answer.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// A replica asks for something.
+    ///
+    /// # Errors
+    /// A violation if what the peer sent earlier turned out not to fit: close the link.
+    pub fn handle_ring(&mut self, replica: ReplicaId, ring: Ring) -> Result<(), Violation> {
+        match ring {
+            Ring::Batch => self.mark_dirty(replica),
+            Ring::Pull => self.pull_for_replica(replica),
+            Ring::Work => {}
+            Ring::Taken { transfer, index } => self.segment_decoded(replica, transfer, index),
+            Ring::Loaded => self.load_ended(replica),
+            Ring::Broken(refusal) => return Err(self.diverged(replica, &refusal)),
+        }
+        Ok(())
+    }
+
+    /// Appends the records that are due. A batch closes here, when it is taken for sending.
+    pub fn poll_records(&mut self, out: &mut Vec<u8>) {
+        if self.link == LinkState::Down {
+            return;
+        }
+        self.send_submissions();
+        self.send_batches();
+        if out.is_empty() {
+            std::mem::swap(out, &mut self.out);
+        } else {
+            out.append(&mut self.out);
+        }
+    }
+
+    /// The next segment to send.
+    pub fn poll_segment(&mut self) -> Option<Bytes> {
+        self.up.iter_mut().find_map(|(transfer, up)| up.next_segment(*transfer))
+    }
+
+    /// The next thing the driver should know.
+    pub fn poll_event(&mut self) -> Option<CoreEvent> {
+        self.events.pop_front()
+    }
+
+    fn send(&mut self, record: &ToRepository<'_>) {
+        if self.link != LinkState::Down {
+            record.encode(&mut self.out);
+        }
+    }
+
+    fn answer(&mut self, request: RequestId, answer: Answer) {
+        self.events.push_back(CoreEvent::Answered { request, answer });
+    }
+}

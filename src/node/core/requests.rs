@@ -1,0 +1,316 @@
+//! Questions to the repository: open, pull, keys; each has one answer.
+//!
+//! A request keeps its number until it is answered, over reconnects. Invariants: an answer that leads to a load is given
+//! when the load ends; after an overflow, answers about the object are void until the pull that rewinds is answered.
+//! Source: own reasoning (R2–R5).
+
+use std::sync::Arc;
+
+use super::{Answer, Core, Entry, LinkState, Violation};
+use crate::ids::{Alias, Birth, ObjectName, RequestId, Version};
+use crate::limits::REQUESTS_MAX;
+use crate::node::replica::{Ending, Refusal, Replica, ReplicaId};
+use crate::wire::{CloseCode, FailureCode, Form, ToRepository};
+
+/// What was asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Open, for the application.
+    Open(ReplicaId),
+    /// Open again, for a replica that lost its value.
+    Reopen(ReplicaId),
+    /// Pull, for the application: validates.
+    Pull(ReplicaId),
+    /// Pull, for a replica whose readers wait.
+    Refresh(ReplicaId),
+    /// Pull after an overflow.
+    Rewind(ReplicaId),
+    /// Keys of a class.
+    Keys { class: String, prefix: String, after: String },
+}
+
+impl Request {
+    pub(super) fn replica(&self) -> Option<ReplicaId> {
+        match self {
+            Self::Open(id) | Self::Reopen(id) | Self::Pull(id) | Self::Refresh(id) | Self::Rewind(id) => Some(*id),
+            Self::Keys { .. } => None,
+        }
+    }
+
+    pub(super) fn concerns(&self, id: ReplicaId) -> bool {
+        self.replica() == Some(id)
+    }
+
+    pub(super) fn opens(&self, id: ReplicaId) -> bool {
+        matches!(self, Self::Open(opened) | Self::Reopen(opened) if *opened == id)
+    }
+
+    /// Whether the application waits for the answer.
+    fn is_asked_for(&self) -> bool {
+        matches!(self, Self::Open(_) | Self::Pull(_) | Self::Keys { .. })
+    }
+}
+
+impl Core {
+    /// Opens the object that `replica` is for; answered by `Opened` once it is here, or `Missing`.
+    pub fn open(&mut self, replica: Arc<dyn Replica>) -> RequestId {
+        let id = self.add_replica(replica);
+        self.add_request(Request::Open(id))
+    }
+
+    /// Asks for what is newer than what is here; answered by `Pulled`.
+    pub fn pull(&mut self, replica: ReplicaId) -> RequestId {
+        let request = match self.replicas.get(&replica) {
+            Some(entry) if entry.alias.is_none() => Request::Open(replica),
+            _ => Request::Pull(replica),
+        };
+        self.add_request(request)
+    }
+
+    /// Asks for keys of `class` that start with `prefix`, behind `after`; answered by `Keys`.
+    pub fn keys(&mut self, class: &str, prefix: &str, after: &str) -> RequestId {
+        let (class, prefix, after) = (class.to_owned(), prefix.to_owned(), after.to_owned());
+        self.add_request(Request::Keys { class, prefix, after })
+    }
+
+    /// Gives a replica up: the repository forgets that this node holds it.
+    pub fn release(&mut self, replica: ReplicaId) {
+        let Some(entry) = self.replicas.get(&replica) else { return };
+        if let Some(alias) = entry.alias {
+            self.send(&ToRepository::Close { alias });
+        }
+        self.end_replica(replica, Ending::Closed);
+    }
+
+    /// Drops a replica's value to save memory; identity and version stay, and the next read opens it again.
+    pub fn evict(&mut self, replica: ReplicaId) -> bool {
+        let Some(entry) = self.replicas.get_mut(&replica) else { return false };
+        if !entry.replica.evict() {
+            return false;
+        }
+        if let Some(alias) = entry.alias.take() {
+            self.aliases.remove(&alias);
+            self.send(&ToRepository::Close { alias });
+        }
+        true
+    }
+
+    pub(super) fn add_replica(&mut self, replica: Arc<dyn Replica>) -> ReplicaId {
+        let id = replica.id();
+        self.replicas.entry(id).or_insert_with(|| Entry {
+            replica,
+            alias: None,
+            birth: None,
+            is_dirty: false,
+            rewind: None,
+            is_presented: false,
+            unread_bytes: 0,
+        });
+        id
+    }
+
+    pub(super) fn add_request(&mut self, request: Request) -> RequestId {
+        self.next_request = self.next_request.wrapping_add(1);
+        let id = RequestId(self.next_request);
+        if self.requests.len() >= REQUESTS_MAX {
+            let text = format!("{REQUESTS_MAX} requests wait for an answer");
+            self.answer(id, Answer::Failed { code: FailureCode::Limit, text });
+            return id;
+        }
+        self.requests.insert(id, request);
+        self.ask(id);
+        id
+    }
+
+    /// Asks everything again that was not answered, in the order it was asked.
+    pub(super) fn ask_again(&mut self) {
+        let waiting: Vec<RequestId> = self.requests.keys().copied().collect();
+        waiting.into_iter().for_each(|request| self.ask(request));
+    }
+
+    fn ask(&mut self, request: RequestId) {
+        if self.link == LinkState::Down {
+            return;
+        }
+        let Some(asked) = self.requests.get(&request) else { return };
+        if let Request::Keys { class, prefix, after } = asked {
+            ToRepository::Keys { request, class, prefix, after }.encode(&mut self.out);
+            return;
+        }
+        let Some(entry) = asked.replica().and_then(|id| self.replicas.get(&id)) else {
+            self.end_request(request, Ending::Closed);
+            return;
+        };
+        let ObjectName { class, key } = entry.replica.name();
+        if let Some(text) = self.classes.get(class).and_then(|class| class.refusal.clone()) {
+            self.failed(request, &Answer::Failed { code: FailureCode::Incompatible, text });
+            return;
+        }
+        let held = entry.replica.reached();
+        let record = match (entry.alias, held) {
+            (Some(alias), Some((birth, version))) if !matches!(asked, Request::Open(_) | Request::Reopen(_)) => {
+                let rewind = matches!(asked, Request::Rewind(_)).then_some(version);
+                ToRepository::Pull { request, alias, birth, rewind }
+            }
+            _ => ToRepository::Open { request, class, key, held },
+        };
+        record.encode(&mut self.out);
+    }
+
+    /// Readers of a replica wait for something newer.
+    pub(super) fn pull_for_replica(&mut self, id: ReplicaId) {
+        let Some(entry) = self.replicas.get(&id) else { return };
+        let is_asked = self.requests.values().any(|request| request.concerns(id)) || self.down.is_loading(id);
+        if is_asked {
+            return;
+        }
+        self.add_request(if entry.alias.is_some() { Request::Refresh(id) } else { Request::Reopen(id) });
+    }
+
+    /// Too much waited in a replica: asks for everything from what it holds.
+    pub(super) fn rewind(&mut self, id: ReplicaId) {
+        let request = self.add_request(Request::Rewind(id));
+        if let Some(entry) = self.replicas.get_mut(&id) {
+            entry.rewind = Some(request);
+        }
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        request: RequestId,
+        (alias, birth, version): (Alias, Birth, Version),
+        form: Form<'_>,
+    ) -> Result<(), Violation> {
+        let Some(id) = self.requests.get(&request).and_then(Request::replica) else {
+            // The replica was released while the answer was on its way.
+            self.send(&ToRepository::Close { alias });
+            return Ok(());
+        };
+        let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
+        if entry.birth.is_some_and(|known| known != birth) {
+            let ending = self.ending_of(id);
+            self.send(&ToRepository::Close { alias });
+            self.end_replica(id, ending);
+            return Ok(());
+        }
+        if let Some(former) = entry.alias.replace(alias).filter(|former| *former != alias) {
+            self.aliases.remove(&former);
+        }
+        entry.birth = Some(birth);
+        entry.is_presented = true;
+        self.aliases.insert(alias, id);
+        self.mark_dirty(id);
+        self.take_form(request, id, (birth, version), form)
+    }
+
+    pub(super) fn pulled(&mut self, request: RequestId, version: Version, form: Form<'_>) -> Result<(), Violation> {
+        let Some(id) = self.requests.get(&request).and_then(Request::replica) else { return Ok(()) };
+        let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
+        let Some(birth) = entry.birth else { return Ok(()) };
+        match entry.rewind {
+            Some(rewind) if rewind == request => entry.rewind = None,
+            Some(_) => {
+                // It tells the way from where the stream stood, and what came on the stream was dropped.
+                self.ask(request);
+                return Ok(());
+            }
+            None => {}
+        }
+        self.take_form(request, id, (birth, version), form)
+    }
+
+    /// Brings a replica to what an answer says, and answers when it is there.
+    fn take_form(
+        &mut self,
+        request: RequestId,
+        id: ReplicaId,
+        (birth, version): (Birth, Version),
+        form: Form<'_>,
+    ) -> Result<(), Violation> {
+        let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
+        entry.rewind = None;
+        let replica = Arc::clone(&entry.replica);
+        let outcome = match form {
+            Form::Same => replica.catch_up(version, version, None).and_then(|()| replica.confirm()),
+            Form::Delta { base: Version(0), delta } => replica.load_whole(birth, version, delta),
+            Form::Delta { base, delta } => {
+                replica.catch_up(base, version, Some(delta)).and_then(|()| replica.confirm())
+            }
+            Form::Loading { transfer, base, bytes: _ } => {
+                let begun = match base {
+                    None => replica.begin_load(birth, version),
+                    Some(base) => replica.catch_up(base, version, None),
+                };
+                if begun.is_ok() {
+                    let is_snapshot = base.is_none();
+                    self.down.begin(transfer, id, is_snapshot, (request, version)).map_err(too_many)?;
+                    self.deliver(transfer)?;
+                    return Ok(());
+                }
+                begun
+            }
+        };
+        outcome.map_err(|refusal: Refusal| self.diverged(id, &refusal))?;
+        self.complete(request, version);
+        Ok(())
+    }
+
+    /// The replica has what a request asked for.
+    pub(super) fn complete(&mut self, request: RequestId, version: Version) {
+        let answer = match self.requests.remove(&request) {
+            Some(Request::Open(_)) => Answer::Opened,
+            Some(Request::Pull(_)) => Answer::Pulled(version),
+            _ => return,
+        };
+        self.answer(request, answer);
+    }
+
+    pub(super) fn missing(&mut self, request: RequestId) {
+        match self.requests.remove(&request) {
+            Some(Request::Open(id)) if self.replicas.get(&id).is_some_and(|entry| entry.birth.is_none()) => {
+                self.replicas.remove(&id);
+                self.answer(request, Answer::Missing);
+            }
+            Some(asked) => {
+                let ending = asked.replica().map_or(Ending::Gone, |id| self.ending_of(id));
+                if asked.is_asked_for() {
+                    self.answer(request, Answer::Ended(ending));
+                }
+                if let Some(id) = asked.replica() {
+                    self.end_replica(id, ending);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Why an object that is not there any more is not there: one from before the last loss was lost with it.
+    fn ending_of(&self, id: ReplicaId) -> Ending {
+        let birth = self.replicas.get(&id).and_then(|entry| entry.birth);
+        match (birth, &self.welcome) {
+            (Some(birth), Some(welcome)) if birth.0.epoch < welcome.lossy_epoch => Ending::Lost,
+            _ => Ending::Gone,
+        }
+    }
+
+    pub(super) fn failed(&mut self, request: RequestId, answer: &Answer) {
+        let Some(asked) = self.requests.remove(&request) else { return };
+        if asked.is_asked_for() {
+            self.answer(request, answer.clone());
+        }
+        if let Some(entry) = asked.replica().and_then(|id| self.replicas.get_mut(&id)) {
+            entry.rewind = entry.rewind.filter(|rewind| *rewind != request);
+            entry.replica.pull_failed();
+        }
+    }
+
+    pub(super) fn end_request(&mut self, request: RequestId, ending: Ending) {
+        if self.requests.remove(&request).is_some_and(|asked| asked.is_asked_for()) {
+            self.answer(request, Answer::Ended(ending));
+        }
+    }
+}
+
+fn too_many(text: &'static str) -> Violation {
+    Violation { code: CloseCode::TooManyRequests, text: text.to_owned() }
+}

@@ -1,0 +1,68 @@
+//! Transfers to the repository: creations and commits too large for a record.
+//!
+//! A creation's segments are deltas, each on what the ones before made; a commit's are slices of one delta. Invariants:
+//! at most [`SEGMENTS_UNCONFIRMED_MAX`](crate::limits::SEGMENTS_UNCONFIRMED_MAX) unconfirmed; after a reconnect a
+//! transfer starts anew, under another number. Source: own reasoning.
+
+use bytes::Bytes;
+
+use super::{Core, Violation};
+use crate::ids::TransferId;
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX};
+use crate::wire::{CloseCode, Segment};
+
+/// One transfer.
+#[derive(Debug)]
+pub(super) struct Up {
+    segments: Vec<Bytes>,
+    next: usize,
+    taken: usize,
+}
+
+impl Up {
+    pub(super) fn of_segments(segments: Vec<Bytes>) -> Self {
+        Self { segments, next: 0, taken: 0 }
+    }
+
+    /// Slices one delta.
+    pub(super) fn of_delta(delta: &Bytes) -> Self {
+        let count = delta.len().div_ceil(SEGMENT_BYTES_MAX);
+        let slice = |i: usize| delta.slice(i * SEGMENT_BYTES_MAX..((i + 1) * SEGMENT_BYTES_MAX).min(delta.len()));
+        Self::of_segments((0..count).map(slice).collect())
+    }
+
+    /// The next segment, encoded, if the window has room.
+    pub(super) fn next_segment(&mut self, transfer: TransferId) -> Option<Bytes> {
+        if self.next - self.taken >= SEGMENTS_UNCONFIRMED_MAX as usize {
+            return None;
+        }
+        let bytes = self.segments.get(self.next)?.clone();
+        let index = u32::try_from(self.next).ok()?;
+        self.next += 1;
+        let is_last = self.next == self.segments.len();
+        Some(Segment { transfer, index, is_last, bytes }.encode())
+    }
+}
+
+impl Core {
+    pub(super) fn begin_up(&mut self, up: Up) -> TransferId {
+        self.next_transfer = self.next_transfer.wrapping_add(1);
+        let transfer = TransferId(self.next_transfer);
+        self.up.insert(transfer, up);
+        transfer
+    }
+
+    /// The repository took a segment. A transfer that ended with its commit is no longer known.
+    pub(super) fn segment_taken(&mut self, transfer: TransferId, index: u32) -> Result<(), Violation> {
+        let Some(up) = self.up.get_mut(&transfer) else { return Ok(()) };
+        if index as usize != up.taken || up.taken >= up.next {
+            let text = format!("segment {index} is confirmed where {} is due", up.taken);
+            return Err(Violation { code: CloseCode::OutOfOrder, text });
+        }
+        up.taken += 1;
+        if up.taken == up.segments.len() {
+            self.up.remove(&transfer);
+        }
+        Ok(())
+    }
+}
