@@ -15,6 +15,7 @@ pub use crate::tracked::field::{
     FieldSpec, apply_field, decode_field, decode_field_or, diff_field, edit_field, field_def, put_field, require,
 };
 pub use crate::tracked::key::Seal;
+pub use crate::tracked::policy::{Add, Append, Lww, Max, Min, Union};
 pub use crate::tracked::{
-    AsList, BoxedChanges, Changes, Class, Derived, Edit, Key, Leaf, LeafChanges, Old, Plain, Tracked, Tracking,
+    AsList, BoxedChanges, Changes, Class, Derived, Edit, Key, Leaf, LeafChanges, Old, Opaque, Plain, Tracked, Tracking,
 };

@@ -89,6 +89,7 @@ pub enum DecodeError {
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
     bytes: Vec<u8>,
+    refusal: Option<&'static str>,
 }
 
 impl Writer {
@@ -101,7 +102,7 @@ impl Writer {
     /// Goes on behind `bytes`.
     #[must_use]
     pub fn append_to(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+        Self { bytes, refusal: None }
     }
 
     /// What was written.
@@ -141,6 +142,18 @@ impl Writer {
     /// Writes bytes as they are, without a length.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Notes that a value cannot be encoded: its own `Serialize` refused, or a sum of operations overflowed. What is
+    /// written after that must not be sent.
+    pub fn refuse(&mut self, what: &'static str) {
+        self.refusal.get_or_insert(what);
+    }
+
+    /// The first value that could not be encoded.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&'static str> {
+        self.refusal
     }
 
     /// Writes a number in 7-bit groups, low first: 1 byte below 128, 10 at most.

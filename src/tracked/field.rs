@@ -71,7 +71,7 @@ fn write_field<M: Tracking<V>, V>(
     value: &V,
     body: impl FnOnce(&mut Writer) -> Edit,
 ) {
-    let may_edit = !optional || M::EDITS_NOTHING;
+    let may_edit = (!optional || M::EDITS_NOTHING) && !M::POLICY.has_operation();
     let mut answer = Edit::Same;
     if M::POLICY.has_operation() {
         w.operation_if(FieldId(id), |w| {

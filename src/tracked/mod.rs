@@ -13,7 +13,10 @@ pub(crate) mod field;
 pub(crate) mod key;
 mod leaf;
 mod list;
+mod opaque;
+pub mod policy;
 mod scalar;
+mod splice;
 mod tracking;
 mod vec;
 
@@ -22,6 +25,8 @@ pub use derived::{BoxedChanges, Derived, Old};
 pub use key::Key;
 pub use leaf::{Leaf, LeafChanges};
 pub use list::AsList;
+pub use opaque::Opaque;
+pub use splice::{AsBytes, ByteVecMut, SpliceChanges, StringMut};
 pub use tracking::{Plain, Tracking};
 
 use std::fmt::Debug;

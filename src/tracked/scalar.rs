@@ -3,7 +3,7 @@
 //! Invariant: two values are the same if their encodings are, so NaN equals itself and -0.0 differs from 0.0. Source:
 //! `docs/wire.md` §3.
 
-use super::{AsList, Edit, Leaf, LeafChanges, Tracked};
+use super::{AsBytes, AsList, Edit, Leaf, LeafChanges, Tracked};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::WireType;
 use crate::schema::{Kind, SchemaBuilder};
@@ -75,7 +75,7 @@ scalars! {
         1 => Ok(true),
         found => Err(DecodeError::Unknown { what: "bool", found: u64::from(found) }),
     };
-    u8: Kind::U8, One, AsList, true, |v| v, |w| w.raw(&[v]), |r| r.byte();
+    u8: Kind::U8, One, AsBytes, true, |v| v, |w| w.raw(&[v]), |r| r.byte();
     i8: Kind::I8, One, AsList, false, |v| v, |w| w.raw(&v.to_le_bytes()), |r| Ok(Self::from_le_bytes(r.array()?));
     u16: Kind::Uint(16), Varint, AsList, false, |v| v, |w| w.varint(u64::from(v)), |r| Self::try_from(r.varint()?).map_err(too_large);
     u32: Kind::Uint(32), Varint, AsList, false, |v| v, |w| w.varint(u64::from(v)), |r| r.varint32();
