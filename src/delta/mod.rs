@@ -5,8 +5,12 @@
 //! and indices ascend strictly, so a duplicate shows at once; an unknown field is skipped by its wire type alone.
 //! Source: `docs/wire.md` §2–§5, normative; golden bytes in `tests/codec/`.
 
+mod check;
+mod cut;
 mod fields;
 
+pub use check::{Operations, check_delta, check_edit, check_value, read_key};
+pub use cut::{Cut, cut};
 pub use fields::{Field, FieldsReader, FieldsWriter, WireType};
 
 /// Heads of map, set and list entries in an edit: what happens to the entry (`docs/wire.md` §5).

@@ -7,6 +7,9 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod deltas;
+mod draw;
 mod records;
+mod reference;
 mod schema_bytes;
 mod schema_change;

@@ -1,14 +1,12 @@
 //! Schemas as bytes and as text: golden, there and back, and hostile (`docs/wire.md` §5).
 
 use nam::coding::DecodeError;
-use nam::ids::{FieldId, VariantId};
 use nam::limits::SCHEMA_BYTES_MAX;
-use nam::schema::{
-    EnumDef, FieldDef, KeyKind, Kind, Policy, Schema, SchemaError, StructDef, TypeDef, TypeIndex, VariantDef,
-    parse_lock, print_lock,
-};
+use nam::schema::{Schema, SchemaError, parse_lock, print_lock};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+use super::draw::schema;
 
 /// `docs/wire.md` §5, the example there.
 #[test]
@@ -39,98 +37,6 @@ fn golden_schema() {
     ];
     assert_eq!(schema.to_bytes(), golden);
     assert_eq!(Schema::decode(&golden), Ok(schema));
-}
-
-fn name() -> impl Strategy<Value = String> {
-    prop_oneof![4 => "[a-z]{1,6}", 1 => "[A-Z][a-z<>, \"\\\\#:.=é]{0,8}"]
-}
-
-fn key() -> impl Strategy<Value = KeyKind> {
-    let plain = prop_oneof![
-        Just(KeyKind::Bool),
-        Just(KeyKind::Byte),
-        Just(KeyKind::Uint),
-        Just(KeyKind::Int),
-        Just(KeyKind::Wide),
-        Just(KeyKind::Char),
-        Just(KeyKind::String),
-        Just(KeyKind::Bytes),
-    ];
-    plain.prop_recursive(2, 8, 4, |inner| vec(inner, 1..4).prop_map(KeyKind::Tuple))
-}
-
-fn kind(types: u32) -> impl Strategy<Value = Kind> {
-    let plain = prop_oneof![
-        Just(Kind::Bool),
-        Just(Kind::U8),
-        Just(Kind::I8),
-        prop_oneof![Just(16), Just(32), Just(64)].prop_map(Kind::Uint),
-        prop_oneof![Just(16), Just(32), Just(64)].prop_map(Kind::Int),
-        Just(Kind::U128),
-        Just(Kind::I128),
-        Just(Kind::F32),
-        Just(Kind::F64),
-        Just(Kind::Char),
-        Just(Kind::String),
-        Just(Kind::Bytes),
-        name().prop_map(Kind::Leaf),
-        (0..types).prop_map(|index| Kind::Type(TypeIndex(index))),
-        key().prop_map(Kind::Set),
-    ];
-    plain.prop_recursive(3, 12, 2, |inner| {
-        prop_oneof![
-            inner.clone().prop_map(|kind| Kind::Option(Box::new(kind))),
-            inner.clone().prop_map(|kind| Kind::List(Box::new(kind))),
-            (inner.clone(), any::<u32>()).prop_map(|(kind, count)| Kind::Array(Box::new(kind), count)),
-            (key(), inner).prop_map(|(key, kind)| Kind::Map(key, Box::new(kind))),
-        ]
-    })
-}
-
-fn fields(types: u32) -> impl Strategy<Value = Vec<FieldDef>> {
-    let field = (1_u32..4, kind(types), vec(name(), 0..2), any::<[bool; 3]>(), any::<bool>());
-    vec(field, 0..4).prop_map(|fields| {
-        let mut id = 0;
-        let with_id = fields.into_iter().map(|(gap, kind, aliases, [index, redact, optional], policy)| {
-            id += gap;
-            let index = index && (kind.is_integer() || kind == Kind::String);
-            let policy = match kind {
-                _ if policy => Policy::Lww,
-                Kind::Set(_) => Policy::Union,
-                Kind::List(_) | Kind::String => Policy::Append,
-                _ if kind.is_number() => [Policy::Add, Policy::Max, Policy::Min][id as usize % 3],
-                _ => Policy::Retry,
-            };
-            FieldDef { id: FieldId(id), name: format!("f{id}"), aliases, kind, policy, index, redact, optional }
-        });
-        with_id.collect()
-    })
-}
-
-fn type_def(types: u32, is_struct: bool) -> impl Strategy<Value = TypeDef> {
-    (name(), fields(types), vec((vec(name(), 0..2), fields(types)), 0..3)).prop_map(move |(name, fields, variants)| {
-        if is_struct {
-            return TypeDef::Struct(StructDef { name, fields, reserved: vec![FieldId(100), FieldId(1_000)] });
-        }
-        let variants = variants.into_iter().zip(0..).map(|((aliases, fields), id)| VariantDef {
-            id: VariantId(id * 2),
-            name: format!("V{id}"),
-            aliases,
-            fields,
-        });
-        TypeDef::Enum(EnumDef { name, variants: variants.collect(), reserved: vec![VariantId(77)] })
-    })
-}
-
-fn schema() -> impl Strategy<Value = Schema> {
-    (1_u32..4).prop_flat_map(|count| {
-        let others: Vec<_> = (1..count).map(|i| type_def(count, i % 2 == 0)).collect();
-        (name(), type_def(count, true), others).prop_map(|(class, root, others)| Schema {
-            class,
-            types: std::iter::once(root).chain(others).collect(),
-            root: TypeIndex(0),
-        })
-    })
 }
 
 proptest! {
