@@ -16,6 +16,7 @@ pub use crate::tracked::field::{
 };
 pub use crate::tracked::key::Seal;
 pub use crate::tracked::policy::{Add, Append, Lww, Max, Min, Union};
+pub use crate::tracked::variants::{PlainEnum, Variants, edit_copy};
 pub use crate::tracked::{
     AsList, BoxedChanges, Changes, Class, Derived, Edit, Key, Leaf, LeafChanges, Old, Opaque, Plain, Tracked, Tracking,
 };

@@ -38,5 +38,8 @@ pub mod tracked;
 pub mod transport;
 pub mod wire;
 
+pub use nam_derive::Tracked;
+pub use tracked::Tracked;
+
 #[doc(hidden)]
 pub mod __private;

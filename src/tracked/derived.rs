@@ -55,6 +55,9 @@ pub trait Derived: Tracked {
 
     /// Bytes of heap behind the fields, roughly.
     fn heap_bytes_of_fields(&self) -> usize;
+
+    /// Exchanges the fields that stay on their node (`#[nam(skip)]`): neither replacement nor undo touches them.
+    fn swap_local(&mut self, _other: &mut Self) {}
 }
 
 /// A whole former value, kept when a struct or enum was replaced or edited by code that knows no cursors.
@@ -227,8 +230,9 @@ pub fn apply<T: Derived>(
     Ok(())
 }
 
-/// Puts a new value in place; the former one moves into `changes`.
-pub fn replace<T: Derived>(value: &mut T, new: T, changes: Option<&mut T::Changes>) {
+/// Puts a new value in place; the former one moves into `changes`. Fields that stay on their node are kept.
+pub fn replace<T: Derived>(value: &mut T, mut new: T, changes: Option<&mut T::Changes>) {
+    value.swap_local(&mut new);
     let mut former = std::mem::replace(value, new);
     let Some(changes) = changes else { return };
     let before = std::mem::take(changes);
@@ -242,7 +246,10 @@ pub fn replace<T: Derived>(value: &mut T, new: T, changes: Option<&mut T::Change
 /// Restores what `changes` kept.
 pub fn undo<T: Derived>(value: &mut T, changes: T::Changes) {
     match split::<T>(changes) {
-        (Some(Old(Some(old))), _) => *value = *old,
+        (Some(Old(Some(mut old))), _) => {
+            value.swap_local(&mut old);
+            *value = *old;
+        }
         (_, rest) => value.undo_fields(rest),
     }
 }

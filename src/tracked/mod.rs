@@ -18,6 +18,7 @@ pub mod policy;
 mod scalar;
 mod splice;
 mod tracking;
+pub(crate) mod variants;
 mod vec;
 
 pub use class::Class;
@@ -36,6 +37,12 @@ use crate::delta::WireType;
 use crate::schema::{Kind, SchemaBuilder};
 
 /// A type whose changes can be recorded, encoded, applied elsewhere and undone; derived for structs and enums.
+#[diagnostic::on_unimplemented(
+    message = "changes of `{Self}` cannot be tracked",
+    label = "not tracked",
+    note = "if `{Self}` is your own type, add `#[derive(nam::Tracked, Clone)]` to it",
+    note = "if it is a serde type of another crate, mark the field `#[nam(leaf)]`: it is then replaced as a whole"
+)]
 pub trait Tracked: Sized + Clone + Send + Sync + 'static {
     /// What a transaction touched, with what was there before.
     type Changes: Changes;

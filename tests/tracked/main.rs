@@ -6,4 +6,7 @@
     reason = "types are as users write them, code as the derive does"
 )]
 
+mod derived;
+mod derived_structs;
+#[allow(dead_code, clippy::derivable_impls, reason = "a whole expansion, of which the tests use a part")]
 mod expanded;

@@ -1,0 +1,107 @@
+//! The cursor `FooMut`: what structs, enums and newtypes have in common.
+//!
+//! Invariants: two pointers; `Deref` to the user's type and never `DerefMut`, so that a plain write past the tracker
+//! does not compile. Source: `ARCHITECTURE.md`, "Cursors".
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::fields::{cursor_type, track};
+use super::{Expansion, Scope};
+use crate::model::FieldList;
+use crate::names;
+
+/// Adds the cursor, its `Deref`, `reborrow`, `set` and `edit`, and the `methods` of its kind. `changes` is the type of
+/// the change set, `edit` the function of `nam::__private` that runs blind code.
+pub(crate) fn expand(
+    scope: &Scope<'_>,
+    changes: &TokenStream,
+    edit: &Ident,
+    methods: &TokenStream,
+    expansion: &mut Expansion,
+) {
+    let (ident, vis, cursor) = (&scope.container.ident, &scope.container.vis, &scope.container.names.cursor);
+    let (_, value_generics, _) = scope.bounds.plain.split_for_impl();
+    let (impl_generics, ty_generics, where_clause) = scope.bounds.borrowed.split_for_impl();
+    let arguments = scope.bounds.arguments_behind_lifetime();
+    let doc =
+        format!("Writes a [`{ident}`] and records what changes: read through it as ever, write with its methods.");
+    expansion.named.extend(quote! {
+        #[doc = #doc]
+        #vis struct #cursor #impl_generics #where_clause {
+            nam_value: &'nam mut #ident #value_generics,
+            nam_changes: &'nam mut #changes,
+        }
+    });
+    expansion.hidden.extend(debug(scope, cursor));
+    expansion.hidden.extend(quote! {
+        impl #impl_generics ::core::ops::Deref for #cursor #ty_generics #where_clause {
+            type Target = #ident #value_generics;
+            #[inline]
+            fn deref(&self) -> &Self::Target {
+                self.nam_value
+            }
+        }
+        impl #impl_generics #cursor #ty_generics #where_clause {
+            /// Answers a cursor of the same value that lives shorter.
+            #[inline]
+            #vis fn reborrow(&mut self) -> #cursor<'_ #arguments> {
+                #cursor { nam_value: self.nam_value, nam_changes: self.nam_changes }
+            }
+            /// Replaces the value; what is sent is the difference.
+            #vis fn set(&mut self, value: #ident #value_generics) {
+                __nam::Tracked::replace(self.nam_value, value, ::core::option::Option::Some(self.nam_changes));
+            }
+            /// Runs code that knows nothing of cursors. Costs a clone of this value; what is sent is the difference.
+            #vis fn edit<NamAnswer>(
+                &mut self,
+                edit: impl ::core::ops::FnOnce(&mut #ident #value_generics) -> NamAnswer,
+            ) -> NamAnswer {
+                __nam::#edit(self.nam_value, self.nam_changes, edit)
+            }
+            #methods
+        }
+    });
+}
+
+/// An impl of `Debug` that shows no value: those are printed nowhere but in the document's JSON view.
+pub(crate) fn debug(scope: &Scope<'_>, cursor: &Ident) -> TokenStream {
+    let (impl_generics, ty_generics, where_clause) = scope.bounds.borrowed.split_for_impl();
+    let shown = cursor.to_string();
+    quote! {
+        impl #impl_generics ::core::fmt::Debug for #cursor #ty_generics #where_clause {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_struct(#shown).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// The accessors `x_mut` and `into_x` of every field. `is_newtype`: the change set is the field's own.
+pub(crate) fn accessors(scope: &Scope<'_>, list: &FieldList, is_newtype: bool) -> TokenStream {
+    list.fields
+        .iter()
+        .map(|field| {
+            let (vis, member) = (&field.vis, &field.member);
+            let (borrowed, consuming) = names::accessors(&field.name, field.span());
+            let changes = if is_newtype { quote!(self.nam_changes) } else { quote!(&mut self.nam_changes.#member) };
+            let cursor = track(field, &quote!(&mut self.nam_value.#member), &changes);
+            let short = cursor_type(&scope.nam, field, &quote!('_));
+            let long = cursor_type(&scope.nam, field, &quote!('nam));
+            let doc = format!("Writes `{}`.", field.name);
+            let doc_into = format!("Writes `{}`, for as long as this cursor may.", field.name);
+            quote! {
+                #[doc = #doc]
+                #[inline]
+                #vis fn #borrowed(&mut self) -> #short {
+                    #cursor
+                }
+                #[doc = #doc_into]
+                #[inline]
+                #vis fn #consuming(self) -> #long {
+                    #cursor
+                }
+            }
+        })
+        .collect()
+}

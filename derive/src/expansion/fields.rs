@@ -1,0 +1,228 @@
+//! One field, one list of fields: patterns, types, and a line for each thing done to them.
+//!
+//! Structs and the variants of enums share this: the values of both are bound by a pattern `{ member: binding, .. }`,
+//! which Rust takes for named, tuple and unit alike, and their change records stand in a struct `c` under the members'
+//! own names. Invariant: a skipped field is in no line here; in the change set of a tuple it leaves a place `()`, so
+//! that positions stay those of the user's. Source: own reasoning.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::{Member, Path, Visibility};
+
+use super::Scope;
+use crate::attributes::{DefaultValue, Special};
+use crate::model::{Field, FieldList, Style};
+
+/// Prefix of bindings of values.
+pub(crate) const VALUE: &str = "v";
+/// Prefix of bindings of former values.
+pub(crate) const FORMER: &str = "f";
+
+/// The fields that travel, ids ascending, which is the order of the bytes.
+pub(crate) fn travelling(list: &FieldList) -> impl Iterator<Item = &Field> {
+    let mut fields: Vec<&Field> = list.fields.iter().filter(|field| !field.is_local()).collect();
+    fields.sort_by_key(|field| field.id);
+    fields.into_iter()
+}
+
+/// The type that says how a field is tracked; `private` leads to `nam::__private`.
+fn manner_in(private: &TokenStream, field: &Field) -> TokenStream {
+    let whole = if field.is(Special::Leaf) { quote!(#private::Opaque) } else { quote!(#private::Plain) };
+    match field.policy() {
+        Some(Special::Add) => quote!(#private::Add),
+        Some(Special::Max) => quote!(#private::Max),
+        Some(Special::Min) => quote!(#private::Min),
+        Some(Special::Union) => quote!(#private::Union),
+        Some(Special::Append) => quote!(#private::Append),
+        Some(Special::Lww) => quote!(#private::Lww<#whole>),
+        _ => whole,
+    }
+}
+
+/// The type that says how a field is tracked, inside of `const _`.
+pub(crate) fn manner(field: &Field) -> TokenStream {
+    manner_in(&quote!(__nam), field)
+}
+
+/// The type of a field's change record.
+pub(crate) fn changes_type(nam: &Path, field: &Field) -> TokenStream {
+    of_manner(nam, field, &quote!(Changes), || quote!(()))
+}
+
+/// The type of a field's cursor that lives for `lifetime`.
+pub(crate) fn cursor_type(nam: &Path, field: &Field, lifetime: &TokenStream) -> TokenStream {
+    let ty = &field.ty;
+    of_manner(nam, field, &quote!(Mut<#lifetime>), || quote!(&#lifetime mut #ty))
+}
+
+/// An associated type of a field's manner; `local` for a field that is not tracked.
+fn of_manner(nam: &Path, field: &Field, wanted: &TokenStream, local: impl Fn() -> TokenStream) -> TokenStream {
+    let ty = &field.ty;
+    if field.is_local() {
+        return local();
+    }
+    if field.settings.specials.is_empty() {
+        return quote!(<#ty as #nam::Tracked>::#wanted);
+    }
+    let manner = manner_in(&quote!(#nam::__private), field);
+    quote!(<#manner as #nam::__private::Tracking<#ty>>::#wanted)
+}
+
+/// An expression that makes a field's cursor from a `&mut` to its value and one to its change record.
+pub(crate) fn track(field: &Field, value: &TokenStream, changes: &TokenStream) -> TokenStream {
+    if field.is_local() {
+        return value.clone();
+    }
+    let manner = manner(field);
+    quote!(<#manner>::track(#value, #changes))
+}
+
+/// A pattern that binds the fields that travel.
+pub(crate) fn pattern(path: &TokenStream, list: &FieldList, prefix: &str) -> TokenStream {
+    binding_pattern(path, travelling(list), prefix)
+}
+
+/// A pattern that binds the fields that stay here.
+pub(crate) fn pattern_of_local(path: &TokenStream, list: &FieldList, prefix: &str) -> TokenStream {
+    binding_pattern(path, list.fields.iter().filter(|field| field.is_local()), prefix)
+}
+
+/// A pattern that binds every field.
+pub(crate) fn pattern_of_all(path: &TokenStream, list: &FieldList, prefix: &str) -> TokenStream {
+    binding_pattern(path, list.fields.iter(), prefix)
+}
+
+fn binding_pattern<'f>(path: &TokenStream, fields: impl Iterator<Item = &'f Field>, prefix: &str) -> TokenStream {
+    let bound = fields.map(|field| {
+        let (member, binding) = (&field.member, field.binding(prefix));
+        quote!(#member: #binding)
+    });
+    quote!(#path { #(#bound,)* .. })
+}
+
+/// The fields that have a place in a change set: those that travel, and all of a tuple's.
+pub(crate) fn recorded(list: &FieldList) -> impl Iterator<Item = &Field> {
+    list.fields.iter().filter(|field| list.style == Style::Tuple || !field.is_local())
+}
+
+/// Declares `fields` for a struct or variant, with the visibility and the types that are asked for.
+pub(crate) fn declare<'f>(
+    fields: impl Iterator<Item = &'f Field>,
+    vis_of: impl Fn(&Field) -> Visibility,
+    type_of: impl Fn(&Field) -> TokenStream,
+) -> Vec<TokenStream> {
+    fields
+        .map(|field| {
+            let (vis, ty, doc) = (vis_of(field), type_of(field), format!("Of `{}`.", field.name));
+            match &field.member {
+                Member::Named(ident) => quote!(#[doc = #doc] #vis #ident: #ty),
+                Member::Unnamed(_) => quote!(#[doc = #doc] #vis #ty),
+            }
+        })
+        .collect()
+}
+
+/// A line for each travelling field, made from its manner, its id, whether it is optional, and its value's binding.
+fn lines(list: &FieldList, line: impl Fn(&Field, TokenStream, Ident) -> TokenStream) -> TokenStream {
+    travelling(list).map(|field| line(field, manner(field), field.binding(VALUE))).collect()
+}
+
+/// Lines that write every field whole.
+pub(crate) fn encode(list: &FieldList) -> TokenStream {
+    lines(list, |field, manner, value| {
+        let id = field.id;
+        quote!(__nam::put_field::<#manner, _>(w, #id, #value);)
+    })
+}
+
+/// Lines that write what the change records in `c` say.
+pub(crate) fn encode_edits(list: &FieldList) -> TokenStream {
+    lines(list, |field, manner, value| {
+        let (id, optional, member) = (field.id, is_optional(field), &field.member);
+        quote!(__nam::edit_field::<#manner, _>(w, #id, #optional, #value, &c.#member);)
+    })
+}
+
+/// Lines that write how fields differ from former ones.
+pub(crate) fn encode_diffs(list: &FieldList) -> TokenStream {
+    lines(list, |field, manner, value| {
+        let (id, optional, former) = (field.id, is_optional(field), field.binding(FORMER));
+        quote!(__nam::diff_field::<#manner, _>(w, #id, #optional, #value, #former);)
+    })
+}
+
+/// Lines that restore what the change records in `c` keep.
+pub(crate) fn undo(list: &FieldList) -> TokenStream {
+    lines(list, |field, manner, value| {
+        let member = &field.member;
+        quote!(<#manner>::undo(#value, c.#member);)
+    })
+}
+
+/// Lines that exchange the fields that stay here.
+pub(crate) fn swap_local(list: &FieldList) -> TokenStream {
+    list.fields
+        .iter()
+        .filter(|field| field.is_local())
+        .map(|field| {
+            let (value, former) = (field.binding(VALUE), field.binding(FORMER));
+            quote!(::core::mem::swap(#value, #former);)
+        })
+        .collect()
+}
+
+/// An expression that counts the heap bytes behind the fields.
+pub(crate) fn heap_bytes(list: &FieldList) -> TokenStream {
+    let sum = lines(list, |_, manner, value| quote!(+ <#manner>::heap_bytes(#value)));
+    quote!(0 #sum)
+}
+
+/// An expression that reads `fields` into the struct or variant `path`.
+pub(crate) fn decode(scope: &Scope<'_>, path: &TokenStream, list: &FieldList) -> TokenStream {
+    if scope.container.is_partial {
+        return quote!(loop {});
+    }
+    let slots = travelling(list).map(|field| {
+        let value = field.binding(VALUE);
+        quote!(let mut #value = ::core::option::Option::None;)
+    });
+    let arms = travelling(list).map(|field| {
+        let (manner, ty, id, value) = (manner(field), &field.ty, field.id, field.binding(VALUE));
+        let read = match default_of(field) {
+            Some(default) => quote!(decode_field_or::<#manner, #ty>(&field, #default)),
+            None => quote!(decode_field::<#manner, #ty>(&field)),
+        };
+        quote!(#id => #value = ::core::option::Option::Some(__nam::#read?),)
+    });
+    let members = list.fields.iter().map(|field| {
+        let (member, name, value) = (&field.member, &field.name, field.binding(VALUE));
+        match default_of(field) {
+            _ if field.is_local() => quote!(#member: ::core::default::Default::default()),
+            Some(default) => quote!(#member: #value.unwrap_or_else(#default)),
+            None => quote!(#member: __nam::require(#name, #value)?),
+        }
+    });
+    quote! {{
+        #(#slots)*
+        while let ::core::option::Option::Some(field) = fields.next()? {
+            match field.id.0 {
+                #(#arms)*
+                _ => {}
+            }
+        }
+        ::core::result::Result::Ok(#path { #(#members,)* })
+    }}
+}
+
+/// The function that makes a field's default, if it has one.
+fn default_of(field: &Field) -> Option<TokenStream> {
+    match &field.settings.default.as_ref()?.value {
+        DefaultValue::OfType => Some(quote!(::core::default::Default::default)),
+        DefaultValue::Function(path) => Some(quote!(#path)),
+    }
+}
+
+/// Whether the bytes may lack a field.
+pub(crate) fn is_optional(field: &Field) -> bool {
+    field.settings.default.is_some()
+}

@@ -1,0 +1,102 @@
+//! Enums without fields: leaves that are encoded as any enum, and newtypes' blind edits.
+//!
+//! Generated code implements [`PlainEnum`] and tracks by [`Variants`]. Invariant: the bytes are a length, always of the
+//! variant id alone, so that a variant may get fields later without breaking what is stored. Source: `docs/wire.md` §3.
+
+use super::{Edit, Leaf, LeafChanges, Tracked, Tracking};
+use crate::coding::{DecodeError, Reader, Writer};
+use crate::delta::WireType;
+use crate::ids::VariantId;
+use crate::schema::{Kind, Policy, SchemaBuilder, TypeDef};
+
+/// An enum without fields. Implemented by `#[derive(Tracked)]`.
+pub trait PlainEnum: Clone + Send + Sync + 'static {
+    /// Describes the variants.
+    fn describe(b: &mut SchemaBuilder) -> TypeDef;
+
+    /// The id of the variant.
+    fn variant(&self) -> VariantId;
+
+    /// The variant of this id, if there is one.
+    fn from_variant(id: VariantId) -> Option<Self>;
+}
+
+/// Tracks an enum without fields as a leaf.
+#[derive(Clone, Copy, Debug)]
+pub struct Variants;
+
+impl Variants {
+    /// Writes the enum as a key: its variant id.
+    pub fn encode_key<V: PlainEnum>(value: &V, w: &mut Writer) {
+        w.varint(u64::from(value.variant().0));
+    }
+
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// `Unknown` if there is no such variant; `Truncated` or `Varint`.
+    pub fn decode_key<V: PlainEnum>(r: &mut Reader<'_>) -> Result<V, DecodeError> {
+        let id = r.varint32()?;
+        V::from_variant(VariantId(id)).ok_or(DecodeError::Unknown { what: "variant", found: u64::from(id) })
+    }
+}
+
+impl<V: PlainEnum> Tracking<V> for Variants {
+    type Changes = LeafChanges<V>;
+    type Mut<'a> = Leaf<'a, V>;
+    const POLICY: Policy = Policy::Retry;
+    const WIRE: WireType = WireType::Sized;
+    const EDITS_NOTHING: bool = true;
+
+    fn kind(b: &mut SchemaBuilder) -> Kind {
+        b.define::<V>(V::describe)
+    }
+
+    #[inline]
+    fn track<'a>(value: &'a mut V, changes: &'a mut LeafChanges<V>) -> Leaf<'a, V> {
+        Leaf::new(value, changes)
+    }
+
+    fn encode(value: &V, w: &mut Writer) {
+        w.framed(|w| Self::encode_key(value, w));
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
+        Self::decode_key(&mut r.frame()?)
+    }
+
+    fn encode_edit(value: &V, changes: &LeafChanges<V>, w: &mut Writer) -> Edit {
+        changes.previous().map_or(Edit::Same, |old| Self::encode_diff(value, old, w))
+    }
+
+    fn encode_diff(value: &V, old: &V, _: &mut Writer) -> Edit {
+        if value.variant() == old.variant() { Edit::Same } else { Edit::Put }
+    }
+
+    fn apply(value: &mut V, mut edit: Reader<'_>, _: Option<&mut LeafChanges<V>>) -> Result<(), DecodeError> {
+        if edit.varint32()? == value.variant().0 { Ok(()) } else { Err(DecodeError::Absent { what: "a variant" }) }
+    }
+
+    fn replace(value: &mut V, new: V, changes: Option<&mut LeafChanges<V>>) {
+        LeafChanges::replace(changes, value, new);
+    }
+
+    fn undo(value: &mut V, changes: LeafChanges<V>) {
+        if let Some(old) = changes.into_previous() {
+            *value = old;
+        }
+    }
+
+    fn heap_bytes(_: &V) -> usize {
+        0
+    }
+}
+
+/// Runs code that knows nothing of cursors on a copy, then puts the copy in place: the blind edit of newtypes, whose
+/// change set is that of what they hold. A panic in `f` leaves the value as it was.
+pub fn edit_copy<T: Tracked, R>(value: &mut T, changes: &mut T::Changes, f: impl FnOnce(&mut T) -> R) -> R {
+    let mut copy = value.clone();
+    let answer = f(&mut copy);
+    value.replace(copy, Some(changes));
+    answer
+}
