@@ -7,6 +7,7 @@
 //! has `DerefMut`; undo is exact and costs what the change did; a change set is consistent after every call, failed
 //! ones included. Source: own reasoning and measurement; the pointer tree of older crates is what is avoided here.
 
+mod array;
 mod class;
 pub(crate) mod derived;
 pub(crate) mod field;
@@ -14,21 +15,27 @@ pub(crate) mod key;
 mod leaf;
 mod list;
 mod opaque;
+mod option;
+mod pointer;
 pub mod policy;
 mod scalar;
 mod splice;
 mod tracking;
+mod tuple;
 pub(crate) mod variants;
 mod vec;
 
+pub use array::{ArrayChanges, ArrayMut};
 pub use class::Class;
 pub use derived::{BoxedChanges, Derived, Old};
 pub use key::Key;
 pub use leaf::{Leaf, LeafChanges};
 pub use list::AsList;
 pub use opaque::Opaque;
+pub use option::{OptionChanges, OptionMut};
 pub use splice::{AsBytes, ByteVecMut, SpliceChanges, StringMut};
 pub use tracking::{Plain, Tracking};
+pub use tuple::{TupleChanges, TupleMut};
 
 use std::fmt::Debug;
 
