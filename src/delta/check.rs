@@ -3,7 +3,7 @@
 //! The document judges a commit before it applies it, and a fuzzer judges everything: both start here, without any
 //! object at hand. Invariants: bytes that pass can be walked by kind without a surprise; depth is counted in frames,
 //! counts are bounded by the bytes that hold them, nothing is allocated but the kept ranges of one list. What only an
-//! object knows (whether a key is there, where a character ends) is not judged here. Source: `docs/wire.md` §3–§4.
+//! object knows (whether a key is there, where a character ends) is not judged here. Source: `docs/wire.md` §3–§5.
 
 use super::{EntryChange, Field, FieldsReader, WireType};
 use crate::coding::{DecodeError, Reader};

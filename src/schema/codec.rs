@@ -8,7 +8,7 @@
 //! field    id(varint) · name · count · alias* · kind · policy(1 B) · flags(1 B: 1 index, 2 redact, 4 optional)
 //! ```
 //! Names are UTF-8 behind their length. Invariants: equal schemas have equal bytes and one schema has one form; what
-//! decodes has passed [`Schema::check`]. Source: `docs/wire.md` §5, normative.
+//! decodes has passed [`Schema::check`]. Source: `docs/wire.md` §7, normative.
 
 use super::{EnumDef, FieldDef, KeyKind, Kind, Policy, Schema, SchemaError, StructDef, TypeDef, TypeIndex, VariantDef};
 use crate::coding::{DecodeError, Reader, Writer};

@@ -1,4 +1,4 @@
-//! Values and edits of random schemas: the check, the cut, and damage (`docs/wire.md` §3–§4).
+//! Values and edits of random schemas: the check, the cut, and damage (`docs/wire.md` §3–§5).
 
 use nam::coding::{Reader, Writer};
 use nam::delta::{Operations, check_delta, check_value, cut};

@@ -9,6 +9,7 @@
 
 mod deltas;
 mod draw;
+mod golden;
 mod records;
 mod reference;
 mod schema_bytes;

@@ -1,4 +1,4 @@
-//! Schemas as bytes and as text: golden, there and back, and hostile (`docs/wire.md` §5).
+//! Schemas as bytes and as text: golden, there and back, and hostile (`docs/wire.md` §7).
 
 use nam::coding::DecodeError;
 use nam::limits::SCHEMA_BYTES_MAX;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::draw::schema;
 
-/// `docs/wire.md` §5, the example there.
+/// `docs/wire.md` §7, the example there.
 #[test]
 fn golden_schema() {
     let schema = parse_lock(
