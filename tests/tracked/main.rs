@@ -10,3 +10,8 @@ mod derived;
 mod derived_structs;
 #[allow(dead_code, clippy::derivable_impls, reason = "a whole expansion, of which the tests use a part")]
 mod expanded;
+mod lists;
+mod maps;
+mod sets;
+mod transaction;
+mod wild;

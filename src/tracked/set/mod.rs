@@ -1,0 +1,81 @@
+//! Sets: `HashSet` with any hasher, and `BTreeSet`.
+//!
+//! Stands on the path where a struct changes and where a delta is applied. One implementation serves both; see
+//! `changes.rs` for what is recorded and `encode.rs` for its bytes. Source: own reasoning.
+
+mod changes;
+mod cursor;
+mod encode;
+mod store;
+
+pub use changes::{SetChanges, SetTouch};
+pub use cursor::SetMut;
+
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasher, Hash};
+
+use super::{AsList, Edit, Key, Tracked};
+use crate::coding::{DecodeError, Reader, Writer};
+use crate::delta::WireType;
+use crate::schema::{Kind, SchemaBuilder};
+
+macro_rules! tracked_sets {
+    ($([$($parameter:tt)*] $set:ty, $key:ty;)*) => {$(
+        impl<$($parameter)*> Tracked for $set {
+            type Changes = SetChanges<Self>;
+            type Mut<'a> = SetMut<'a, Self>;
+            type InVec = AsList;
+            const WIRE: WireType = WireType::Sized;
+            const EDITS_NOTHING: bool = true;
+
+            fn kind(_: &mut SchemaBuilder) -> Kind {
+                Kind::Set(<$key>::key_kind())
+            }
+
+            #[inline]
+            fn track<'a>(&'a mut self, changes: &'a mut SetChanges<Self>) -> SetMut<'a, Self> {
+                SetMut::new(self, changes)
+            }
+
+            fn encode(&self, w: &mut Writer) {
+                encode::encode(self, w);
+            }
+
+            fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                encode::decode(r)
+            }
+
+            fn encode_edit(&self, changes: &SetChanges<Self>, w: &mut Writer) -> Edit {
+                encode::encode_edit(self, changes, w)
+            }
+
+            fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {
+                encode::encode_diff(self, old, w)
+            }
+
+            fn apply(&mut self, edit: Reader<'_>, changes: Option<&mut SetChanges<Self>>) -> Result<(), DecodeError> {
+                encode::apply(self, edit, changes)
+            }
+
+            fn replace(&mut self, value: Self, changes: Option<&mut SetChanges<Self>>) {
+                match changes {
+                    Some(changes) => changes.replace(self, value),
+                    None => *self = value,
+                }
+            }
+
+            fn undo(&mut self, changes: SetChanges<Self>) {
+                changes.undo(self);
+            }
+
+            fn heap_bytes(&self) -> usize {
+                store::SetStore::room_bytes(self)
+            }
+        }
+    )*};
+}
+
+tracked_sets! {
+    [K: Key + Hash, S: BuildHasher + Default + Clone + Send + Sync + 'static] HashSet<K, S>, K;
+    [K: Key + Hash + Ord] BTreeSet<K>, K;
+}
