@@ -32,6 +32,7 @@ pub mod limits;
 pub mod node;
 pub mod schema;
 pub mod store;
+pub mod testing;
 pub mod time;
 pub mod tracked;
 #[cfg(feature = "node")]

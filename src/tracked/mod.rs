@@ -12,6 +12,7 @@ mod class;
 pub(crate) mod derived;
 mod entries;
 pub(crate) mod field;
+mod foreign;
 pub(crate) mod key;
 mod leaf;
 mod list;

@@ -180,6 +180,11 @@ macro_rules! opaque_types {
         }
     )*};
 }
+#[cfg_attr(
+    not(any(feature = "uuid", feature = "chrono", feature = "time")),
+    expect(unused_imports, reason = "foreign types use it")
+)]
+pub(super) use opaque_types;
 
 opaque_types! {
     std::time::Duration,
