@@ -24,6 +24,7 @@
 
 pub mod coding;
 pub mod delta;
+pub mod document;
 #[cfg(feature = "in-process")]
 pub mod engine;
 pub mod ids;

@@ -1,0 +1,83 @@
+//! Applies an edit of a struct's or a variant's fields: a merge of two sequences of ascending ids.
+
+use super::{Applying, apply_value};
+use crate::coding::{DecodeError, Writer};
+use crate::delta::{Field, FieldsReader, WireType};
+use crate::document::apart::Children;
+use crate::document::stamps::Stamp;
+use crate::schema::{FieldDef, Kind, field_by_id};
+
+/// What a change marks beside the bytes it writes.
+pub(super) struct Target<'t> {
+    pub(super) stamp: &'t mut Stamp,
+    pub(super) children: &'t mut Children,
+}
+
+/// Writes the fields that result from `edits` on `old`.
+pub(super) fn apply_fields(
+    applying: &mut Applying<'_>,
+    fields: &[FieldDef],
+    mut old: FieldsReader<'_>,
+    mut edits: FieldsReader<'_>,
+    mut target: Target<'_>,
+    w: &mut Writer,
+) -> Result<(), DecodeError> {
+    let mut current = old.next()?;
+    while let Some(edit) = edits.next()? {
+        while let Some(field) = current.filter(|field| field.id < edit.id) {
+            w.raw(field.encoded);
+            current = old.next()?;
+        }
+        let before = current.filter(|field| field.id == edit.id);
+        if before.is_some() {
+            current = old.next()?;
+        }
+        apply_field(applying, field_by_id(fields, edit.id), before.as_ref(), &edit, &mut target, w)?;
+    }
+    while let Some(field) = current {
+        w.raw(field.encoded);
+        current = old.next()?;
+    }
+    Ok(())
+}
+
+fn apply_field(
+    applying: &mut Applying<'_>,
+    def: Option<&FieldDef>,
+    before: Option<&Field<'_>>,
+    edit: &Field<'_>,
+    target: &mut Target<'_>,
+    w: &mut Writer,
+) -> Result<(), DecodeError> {
+    match (edit.wire, def) {
+        (WireType::Edit | WireType::EditRest, Some(def)) => {
+            let old = match before {
+                Some(field) => field.value.rest(),
+                None => empty_of(&def.kind).ok_or(DecodeError::Absent { what: "field" })?,
+            };
+            w.varint(u64::from(edit.id.0) << 3 | WireType::of(&def.kind) as u64);
+            let stamp = target.stamp.field_mut(edit.id);
+            apply_value(applying, &def.kind, old, edit.body, stamp, target.children, w)
+        }
+        (WireType::Edit | WireType::EditRest | WireType::Operation, _) => {
+            Err(DecodeError::Unknown { what: "field that can be edited", found: u64::from(edit.id.0) })
+        }
+        _ => {
+            if let (Some(def), Some(field)) = (def, before) {
+                target.children.drop_of(applying.schema, Some(&def.kind), field.value.rest())?;
+            }
+            w.raw(edit.encoded);
+            *target.stamp.field_mut(edit.id) = Stamp::put(applying.mark);
+            Ok(())
+        }
+    }
+}
+
+/// What an edit of an absent field edits, for the kinds that have an empty value.
+pub(in crate::document) fn empty_of(kind: &Kind) -> Option<&'static [u8]> {
+    match kind {
+        Kind::Map(..) | Kind::Set(_) | Kind::List(_) => Some(&[1, 0]),
+        Kind::String | Kind::Bytes | Kind::Type(_) => Some(&[0]),
+        _ => None,
+    }
+}

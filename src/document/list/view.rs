@@ -1,0 +1,119 @@
+//! Shows a list as parts in order, whether it stands inline or apart, and finds old indices in it.
+//!
+//! Judging and `since` read lists only through this. Invariant: a part whose newest mark is not after a base looks now
+//! as it did then, so it is counted as a block. Source: own reasoning.
+
+use super::{ListBranch, element_at};
+use crate::coding::{DecodeError, Reader};
+use crate::document::apart::Children;
+use crate::document::runs::{ListStamps, Trace};
+use crate::document::stamps::{Mark, Stamp};
+use crate::schema::Kind;
+
+/// Elements next to each other with their stamps.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::document) struct Part<'a> {
+    pub(in crate::document) bytes: &'a [u8],
+    pub(in crate::document) count: u32,
+    pub(in crate::document) newest: Mark,
+    pub(in crate::document) stamps: &'a ListStamps,
+    pub(in crate::document) children: &'a Children,
+}
+
+impl<'a> Part<'a> {
+    /// The element at `index` of this part.
+    pub(in crate::document) fn element(&self, element: &Kind, index: u32) -> Result<&'a [u8], DecodeError> {
+        element_at(self.bytes, element, index)
+    }
+}
+
+/// A list to read.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::document) enum ListView<'a> {
+    /// All of it in its parent's bytes.
+    Inline(Part<'a>),
+    /// In pages.
+    Apart(&'a ListBranch),
+}
+
+/// Where the element of an old index is now.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::document) enum Place<'a> {
+    /// At index `now`; in `part` at `index`.
+    Live { now: u64, part: Part<'a>, index: u32 },
+    /// It was removed.
+    Dead,
+    /// The list was never that long at the base.
+    Beyond,
+}
+
+impl<'a> ListView<'a> {
+    /// The list whose stored bytes are `value`.
+    pub(in crate::document) fn of(
+        value: &'a [u8],
+        stamp: &'a Stamp,
+        children: &'a Children,
+    ) -> Result<Self, DecodeError> {
+        if let Some(branch) = children.behind(value)? {
+            return Ok(Self::Apart(branch.as_list()?));
+        }
+        let mut body = Reader::new(value).frame()?;
+        let count = body.varint32()?;
+        let stamps = stamp.list();
+        Ok(Self::Inline(Part { bytes: body.rest(), count, newest: stamps.newest(), stamps, children }))
+    }
+
+    /// When elements were last inserted, removed or moved.
+    pub(in crate::document) fn structure(&self) -> Mark {
+        match self {
+            Self::Inline(part) => part.stamps.structure,
+            Self::Apart(branch) => branch.structure,
+        }
+    }
+
+    /// Elements in it.
+    pub(in crate::document) fn len(&self) -> u64 {
+        match self {
+            Self::Inline(part) => u64::from(part.count),
+            Self::Apart(branch) => branch.len(),
+        }
+    }
+
+    /// Its parts in order.
+    pub(in crate::document) fn parts(&self) -> impl Iterator<Item = Part<'a>> {
+        let (inline, heads) = match *self {
+            Self::Inline(part) => (Some(part), &[][..]),
+            Self::Apart(branch) => (None, branch.heads()),
+        };
+        inline.into_iter().chain(heads.iter().map(|head| Part {
+            bytes: &head.page.bytes,
+            count: head.count,
+            newest: head.newest,
+            stamps: &head.page.stamps,
+            children: &head.page.children,
+        }))
+    }
+
+    /// Where the element that stood at `index` at `base` is now.
+    pub(in crate::document) fn trace(&self, base: Mark, index: u64) -> Place<'a> {
+        let (mut left, mut now) = (index, 0);
+        for part in self.parts() {
+            let count = u64::from(part.count);
+            if part.newest <= base {
+                if left < count {
+                    let index = u32::try_from(left).unwrap_or(u32::MAX);
+                    return Place::Live { now: now + left, part, index };
+                }
+                left -= count;
+            } else {
+                match part.stamps.trace(part.count, base, u32::try_from(left).unwrap_or(u32::MAX)) {
+                    Trace::Live(index) => return Place::Live { now: now + u64::from(index), part, index },
+                    Trace::Dead => return Place::Dead,
+                    Trace::Beyond(seen) => left -= u64::from(seen),
+                }
+            }
+            now += count;
+        }
+        Place::Beyond
+    }
+}

@@ -1,0 +1,317 @@
+//! The repository's copy of an object: no Rust types of users, driven by the schema.
+//!
+//! ```text
+//! delta ─▶ judge ─▶ Judged ─▶ apply ─▶ Document ─▶ since(base) ─▶ delta for holders
+//!          reads only         fails never    │
+//!                                            ├─▶ freeze ─▶ segments, image     └▶ json for people
+//!
+//! Document ── root: a map from the empty key to the root struct
+//!               └ Page  { key │ head │ value }*  about 8 KiB of wire bytes, sorted by key, behind an Arc
+//!                          └ stub ─▶ Branch ── Page, Page ...   what grew too large for its parent's bytes
+//! ```
+//! Values are kept as they travel, in pages; smaller things stay inside their parent's bytes; there is no object per
+//! value. Stamps stand beside the bytes, only for what was touched. Invariants: judging changes nothing and what it
+//! accepts can be applied; a frozen version never changes (whoever writes a shared page copies it); stamps are raised,
+//! never lowered; below the horizon nobody is answered. Source: own measurements, `ARCHITECTURE.md`.
+
+mod apart;
+mod apply;
+mod edits;
+mod freeze;
+mod json;
+mod judge;
+mod list;
+mod map;
+mod promote;
+mod runs;
+mod since;
+mod stamps;
+mod stored;
+mod trim;
+mod tuning;
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use freeze::{Frozen, Segments};
+pub use json::Json;
+pub use judge::{Judged, Judging, Refusal, Scope};
+pub use tuning::Tuning;
+
+use crate::coding::{DecodeError, Reader, Writer};
+use crate::ids::Version;
+use crate::schema::{KeyKind, Kind, Schema};
+use apart::EntryKinds;
+use apply::{Applying, Change};
+use map::MapBranch;
+use since::{Since, Stored, root_edit};
+use stamps::Mark;
+use trim::Trimming;
+
+/// The key of the root struct in the map that is the document.
+const ROOT_KEY: &[u8] = &[];
+static ROOT_KEYS: KeyKind = KeyKind::Tuple(Vec::new());
+
+/// Entries that one commit's apply cleans while the horizon is moving.
+const RELIEF_CELLS: usize = 256;
+
+/// The entries of the map that is the document.
+fn root_kinds(kind: &Kind) -> EntryKinds<'_> {
+    EntryKinds { keys: &ROOT_KEYS, values: Some(kind) }
+}
+
+/// Where `part`, a piece of `whole`, starts in it.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
+/// An object's canonical copy. A clone shares all pages.
+#[derive(Clone, Debug)]
+pub struct Document {
+    schema: Arc<Schema>,
+    root: Arc<MapBranch>,
+    /// The version that marks count from.
+    base: Version,
+    version: Version,
+    horizon: Version,
+    /// Whether stamps below the horizon may be left.
+    is_trimming: bool,
+    next_child: u32,
+    tuning: Tuning,
+}
+
+/// A base whose stamps are forgotten: the holder gets the object again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what changed since version {base} is forgotten below {horizon}")]
+pub struct BelowHorizon {
+    /// The version that was asked for.
+    pub base: Version,
+    /// The oldest version that is answered.
+    pub horizon: Version,
+}
+
+impl Document {
+    /// Makes an object that holds nothing yet, at version 0.
+    #[must_use]
+    pub fn new(schema: Arc<Schema>) -> Self {
+        Self::with_tuning(schema, Tuning::default())
+    }
+
+    /// The same with other sizes, for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_tuning(schema: Arc<Schema>, tuning: Tuning) -> Self {
+        Self {
+            schema,
+            root: Arc::default(),
+            base: Version(0),
+            version: Version(0),
+            horizon: Version(0),
+            is_trimming: false,
+            next_child: 0,
+            tuning,
+        }
+    }
+
+    /// The schema its bytes are read with.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Takes a newer schema of the same class, compatible with the one so far.
+    pub fn set_schema(&mut self, schema: Arc<Schema>) {
+        self.schema = schema;
+    }
+
+    /// The version of the last change.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The oldest version that can be judged against or answered since.
+    #[must_use]
+    pub fn horizon(&self) -> Version {
+        self.horizon
+    }
+
+    /// Bytes of its keys and values as encoded, a few a large container aside.
+    #[must_use]
+    pub fn encoded_bytes(&self) -> usize {
+        self.root.totals().encoded
+    }
+
+    /// Bytes of stamps and of removed keys.
+    #[must_use]
+    pub fn stamp_bytes(&self) -> usize {
+        self.root.totals().stamps
+    }
+
+    /// Bytes of everything it has on the heap, shared pages included.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.root.totals().heap
+    }
+
+    /// Judges a delta that was made at `base`; changes nothing. See [`Judging`] for large ones.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if it cannot be applied.
+    pub fn judge(&self, delta: &Bytes, base: Version, scope: Scope) -> Result<Judged, Refusal> {
+        self.judge_all(Judging::new(delta.clone(), base, scope))
+    }
+
+    /// Makes `version` of what was judged well on the current one.
+    pub fn apply(&mut self, judged: &Judged, version: Version) {
+        let applied = self.change(&judged.delta, version);
+        debug_assert!(applied.is_ok(), "a judged delta applies: {applied:?}");
+    }
+
+    /// Applies a delta of the journal, of a creation or of a snapshot: validated, never in conflict. Several deltas of one
+    /// version make one value, as the segments of a creation do.
+    ///
+    /// # Errors
+    /// A [`DecodeError`] if it is malformed; the document is as it was.
+    pub fn replay(&mut self, delta: &[u8], version: Version) -> Result<(), DecodeError> {
+        let judging = Judging::of_replay(Bytes::copy_from_slice(delta), self.version);
+        match self.judge_all(judging) {
+            Ok(judged) => self.change(&judged.delta, version),
+            Err(Refusal::Malformed(error)) => Err(error),
+            Err(Refusal::Limit { what, found, max }) => Err(DecodeError::Limit { what, found, max }),
+            Err(_) => Err(DecodeError::Unknown { what: "operation in a replayed delta", found: 0 }),
+        }
+    }
+
+    /// Writes the delta from `base` to now as an edit body of the root; answers whether anything differs. Costs what
+    /// changed, and 24 B of reading a page.
+    ///
+    /// # Errors
+    /// [`BelowHorizon`] if that is forgotten: the object must be sent again.
+    pub fn since(&self, base: Version, w: &mut Writer) -> Result<bool, BelowHorizon> {
+        self.since_counted(base, w).map(|(differs, _)| differs)
+    }
+
+    /// The same, with the number of values that were looked into, for tests.
+    ///
+    /// # Errors
+    /// As [`Document::since`].
+    #[doc(hidden)]
+    pub fn since_counted(&self, base: Version, w: &mut Writer) -> Result<(bool, usize), BelowHorizon> {
+        let below = BelowHorizon { base, horizon: self.horizon };
+        if base < self.horizon {
+            return Err(below);
+        }
+        if base >= self.version {
+            return Ok((false, 0));
+        }
+        let since = Since { schema: &self.schema, base: self.mark_of(base), visited: Cell::new(0) };
+        let at = w.len();
+        match self.write_since(&since, w) {
+            Ok(differs) => Ok((differs, since.visited.get())),
+            Err(_damaged) => {
+                w.truncate(at);
+                Err(below)
+            }
+        }
+    }
+
+    /// Keeps this version as it is while the document goes on; copies one pointer.
+    #[must_use]
+    pub fn freeze(&self) -> Frozen {
+        Frozen::new(Arc::clone(&self.schema), Arc::clone(&self.root), self.version)
+    }
+
+    /// Forgets stamps up to `horizon`, which counts at once; looks at about `budget_cells` entries and answers whether all
+    /// was done.
+    pub fn trim(&mut self, horizon: Version, budget_cells: usize) -> bool {
+        if horizon > self.horizon {
+            self.horizon = horizon.min(self.version);
+            self.is_trimming = true;
+        }
+        if !self.is_trimming {
+            return true;
+        }
+        let schema = Arc::clone(&self.schema);
+        let kind = Kind::Type(schema.root);
+        let horizon = self.mark_of(self.horizon);
+        let mut trimming = Trimming { schema: &schema, tuning: self.tuning, horizon, budget: budget_cells };
+        let done = Arc::make_mut(&mut self.root).trim(&mut trimming, root_kinds(&kind));
+        // Damaged bytes keep their stamps: that costs memory, no answer.
+        let done = done.unwrap_or(true);
+        self.is_trimming = !done;
+        done
+    }
+
+    /// Shows the value as JSON, fields marked `redact` hidden: the only printer of values.
+    #[must_use]
+    pub fn json(&self) -> Json {
+        Json::new(self.freeze())
+    }
+
+    fn root(&self) -> &MapBranch {
+        &self.root
+    }
+
+    /// A version as a mark; what is not after the base has none.
+    fn mark_of(&self, version: Version) -> Mark {
+        Mark(u32::try_from(version.0.saturating_sub(self.base.0)).unwrap_or(u32::MAX))
+    }
+
+    fn judge_all(&self, mut judging: Judging) -> Result<Judged, Refusal> {
+        loop {
+            if let Some(answer) = judging.step(self, usize::MAX) {
+                return answer;
+            }
+        }
+    }
+
+    fn write_since(&self, since: &Since<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+        let kind = Kind::Type(self.schema.root);
+        let Some((entry, children)) = self.root.find(root_kinds(&kind), ROOT_KEY)? else { return Ok(false) };
+        let stamp = entry.fate.stamp()?;
+        root_edit(since, Stored { value: entry.value, stamp: &stamp, children }, w)
+    }
+
+    fn change(&mut self, delta: &[u8], version: Version) -> Result<(), DecodeError> {
+        self.begin(version);
+        let schema = Arc::clone(&self.schema);
+        let kind = Kind::Type(schema.root);
+        let mark = self.mark_of(version);
+        let mut applying = Applying::new(&schema, mark, self.tuning, &mut self.next_child);
+        let root = Arc::make_mut(&mut self.root);
+        if root.live() == 0 {
+            root.change(&mut applying, root_kinds(&kind), ROOT_KEY, Change::Put(&[0]))?;
+        }
+        let edit = Change::Edit(Reader::new(delta));
+        root.change(&mut applying, root_kinds(&kind), ROOT_KEY, edit)?;
+        self.version = version;
+        self.relieve();
+        Ok(())
+    }
+
+    /// Sets what marks count from: the first version, which leaves no stamps; and anew when 32 bits are used up, which
+    /// forgets all stamps.
+    fn begin(&mut self, version: Version) {
+        if self.version == Version(0) {
+            self.base = version;
+            self.horizon = version;
+        } else if version.0.saturating_sub(self.base.0) >= u64::from(u32::MAX) {
+            self.trim(self.version, usize::MAX);
+            self.base = self.version;
+        }
+    }
+
+    /// The memory valve: when stamps take more than their share the horizon moves half way to now.
+    fn relieve(&mut self) {
+        let totals = self.root.totals();
+        if self.is_trimming {
+            self.trim(self.horizon, RELIEF_CELLS);
+        } else if totals.stamps > self.tuning.stamp_bytes.max(totals.encoded / 4) {
+            let half = (self.version.0 - self.horizon.0).div_ceil(2);
+            self.trim(Version(self.horizon.0 + half), RELIEF_CELLS);
+        }
+    }
+}
