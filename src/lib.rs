@@ -8,11 +8,14 @@
     clippy::string_slice,
     clippy::cast_possible_truncation,
     clippy::iter_over_hash_type,
-    clippy::print_stdout
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
 )]
 #![cfg_attr(
     test,
     allow(
+        clippy::disallowed_methods,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::panic,
@@ -26,17 +29,20 @@ pub mod coding;
 pub mod delta;
 pub mod document;
 #[cfg(feature = "in-process")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod engine;
 pub mod ids;
 pub mod journal;
 pub mod limits;
 pub mod node;
 pub mod schema;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod store;
 pub mod testing;
 pub mod time;
 pub mod tracked;
 #[cfg(feature = "node")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod transport;
 pub mod wire;
 
