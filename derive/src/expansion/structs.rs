@@ -16,7 +16,7 @@ pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, expansion: &mut Expans
     types(scope, list, expansion);
     let manners = travelling(list).map(manner);
     let tys = travelling(list).map(|field| &field.ty);
-    let edits_nothing = quote!(true #(&& <#manners as __nam::Tracking<#tys>>::EDITS_NOTHING)*);
+    let edits_nothing = quote!(true #(&& <#manners as __nam::Tracking<#tys>>::WIRE.is_scalar())*);
     derived::expand(scope, &quote!(decode_struct), &edits_nothing, expansion);
     let set = change_set(scope, list);
     impl_derived(scope, list, &set, expansion);
