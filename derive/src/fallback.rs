@@ -1,19 +1,17 @@
 //! What stands in for the expansion after a mistake, so that the user sees the mistake and not its consequences.
 //!
 //! The sound part of the container is expanded as ever, so that cursors, accessors and impls that other code asks for
-//! exist; only values cannot be made, since fields are missing. Invariant: where not even that can be said (a lifetime,
-//! no variants), there is no stand-in. Source: thiserror's `fallback.rs`.
+//! exist; only values cannot be made, since fields are missing. Invariant: where not even that can be said (a lifetime, no
+//! variants, a type that threads cannot share), there is no stand-in. Source: thiserror's `fallback.rs`.
 
 use proc_macro2::TokenStream;
 
 use crate::expansion;
-use crate::model::{Body, Container};
+use crate::model::Container;
 
 /// Makes the stand-in.
 pub(crate) fn stub(mut container: Container) -> TokenStream {
-    let is_hopeless = container.generics.lifetimes().next().is_some()
-        || matches!(&container.body, Body::Enum(variants) if variants.is_empty());
-    if is_hopeless {
+    if container.is_hopeless {
         return TokenStream::new();
     }
     for list in container.field_lists_mut() {

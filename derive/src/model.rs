@@ -29,6 +29,8 @@ pub(crate) struct Container {
     pub(crate) body: Body,
     /// What the made types are called.
     pub(crate) names: Names,
+    /// Whether a mistake leaves nothing that could be expanded.
+    pub(crate) is_hopeless: bool,
     /// Whether faulty fields were left out, so that no value can be made.
     pub(crate) is_partial: bool,
 }
@@ -119,6 +121,7 @@ impl Container {
             generics: input.generics,
             settings,
             body,
+            is_hopeless: false,
             is_partial: false,
         })
     }
@@ -195,6 +198,11 @@ impl Field {
             Member::Named(ident) => ident.span(),
             Member::Unnamed(index) => index.span,
         }
+    }
+
+    /// Where its type stands, for code about it: a missing `Tracked` is then reported there.
+    pub(crate) fn place(&self) -> Span {
+        Span::call_site().located_at(self.ty.span())
     }
 
     /// A local variable for it.

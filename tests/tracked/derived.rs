@@ -1,6 +1,6 @@
 //! What every test of a derived type checks.
 
-use nam::__private::{Class, DecodeError, Edit, Reader, Tracked, Writer};
+use nam::__private::{Class, DecodeError, Edit, Kind, Reader, SchemaBuilder, Tracked, Writer};
 
 /// Runs `f` on a cursor of `before`, then checks the delta's length, its replay on a copy, both undos, and the full value.
 pub fn check<T: Class + PartialEq + std::fmt::Debug>(before: &T, bytes: usize, f: impl FnOnce(T::Mut<'_>)) {
@@ -46,4 +46,9 @@ pub fn decoded<T: Tracked>(bytes: &[u8]) -> Result<T, DecodeError> {
 pub fn diff<T: Tracked>(old: &T, new: &T) -> (Edit, Vec<u8>) {
     let mut w = Writer::new();
     (new.encode_diff(old, &mut w), w.into_bytes())
+}
+
+/// The kind of a type, described alone.
+pub fn kind_of<T: Tracked>() -> Kind {
+    T::kind(&mut SchemaBuilder::new())
 }

@@ -8,8 +8,11 @@ mod fields;
 mod ids;
 mod types;
 
+use std::collections::BTreeMap;
+
 use crate::errors::Errors;
 use crate::model::{Body, Container, Field, Style};
+use crate::names;
 
 /// Most bytes of a class name (`nam::limits::NAME_BYTES_MAX`).
 const NAME_BYTES_MAX: usize = 256;
@@ -18,6 +21,7 @@ const NAME_BYTES_MAX: usize = 256;
 pub(crate) fn run(container: &mut Container, errors: &mut Errors) {
     no_lifetimes(container, errors);
     enums_have_variants(container, errors);
+    variants_differ_by_more_than_case(container, errors);
     class_name_fits(container, errors);
     transparent_has_one_field(container, errors);
     keys_are_newtypes_or_plain_enums(container, errors);
@@ -25,12 +29,14 @@ pub(crate) fn run(container: &mut Container, errors: &mut Errors) {
     let reserved = ids::reserved(container, errors);
     let is_transparent = container.is_transparent();
     let is_struct = matches!(container.body, Body::Struct(_));
+    let mut is_shareable = true;
     for list in container.field_lists_mut() {
         ids::fields(list, if is_struct { &reserved } else { &[] }, errors);
         fields::aliases_are_new(list, errors);
         for field in &mut list.fields {
             let before = errors.count();
             types::owns_what_it_holds(field, errors);
+            is_shareable &= errors.count() == before;
             fields::one_special(field, errors);
             fields::skip_stands_alone(field, errors);
             fields::policy_fits_type(field, errors);
@@ -42,9 +48,11 @@ pub(crate) fn run(container: &mut Container, errors: &mut Errors) {
             field.is_faulty |= errors.count() > before;
         }
     }
+    container.is_hopeless |= !is_shareable;
 }
 
-fn no_lifetimes(container: &Container, errors: &mut Errors) {
+fn no_lifetimes(container: &mut Container, errors: &mut Errors) {
+    container.is_hopeless |= container.generics.lifetimes().next().is_some();
     for lifetime in container.generics.lifetimes() {
         errors.at(
             lifetime,
@@ -56,9 +64,25 @@ fn no_lifetimes(container: &Container, errors: &mut Errors) {
     }
 }
 
-fn enums_have_variants(container: &Container, errors: &mut Errors) {
+fn enums_have_variants(container: &mut Container, errors: &mut Errors) {
     if matches!(&container.body, Body::Enum(variants) if variants.is_empty()) {
+        container.is_hopeless = true;
         errors.at(&container.ident, "an enum without variants has no value to replicate; give it a variant");
+    }
+}
+
+/// The change set names its records after variants, in lower case.
+fn variants_differ_by_more_than_case(container: &mut Container, errors: &mut Errors) {
+    let Body::Enum(variants) = &container.body else { return };
+    let mut seen = BTreeMap::new();
+    for variant in variants {
+        let (_, record) = names::variant_changes(&container.ident, &variant.name);
+        if let Some(first) = seen.insert(record.to_string(), &variant.name) {
+            container.is_hopeless = true;
+            let message =
+                format!("`{}` and `{first}` share the name `{record}` in the change set; rename one", variant.name);
+            errors.at(&variant.ident, message);
+        }
     }
 }
 

@@ -5,8 +5,8 @@
 //! own names. Invariant: a skipped field is in no line here; in the change set of a tuple it leaves a place `()`, so
 //! that positions stay those of the user's. Source: own reasoning.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Member, Path, Visibility};
 
 use super::Scope;
@@ -41,7 +41,7 @@ fn manner_in(private: &TokenStream, field: &Field) -> TokenStream {
 
 /// The type that says how a field is tracked, inside of `const _`.
 pub(crate) fn manner(field: &Field) -> TokenStream {
-    manner_in(&quote!(__nam), field)
+    at(field.place(), manner_in(&quote!(__nam), field))
 }
 
 /// The type of a field's change record.
@@ -57,15 +57,28 @@ pub(crate) fn cursor_type(nam: &Path, field: &Field, lifetime: &TokenStream) -> 
 
 /// An associated type of a field's manner; `local` for a field that is not tracked.
 fn of_manner(nam: &Path, field: &Field, wanted: &TokenStream, local: impl Fn() -> TokenStream) -> TokenStream {
-    let ty = &field.ty;
+    let (ty, place) = (&field.ty, field.place());
+    let (nam, wanted) = (at(place, nam), at(place, wanted));
     if field.is_local() {
         return local();
     }
     if field.settings.specials.is_empty() {
-        return quote!(<#ty as #nam::Tracked>::#wanted);
+        return quote_spanned!(place=> <#ty as #nam::Tracked>::#wanted);
     }
-    let manner = manner_in(&quote!(#nam::__private), field);
-    quote!(<#manner as #nam::__private::Tracking<#ty>>::#wanted)
+    let manner = at(place, manner_in(&quote!(#nam::__private), field));
+    quote_spanned!(place=> <#manner as #nam::__private::Tracking<#ty>>::#wanted)
+}
+
+/// The same tokens, said to stand at `place`.
+fn at(place: Span, tokens: impl ToTokens) -> TokenStream {
+    tokens
+        .to_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(place);
+            token
+        })
+        .collect()
 }
 
 /// An expression that makes a field's cursor from a `&mut` to its value and one to its change record.
@@ -74,7 +87,7 @@ pub(crate) fn track(field: &Field, value: &TokenStream, changes: &TokenStream) -
         return value.clone();
     }
     let manner = manner(field);
-    quote!(<#manner>::track(#value, #changes))
+    quote_spanned!(field.place()=> <#manner>::track(#value, #changes))
 }
 
 /// A pattern that binds the fields that travel.
@@ -122,7 +135,7 @@ pub(crate) fn declare<'f>(
         .collect()
 }
 
-/// A line for each travelling field, made from its manner and its value's binding.
+/// A line for each travelling field, made from its manner, its id, whether it is optional, and its value's binding.
 fn lines(list: &FieldList, line: impl Fn(&Field, TokenStream, Ident) -> TokenStream) -> TokenStream {
     travelling(list).map(|field| line(field, manner(field), field.binding(VALUE))).collect()
 }
@@ -131,23 +144,23 @@ fn lines(list: &FieldList, line: impl Fn(&Field, TokenStream, Ident) -> TokenStr
 pub(crate) fn encode(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
         let id = field.id;
-        quote!(__nam::put_field::<#manner, _>(w, #id, #value);)
+        quote_spanned!(field.place()=> __nam::put_field::<#manner, _>(w, #id, #value);)
     })
 }
 
 /// Lines that write what the change records in `c` say.
 pub(crate) fn encode_edits(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
-        let (id, absence, member) = (field.id, absence(field), &field.member);
-        quote!(__nam::edit_field::<#manner, _>(w, #id, #absence, #value, &c.#member);)
+        let (id, optional, member) = (field.id, is_optional(field), &field.member);
+        quote_spanned!(field.place()=> __nam::edit_field::<#manner, _>(w, #id, #optional, #value, &c.#member);)
     })
 }
 
 /// Lines that write how fields differ from former ones.
 pub(crate) fn encode_diffs(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
-        let (id, absence, former) = (field.id, absence(field), field.binding(FORMER));
-        quote!(__nam::diff_field::<#manner, _>(w, #id, #absence, #value, #former);)
+        let (id, optional, former) = (field.id, is_optional(field), field.binding(FORMER));
+        quote_spanned!(field.place()=> __nam::diff_field::<#manner, _>(w, #id, #optional, #value, #former);)
     })
 }
 
@@ -155,7 +168,7 @@ pub(crate) fn encode_diffs(list: &FieldList) -> TokenStream {
 pub(crate) fn undo(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
         let member = &field.member;
-        quote!(<#manner>::undo(#value, c.#member);)
+        quote_spanned!(field.place()=> <#manner>::undo(#value, c.#member);)
     })
 }
 
@@ -173,7 +186,7 @@ pub(crate) fn swap_local(list: &FieldList) -> TokenStream {
 
 /// An expression that counts the heap bytes behind the fields.
 pub(crate) fn heap_bytes(list: &FieldList) -> TokenStream {
-    let sum = lines(list, |_, manner, value| quote!(+ <#manner>::heap_bytes(#value)));
+    let sum = lines(list, |field, manner, value| quote_spanned!(field.place()=> + <#manner>::heap_bytes(#value)));
     quote!(0 #sum)
 }
 
@@ -189,8 +202,8 @@ pub(crate) fn decode(scope: &Scope<'_>, path: &TokenStream, list: &FieldList) ->
     let arms = travelling(list).map(|field| {
         let (manner, ty, id, value) = (manner(field), &field.ty, field.id, field.binding(VALUE));
         let read = match default_of(field) {
-            Some(default) => quote!(decode_field_or::<#manner, #ty>(&field, #default)),
-            None => quote!(decode_field::<#manner, #ty>(&field)),
+            Some(default) => quote_spanned!(field.place()=> decode_field_or::<#manner, #ty>(&field, #default)),
+            None => quote_spanned!(field.place()=> decode_field::<#manner, #ty>(&field)),
         };
         quote!(#id => #value = ::core::option::Option::Some(__nam::#read?),)
     });
@@ -219,15 +232,6 @@ fn default_of(field: &Field) -> Option<TokenStream> {
     match &field.settings.default.as_ref()?.value {
         DefaultValue::OfType => Some(quote!(::core::default::Default::default)),
         DefaultValue::Function(path) => Some(quote!(#path)),
-    }
-}
-
-/// What a field is to readers of bytes that lack it.
-fn absence(field: &Field) -> TokenStream {
-    match field.settings.default.as_ref().map(|default| &default.value) {
-        None => quote!(__nam::Absence::Refused),
-        Some(DefaultValue::OfType) => quote!(__nam::Absence::OfType),
-        Some(DefaultValue::Function(_)) => quote!(__nam::Absence::Chosen),
     }
 }
 

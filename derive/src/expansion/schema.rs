@@ -3,7 +3,7 @@
 //! Invariant: fields and variants ascend by id, as `nam::schema` demands. Source: own reasoning.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{LitInt, LitStr};
 
 use super::Scope;
@@ -60,7 +60,7 @@ fn field_def(field: &Field) -> TokenStream {
     let aliases = &field.settings.aliases;
     let (index, redact) = (field.settings.index.is_some(), field.settings.redact.is_some());
     let optional = is_optional(field);
-    quote! {
+    quote_spanned! {field.place()=>
         __nam::field_def::<#manner, #ty>(b, &__nam::FieldSpec {
             id: #id, name: #name, aliases: &[#(#aliases),*], index: #index, redact: #redact, optional: #optional,
         })

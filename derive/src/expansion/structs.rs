@@ -4,7 +4,7 @@
 //! whole former value. Source: own reasoning.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 
 use super::changes::ChangeSet;
 use super::fields::{self, FORMER, VALUE, changes_type, cursor_type, manner, pattern, travelling};
@@ -14,9 +14,11 @@ use crate::model::{FieldList, Style};
 /// Adds everything a struct needs but `Class`.
 pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, expansion: &mut Expansion) {
     types(scope, list, expansion);
-    let manners = travelling(list).map(manner);
-    let tys = travelling(list).map(|field| &field.ty);
-    let edits_nothing = quote!(true #(&& <#manners as __nam::Tracking<#tys>>::WIRE.is_scalar())*);
+    let each = travelling(list).map(|field| {
+        let (manner, ty) = (manner(field), &field.ty);
+        quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>::EDITS_NOTHING)
+    });
+    let edits_nothing = quote!(true #(&& #each)*);
     derived::expand(scope, &quote!(decode_struct), &edits_nothing, expansion);
     let set = change_set(scope, list);
     impl_derived(scope, list, &set, expansion);
@@ -96,22 +98,9 @@ fn fields_methods(scope: &Scope<'_>, list: &FieldList) -> TokenStream {
 fn impl_derived(scope: &Scope<'_>, list: &FieldList, set: &ChangeSet<'_>, expansion: &mut Expansion) {
     let ident = &scope.container.ident;
     let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
-    let (this, old) = (quote!(Self), set.last_member());
-    let (values, formers) = (pattern(&this, list, VALUE), pattern(&this, list, FORMER));
+    let old = set.last_member();
     let describe = schema::of_struct(scope, list);
-    let (encode, decode, undo) = (fields::encode(list), fields::decode(scope, &this, list), fields::undo(list));
-    let (edits, diffs) = (fields::encode_edits(list), fields::encode_diffs(list));
-    let arms = travelling(list).map(|field| {
-        let (id, manner, member) = (field.id, manner(field), &field.member);
-        quote!(#id => __nam::apply_field::<#manner, _>(&mut self.#member, field, c.map(|c| &mut c.#member)),)
-    });
-    let heap_bytes = fields::heap_bytes(list);
-    let swap_local = derived::swap_local(&fields::swap_local(list), || {
-        let locals = fields::pattern_of_local(&this, list, VALUE);
-        let others = fields::pattern_of_local(&this, list, FORMER);
-        let lines = fields::swap_local(list);
-        quote!(let #locals = self; let #others = other; #lines)
-    });
+    let (codec, changing) = (codec(scope, list), changing(list));
     expansion.hidden.extend(quote! {
         impl #impl_generics __nam::Derived for #ident #ty_generics #where_clause {
             fn describe(b: &mut __nam::SchemaBuilder) -> __nam::TypeDef {
@@ -123,43 +112,77 @@ fn impl_derived(scope: &Scope<'_>, list: &FieldList, set: &ChangeSet<'_>, expans
             fn old_mut(c: &mut Self::Changes) -> &mut __nam::Old<Self> {
                 &mut c.#old
             }
-            fn encode_fields(&self, w: &mut __nam::FieldsWriter<'_>) {
-                let #values = self;
-                #encode
-            }
-            fn decode_fields(
-                _: ::core::option::Option<__nam::VariantId>,
-                mut fields: __nam::FieldsReader<'_>,
-            ) -> ::core::result::Result<Self, __nam::DecodeError> {
-                #decode
-            }
-            fn encode_field_edits(&self, c: &Self::Changes, w: &mut __nam::FieldsWriter<'_>) {
-                let #values = self;
-                #edits
-            }
-            fn encode_field_diffs(&self, old: &Self, w: &mut __nam::FieldsWriter<'_>) {
-                let (#values, #formers) = (self, old);
-                #diffs
-            }
-            fn apply_one(
-                &mut self,
-                field: &__nam::Field<'_>,
-                c: ::core::option::Option<&mut Self::Changes>,
-            ) -> ::core::result::Result<(), __nam::DecodeError> {
-                match field.id.0 {
-                    #(#arms)*
-                    _ => ::core::result::Result::Ok(()),
-                }
-            }
-            fn undo_fields(&mut self, c: Self::Changes) {
-                let #values = self;
-                #undo
-            }
-            fn heap_bytes_of_fields(&self) -> usize {
-                let #values = self;
-                #heap_bytes
-            }
-            #swap_local
+            #codec
+            #changing
         }
     });
+}
+
+/// The methods of `Derived` that write and read whole values, and compare two.
+fn codec(scope: &Scope<'_>, list: &FieldList) -> TokenStream {
+    let this = quote!(Self);
+    let (values, formers) = (pattern(&this, list, VALUE), pattern(&this, list, FORMER));
+    let (encode, decode) = (fields::encode(list), fields::decode(scope, &this, list));
+    let (diffs, heap_bytes) = (fields::encode_diffs(list), fields::heap_bytes(list));
+    quote! {
+        fn encode_fields(&self, w: &mut __nam::FieldsWriter<'_>) {
+            let #values = self;
+            #encode
+        }
+        fn decode_fields(
+            _: ::core::option::Option<__nam::VariantId>,
+            mut fields: __nam::FieldsReader<'_>,
+        ) -> ::core::result::Result<Self, __nam::DecodeError> {
+            #decode
+        }
+        fn encode_field_diffs(&self, old: &Self, w: &mut __nam::FieldsWriter<'_>) {
+            let (#values, #formers) = (self, old);
+            #diffs
+        }
+        fn heap_bytes_of_fields(&self) -> usize {
+            let #values = self;
+            #heap_bytes
+        }
+    }
+}
+
+/// The methods of `Derived` that look at or add to change records.
+fn changing(list: &FieldList) -> TokenStream {
+    let this = quote!(Self);
+    let values = pattern(&this, list, VALUE);
+    let (edits, undo) = (fields::encode_edits(list), fields::undo(list));
+    let arms = travelling(list).map(|field| {
+        let (id, manner, member) = (field.id, manner(field), &field.member);
+        let applied = quote_spanned! {field.place()=>
+            __nam::apply_field::<#manner, _>(&mut self.#member, field, c.map(|c| &mut c.#member))
+        };
+        quote!(#id => #applied,)
+    });
+    let swaps = fields::swap_local(list);
+    let swap_local = derived::swap_local(&swaps, || {
+        let locals = fields::pattern_of_local(&this, list, VALUE);
+        let others = fields::pattern_of_local(&this, list, FORMER);
+        quote!(let (#locals, #others) = (self, other); #swaps)
+    });
+    quote! {
+        fn encode_field_edits(&self, c: &Self::Changes, w: &mut __nam::FieldsWriter<'_>) {
+            let #values = self;
+            #edits
+        }
+        fn apply_one(
+            &mut self,
+            field: &__nam::Field<'_>,
+            c: ::core::option::Option<&mut Self::Changes>,
+        ) -> ::core::result::Result<(), __nam::DecodeError> {
+            match field.id.0 {
+                #(#arms)*
+                _ => ::core::result::Result::Ok(()),
+            }
+        }
+        fn undo_fields(&mut self, c: Self::Changes) {
+            let #values = self;
+            #undo
+        }
+        #swap_local
+    }
 }
