@@ -35,6 +35,7 @@ pub mod ids;
 pub mod journal;
 pub mod limits;
 pub mod node;
+pub mod repository;
 pub mod schema;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod store;

@@ -89,3 +89,9 @@ pub const UPDATE_TRIES_MAX: u32 = 16;
 
 /// Unread bytes pushed to one holder of one object before it gets a stale notice instead (60 B are added a record for its packet).
 pub const UNREAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Milliseconds of quiet after which a repository says that a link lives.
+pub const PROGRESS_MS: u64 = 1_000;
+
+/// Milliseconds that a node may leave a full window unconfirmed while more waits for it; beyond it the link is closed as `Slow`.
+pub const SLOW_MS: u64 = 10_000;

@@ -1,0 +1,341 @@
+//! Commits: judged against the document, put in the frame, applied.
+//!
+//! ```text
+//!            judge                    fits a record
+//!  offer ─────────────▶ verdict yes ─────────────────▶ frame, apply, result with the fan-out
+//!    │  (in steps)         │  │ larger: in slices, one a frame ─────▲
+//!    ▼ object busy         │
+//!  waiting                 └▶ no: conflict or refusal, nothing is left
+//! ```
+//! While a commit takes more than one step only that object's commits wait. Invariants: versions are dense (I1); what
+//! was judged is applied before anything else is judged on that object; an outcome is remembered in the frame of its
+//! commit (I7); a commit whose connection ended before its verdict leaves nothing, because it will be sent again.
+//! Source: optimistic concurrency control (Kung and Robinson 1981), with cells for read and write sets.
+
+use bytes::Bytes;
+
+use super::holders::Place;
+use super::links::Violation;
+use super::objects::{Accepted, Body, Offer, Underway};
+use super::outcomes::{Deed, Outcome};
+use super::work::Work;
+use super::{Core, Rule};
+use crate::document::{Judged, Judging, Refusal, Scope};
+use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
+use crate::journal::{Entry, Origin, Payload};
+use crate::limits::{INLINE_BYTES_MAX, SEGMENT_BYTES_MAX};
+use crate::wire::{FailureCode, ToNode, ToRepository};
+
+impl Core {
+    /// Takes a record that asks for an effect; answers at once if the effect is there already.
+    pub(super) fn handle_commit_record(&mut self, place: Place, record: &ToRepository<'_>) -> Result<(), Violation> {
+        match *record {
+            ToRepository::Commit { sequence, alias, base, is_isolated, delta, .. } => {
+                if self.is_admitted(place, sequence) {
+                    self.offer(place, sequence, alias, base, is_isolated, Bytes::copy_from_slice(delta));
+                }
+                Ok(())
+            }
+            ToRepository::BulkCommit { sequence, alias, base, is_isolated, transfer, bytes, .. } => {
+                let is_admitted = self.is_admitted(place, sequence);
+                self.announce_commit(place, transfer, bytes, (sequence, alias, base, is_isolated), is_admitted)
+            }
+            ToRepository::Create { sequence, class, key, value, .. } => {
+                let is_admitted = self.is_admitted(place, sequence);
+                self.create(place, sequence, (class, key), value, is_admitted)
+            }
+            ToRepository::Destroy { sequence, alias, birth, .. } => {
+                if self.is_admitted(place, sequence) {
+                    self.destroy(place, sequence, alias, birth);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a commit is to be judged: not if its outcome is remembered, which is then the answer.
+    fn is_admitted(&mut self, place: Place, sequence: Sequence) -> bool {
+        if self.is_stopped {
+            self.refuse(place, sequence, FailureCode::Unavailable, "");
+            return false;
+        }
+        let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return false };
+        let known = self.outcomes.find(id, sequence).filter(|_| self.rules.has(Rule::ExactlyOnce));
+        if let Some(outcome) = known {
+            self.tell_again(place, sequence, outcome);
+        }
+        known.is_none()
+    }
+
+    /// Answers a commit that was sent again.
+    fn tell_again(&mut self, place: Place, sequence: Sequence, outcome: Outcome) {
+        let Outcome { alias, birth, deed, frame } = outcome;
+        let is_there = self.objects.at(alias).is_some_and(|object| object.birth == birth);
+        let is_live = is_there && self.objects.at(alias).is_some_and(|object| object.document().is_some());
+        match deed {
+            Deed::Created if is_live => {
+                if self.hold(place, alias, Version(1)).is_err() {
+                    self.refuse(place, sequence, FailureCode::Limit, "the node holds as many objects as it may");
+                    return;
+                }
+                self.push(place, frame, &ToNode::Created { sequence, alias, birth });
+                self.bring(place, alias, false);
+            }
+            Deed::Created => self.refuse(place, sequence, FailureCode::Gone, ""),
+            Deed::Committed(version) | Deed::Destroyed(version) => {
+                if is_there {
+                    self.bring(place, alias, true);
+                }
+                let shown = self.objects.at(alias).filter(|_| is_there).map_or(FrameNumber(0), |object| object.frame);
+                self.push(place, frame.max(shown), &ToNode::Accepted { sequence, version });
+            }
+        }
+    }
+
+    /// Takes a commit of one object.
+    pub(super) fn offer(
+        &mut self,
+        place: Place,
+        sequence: Sequence,
+        alias: Alias,
+        base: Version,
+        is_isolated: bool,
+        delta: Bytes,
+    ) {
+        let Some(connection) = self.nodes.at(place).map(|node| node.connection) else { return };
+        let offer = Offer { connection, place, sequence, base, is_isolated, delta };
+        if !self.is_held(place, alias) {
+            self.refuse(place, sequence, FailureCode::Gone, "");
+            return;
+        }
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        if object.is_busy() {
+            object.turn().waiting.push_back(offer);
+        } else {
+            self.judge(alias, offer);
+        }
+    }
+
+    /// Whether the node holds the object and it lives.
+    fn is_held(&self, place: Place, alias: Alias) -> bool {
+        let object = self.objects.at(alias).filter(|object| object.document().is_some());
+        object.is_some_and(|object| object.holders.find(place).is_some())
+    }
+
+    fn judge(&mut self, alias: Alias, mut offer: Offer) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let Body::Live(document) = &mut object.body else { return };
+        if let Some(class) = self.classes.class(object.class) {
+            document.set_schema(class.schema.clone());
+        }
+        let (head, horizon) = (document.version(), document.horizon());
+        if offer.base > head {
+            self.refuse(offer.place, offer.sequence, FailureCode::Invalid, "the base is not known here");
+            return;
+        }
+        if !self.rules.has(Rule::Overlap) {
+            offer.base = head;
+        }
+        if !self.rules.has(Rule::Horizon) {
+            offer.base = offer.base.max(horizon);
+        }
+        let scope = if offer.is_isolated { Scope::WholeObject } else { Scope::Cells };
+        let judging = Judging::new(offer.delta.clone(), offer.base, scope);
+        self.judge_on(alias, Box::new(judging), offer);
+    }
+
+    fn judge_on(&mut self, alias: Alias, mut judging: Box<Judging>, offer: Offer) {
+        let cells = self.cost.cells_left().max(1);
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let Some(document) = object.document() else { return };
+        match judging.step(document, cells) {
+            None => {
+                self.cost.add(cells, 0);
+                object.turn().underway = Some(Underway::Judging(judging, offer));
+                self.work.push_back(Work::Commit(alias));
+            }
+            Some(Ok(judged)) => {
+                self.cost.add(judged.cells.min(cells), 0);
+                self.take_verdict(alias, offer, judged);
+            }
+            Some(Err(refusal)) => {
+                self.cost.add(1, 0);
+                self.turn_down(alias, &offer, &refusal);
+            }
+        }
+    }
+
+    /// Goes on with the commit of an object that takes more than one step, then with those that wait.
+    pub(super) fn commit_on(&mut self, alias: Alias) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        match object.turn().underway.take() {
+            Some(Underway::Judging(judging, offer)) if self.nodes.find(offer.connection).is_some() => {
+                self.judge_on(alias, judging, offer);
+            }
+            Some(Underway::Slicing { offer, judged, staging, written })
+                if self.nodes.find(offer.connection).is_some() =>
+            {
+                self.slice(alias, offer, judged, staging, written);
+            }
+            _ => {}
+        }
+        self.judge_waiting(alias);
+    }
+
+    fn judge_waiting(&mut self, alias: Alias) {
+        loop {
+            let Some(object) = self.objects.at_mut(alias) else { return };
+            let turn = object.turn();
+            if turn.underway.is_some() || turn.waiting.is_empty() {
+                object.rest();
+                return;
+            }
+            if self.cost.is_spent() {
+                self.work.push_back(Work::Commit(alias));
+                return;
+            }
+            let Some(offer) = turn.waiting.pop_front() else { return };
+            if self.nodes.find(offer.connection) == Some(offer.place) {
+                if self.is_held(offer.place, alias) {
+                    self.judge(alias, offer);
+                } else {
+                    self.refuse(offer.place, offer.sequence, FailureCode::Gone, "");
+                }
+            }
+        }
+    }
+
+    fn turn_down(&mut self, alias: Alias, offer: &Offer, refusal: &Refusal) {
+        let (place, sequence) = (offer.place, offer.sequence);
+        let code = match refusal {
+            Refusal::Conflict => {
+                self.bring(place, alias, true);
+                let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
+                self.push(place, after, &ToNode::Conflict { sequence });
+                return;
+            }
+            Refusal::Malformed(_) => FailureCode::Malformed,
+            Refusal::Overflow { .. } => FailureCode::Overflow,
+            Refusal::Limit { .. } => FailureCode::Limit,
+        };
+        self.refuse(place, sequence, code, &refusal.to_string());
+    }
+
+    fn take_verdict(&mut self, alias: Alias, offer: Offer, judged: Judged) {
+        let Some(document) = self.objects.at(alias).and_then(|object| object.document()) else { return };
+        let (place, sequence) = (offer.place, offer.sequence);
+        if document.encoded_bytes() + judged.delta.len() > self.caps.object_bytes_max {
+            self.refuse(place, sequence, FailureCode::Limit, "the object would be larger than it may");
+        } else if judged.is_empty {
+            let version = document.version();
+            self.bring(place, alias, true);
+            let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
+            self.push(place, after, &ToNode::Accepted { sequence, version });
+        } else if judged.delta.len() <= INLINE_BYTES_MAX {
+            let payload = Payload::Inline(judged.delta.clone());
+            self.conclude(alias, &offer, &judged, payload);
+        } else {
+            let staging = self.take_staging();
+            self.slice(alias, offer, judged, staging, 0);
+        }
+    }
+
+    /// Numbers a collection of slices.
+    pub(super) fn take_staging(&mut self) -> u64 {
+        let staging = self.next_staging;
+        self.next_staging += 1;
+        staging
+    }
+
+    /// Puts the next slice of a large delta into the open frame; the commit takes effect behind the last.
+    fn slice(&mut self, alias: Alias, offer: Offer, judged: Judged, staging: u64, written: usize) {
+        let end = judged.delta.len().min(written + SEGMENT_BYTES_MAX);
+        let mut written = written;
+        if !self.cost.is_spent() && !self.frames.is_full() {
+            let bytes = judged.delta.slice(written..end);
+            self.cost.add(1, bytes.len());
+            self.frames.push(Entry::Slice { staging, bytes });
+            written = end;
+        }
+        if written == judged.delta.len() {
+            self.conclude(alias, &offer, &judged, Payload::Staged(staging));
+        } else if let Some(object) = self.objects.at_mut(alias) {
+            object.turn().underway = Some(Underway::Slicing { offer, judged, staging, written });
+            if self.frames.is_full() {
+                self.parked.insert(alias);
+            } else {
+                self.work.push_back(Work::Commit(alias));
+            }
+        }
+    }
+
+    /// The commit takes effect: the frame has it, the document shows it, its outcome is remembered.
+    fn conclude(&mut self, alias: Alias, offer: &Offer, judged: &Judged, payload: Payload) {
+        let Some(id) = self.nodes.at(offer.place).and_then(|node| node.id) else { return };
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let Body::Live(document) = &mut object.body else { return };
+        let version = document.version().next();
+        document.apply(judged, version);
+        let is_as_sent = judged.as_sent && offer.base.next() == version;
+        let turn = object.turn();
+        turn.newest = Some((version, judged.delta.clone()));
+        let (connection, sequence) = (offer.connection, offer.sequence);
+        turn.results.push(Accepted { connection, sequence, version, is_as_sent });
+        let outcome = Outcome { alias, birth: object.birth, deed: Deed::Committed(version), frame: self.frames.open() };
+        self.outcomes.remember(id, sequence, outcome);
+        self.frames.push(Entry::Committed { origin: Origin { node: id, sequence }, alias, version, payload });
+        self.touch(alias);
+    }
+
+    /// Ends an object for good.
+    fn destroy(&mut self, place: Place, sequence: Sequence, alias: Alias, birth: Birth) {
+        let has_birth = self.rules.has(Rule::Birth);
+        let Some(node) = self.nodes.at(place) else { return };
+        let (connection, id) = (node.connection, node.id);
+        let is_held = self.is_held(place, alias);
+        let object = self.objects.at_mut(alias).filter(|object| is_held && (!has_birth || object.birth == birth));
+        let (Some(object), Some(id)) = (object, id) else {
+            self.refuse(place, sequence, FailureCode::Gone, "");
+            return;
+        };
+        let version = object.head().next();
+        object.body = Body::Ended(version);
+        let turn = object.turn();
+        turn.newest = None;
+        turn.results.push(Accepted { connection, sequence, version, is_as_sent: false });
+        let mut refused: Vec<Offer> = turn.waiting.drain(..).collect();
+        refused.extend(turn.underway.take().map(|underway| match underway {
+            Underway::Judging(_, offer) | Underway::Slicing { offer, .. } => offer,
+        }));
+        let outcome = Outcome { alias, birth: object.birth, deed: Deed::Destroyed(version), frame: self.frames.open() };
+        self.outcomes.remember(id, sequence, outcome);
+        if let Some(class) = self.classes.class_mut(object.class) {
+            class.keys.remove(&object.key);
+        }
+        self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
+        self.touch(alias);
+        for offer in refused {
+            if self.nodes.find(offer.connection) == Some(offer.place) {
+                self.refuse(offer.place, offer.sequence, FailureCode::Gone, "");
+            }
+        }
+    }
+
+    /// Answers a commit that can never take effect. It shows that the object is gone, so it waits for the newest frame.
+    pub(super) fn refuse(&mut self, place: Place, sequence: Sequence, code: FailureCode, text: &str) {
+        let after = self.frames.newest();
+        self.push(place, after, &ToNode::CommitRefused { sequence, code, text });
+    }
+
+    /// Frees the slot of an object that ended, once no node can mean it by its alias.
+    pub(super) fn free_if_over(&mut self, alias: Alias) {
+        let may_reuse_early = !self.rules.has(Rule::SlotReuse);
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        object.rest();
+        let is_over = object.document().is_none() && object.turn.is_none();
+        if is_over && (object.holders.is_empty() || may_reuse_early) {
+            self.objects.free(alias);
+        }
+    }
+}

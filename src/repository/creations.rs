@@ -1,0 +1,150 @@
+//! Creations: a name, a value and a slot become an object.
+//!
+//! Invariants: a name has at most one living object; the class was registered before; an object is there wholly or not
+//! at all, also when its value came in segments. Source: own reasoning.
+
+use super::Core;
+use super::classes::{ClassIndex, Registration};
+use super::holders::{Holder, Holders, Place};
+use super::links::Violation;
+use super::objects::{Body, Object};
+use super::outcomes::{Deed, Outcome};
+use crate::document::Document;
+use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
+use crate::journal::{Entry, Origin, Payload};
+use crate::schema::Schema;
+use crate::wire::{CreationValue, FailureCode, ToNode};
+
+/// An object that is about to exist.
+#[derive(Debug)]
+pub(super) struct Building {
+    pub(super) sequence: Sequence,
+    pub(super) class: ClassIndex,
+    pub(super) class_name: String,
+    pub(super) key: String,
+    pub(super) document: Box<Document>,
+}
+
+impl Core {
+    /// A node presents a class.
+    pub(super) fn register(&mut self, place: Place, bytes: &[u8]) -> Result<(), Violation> {
+        self.cost.add(1, bytes.len());
+        let schema = Schema::decode(bytes)
+            .map_err(|error| Violation::new(crate::wire::CloseCode::Malformed, &error.to_string()))?;
+        let class = schema.class.as_str();
+        match self.classes.register(&schema) {
+            Ok(registration) => {
+                if let Registration::Changed(schema) = registration {
+                    self.frames.push(Entry::Schema { schema });
+                }
+                self.push(place, self.frames.newest(), &ToNode::Registered { class });
+            }
+            Err(text) => self.push(place, FrameNumber(0), &ToNode::SchemaRefused { class, text: &text }),
+        }
+        Ok(())
+    }
+
+    /// Creates an object from a value that is here, or gets ready for one that comes in segments.
+    pub(super) fn create(
+        &mut self,
+        place: Place,
+        sequence: Sequence,
+        (class, key): (&str, &str),
+        value: CreationValue<'_>,
+        is_admitted: bool,
+    ) -> Result<(), Violation> {
+        let building = if is_admitted { self.begin_creation(place, sequence, class, key) } else { None };
+        match value {
+            CreationValue::Transfer(transfer) => self.announce_creation(place, transfer, building),
+            CreationValue::Inline(delta) => {
+                let Some(mut building) = building else { return Ok(()) };
+                self.cost.add(1, delta.len());
+                match building.document.replay(delta, Version(1)) {
+                    Ok(()) => self.finish_creation(place, building, Payload::Inline(delta.to_vec().into())),
+                    Err(error) => self.refuse(place, sequence, FailureCode::Malformed, &error.to_string()),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn begin_creation(&mut self, place: Place, sequence: Sequence, class: &str, key: &str) -> Option<Building> {
+        let Some(index) = self.classes.find(class).filter(|_| !key.is_empty()) else {
+            let text = if key.is_empty() { "the key is empty" } else { "the class was not registered" };
+            self.refuse(place, sequence, FailureCode::Invalid, text);
+            return None;
+        };
+        let known = self.classes.class(index)?;
+        if let Some(alias) = known.keys.get(key).copied() {
+            self.tell_exists(place, sequence, alias);
+            return None;
+        }
+        let document = Box::new(Document::with_tuning(known.schema.clone(), self.caps.tuning));
+        Some(Building { sequence, class: index, class_name: class.to_owned(), key: key.to_owned(), document })
+    }
+
+    fn tell_exists(&mut self, place: Place, sequence: Sequence, alias: Alias) {
+        let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
+        self.push(place, after, &ToNode::Exists { sequence });
+    }
+
+    /// The value is whole: the object exists, unless its name was taken meanwhile.
+    pub(super) fn finish_creation(&mut self, place: Place, building: Building, payload: Payload) {
+        let Building { sequence, class, class_name, key, document } = building;
+        let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return };
+        let Some(known) = self.classes.class(class) else { return };
+        if let Some(alias) = known.keys.get(key.as_str()).copied() {
+            self.tell_exists(place, sequence, alias);
+            return;
+        }
+        if document.encoded_bytes() > self.caps.object_bytes_max {
+            self.refuse(place, sequence, FailureCode::Limit, "the object is larger than it may be");
+            return;
+        }
+        if self.objects.len() >= self.caps.objects_max {
+            self.refuse(place, sequence, FailureCode::Limit, "the shard has as many objects as it may");
+            return;
+        }
+        let (alias, frame) = (self.objects.next_alias(), self.frames.open());
+        let origin = Origin { node: id, sequence };
+        let name = key.clone().into_boxed_str();
+        let birth = self.frames.push(Entry::Created { origin, alias, class: class_name, key, payload });
+        self.settle_object(alias, birth, class, name, document, frame);
+        let _ = self.hold(place, alias, Version(1));
+        self.outcomes.remember(id, sequence, Outcome { alias, birth, deed: Deed::Created, frame });
+        self.push(place, frame, &ToNode::Created { sequence, alias, birth });
+    }
+
+    /// Puts an object into its slot and under its name.
+    pub(super) fn settle_object(
+        &mut self,
+        alias: Alias,
+        birth: Birth,
+        class: ClassIndex,
+        key: Box<str>,
+        document: Box<Document>,
+        frame: FrameNumber,
+    ) {
+        if let Some(class) = self.classes.class_mut(class) {
+            class.keys.insert(key.clone(), alias);
+        }
+        let (body, holders) = (Body::Live(document), Holders::default());
+        self.objects.put(alias, Object { birth, class, key, body, frame, holders, turn: None });
+    }
+
+    /// Makes a node a holder of an object, brought to `base`.
+    ///
+    /// # Errors
+    /// It holds as many as it may.
+    pub(super) fn hold(&mut self, place: Place, alias: Alias, base: Version) -> Result<(), FailureCode> {
+        let Some(node) = self.nodes.at_mut(place) else { return Ok(()) };
+        if node.held.len() >= self.caps.subscriptions_max && !node.held.contains(&alias) {
+            return Err(FailureCode::Limit);
+        }
+        node.held.insert(alias);
+        if let Some(object) = self.objects.at_mut(alias) {
+            object.holders.insert(Holder::new(place, base));
+        }
+        Ok(())
+    }
+}

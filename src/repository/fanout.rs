@@ -1,0 +1,274 @@
+//! From a sealed frame to the nodes it concerns: authors get results, holders deltas or a notice.
+//!
+//! A change is encoded once for each base that holders have (nearly always one) and shared by all of them; a holder
+//! without room is only marked, and gets what changed when it has room again. Invariants: a delta stands before the
+//! result that implies it; a holder's base is what its records bring it to; what shows an object waits for the last
+//! frame that touched it (I5, I6, I12). Source: rent-or-buy for push against notice (Karlin et al. 1988).
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use bytes::Bytes;
+
+use super::holders::{Holder, Place};
+use super::objects::{Accepted, Object};
+use super::work::Work;
+use super::{Core, Rule};
+use crate::coding::Writer;
+use crate::ids::{Alias, Version};
+use crate::limits::INLINE_BYTES_MAX;
+use crate::wire::ToNode;
+
+/// What a record costs besides its bytes: its share of a packet's headers and protection.
+const PACKET_BYTES: usize = 60;
+
+/// An object of a sealed frame whose holders are being told.
+#[derive(Debug)]
+pub(super) struct FanOut {
+    alias: Alias,
+    /// The first place that was not told; `None` before the authors were.
+    next: Option<Place>,
+    /// What `encoded` leads to.
+    head: Version,
+    encoded: BTreeMap<Version, Step>,
+}
+
+/// What brings a holder from a base to the head.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Nothing: it is there.
+    Same,
+    /// This record.
+    Record(Bytes),
+    /// Too much for a record, or unknown: it must pull.
+    Pull,
+}
+
+impl Object {
+    /// What brings a holder from `base` to the head; costs what changed.
+    pub(super) fn step_from(&self, alias: Alias, base: Version, has_horizon: bool) -> Step {
+        let Some(document) = self.document() else { return Step::Same };
+        let head = document.version();
+        let span = head.0.saturating_sub(base.0);
+        if span == 0 {
+            return Step::Same;
+        }
+        if let Some((_, delta)) = self.newest().filter(|(version, _)| *version == head && span == 1) {
+            return record(alias, span, delta);
+        }
+        let from = if has_horizon { base } else { base.max(document.horizon()) };
+        let mut w = Writer::new();
+        match document.since(from, &mut w) {
+            Ok(_) => record(alias, span, w.as_slice()),
+            Err(_) => Step::Pull,
+        }
+    }
+
+    fn newest(&self) -> Option<&(Version, Bytes)> {
+        self.turn.as_ref().and_then(|turn| turn.newest.as_ref())
+    }
+}
+
+fn record(alias: Alias, span: u64, delta: &[u8]) -> Step {
+    if delta.len() > INLINE_BYTES_MAX {
+        return Step::Pull;
+    }
+    let mut bytes = Vec::with_capacity(delta.len() + 16);
+    ToNode::Delta { alias, span, delta }.encode(&mut bytes);
+    Step::Record(bytes.into())
+}
+
+impl Core {
+    /// Notes that the object is changed in the open frame.
+    pub(super) fn touch(&mut self, alias: Alias) {
+        let frame = self.frames.open();
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        object.frame = frame;
+        if !mem::replace(&mut object.turn().is_touched, true) {
+            self.touched.push(alias);
+        }
+    }
+
+    /// The open frame was sealed: its objects are to be fanned out, the first of them at once.
+    pub(super) fn queue_fan_out(&mut self) {
+        let is_idle = self.fanouts.is_empty();
+        for alias in mem::take(&mut self.touched) {
+            if let Some(object) = self.objects.at_mut(alias) {
+                object.turn().is_touched = false;
+                self.fanouts.push_back(FanOut { alias, next: None, head: Version(0), encoded: BTreeMap::new() });
+            }
+        }
+        if is_idle {
+            self.fan_out();
+        }
+    }
+
+    pub(super) fn fan_out(&mut self) {
+        while let Some(mut fan_out) = self.fanouts.pop_front() {
+            if !self.fan_out_object(&mut fan_out) {
+                self.fanouts.push_front(fan_out);
+                self.work.push_back(Work::FanOut);
+                return;
+            }
+        }
+    }
+
+    /// Tells an object's authors, then its holders; false when the budget is spent before the last.
+    fn fan_out_object(&mut self, fan_out: &mut FanOut) -> bool {
+        let alias = fan_out.alias;
+        if fan_out.next.is_none() {
+            if self.cost.is_spent() {
+                return false;
+            }
+            self.tell_authors(alias);
+        }
+        let mut next = fan_out.next.unwrap_or(Place(0));
+        loop {
+            let Some(object) = self.objects.at_mut(alias) else { return true };
+            let head = object.head();
+            let Some(&mut holder) = object.holders.first_from(next) else { break };
+            fan_out.next = Some(holder.place());
+            if self.cost.is_spent() {
+                return false;
+            }
+            self.cost.add(1, 0);
+            if fan_out.head != head {
+                fan_out.head = head;
+                fan_out.encoded.clear();
+            }
+            self.tell_holder(alias, holder, &mut fan_out.encoded);
+            next = Place(holder.place().0.saturating_add(1));
+        }
+        if let Some(object) = self.objects.at_mut(alias)
+            && let Some(turn) = object.turn.as_mut().filter(|turn| !turn.is_touched)
+        {
+            turn.newest = None;
+        }
+        self.free_if_over(alias);
+        true
+    }
+
+    fn tell_holder(&mut self, alias: Alias, mut holder: Holder, encoded: &mut BTreeMap<Version, Step>) {
+        let place = holder.place();
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        if object.document().is_none() {
+            self.tell_gone(place, alias, false);
+            return;
+        }
+        let head = object.head();
+        holder.age(head);
+        if let Some(known) = object.holders.find_mut(place) {
+            *known = holder;
+        }
+        let base = holder.base(head);
+        if holder.is_silent() || holder.is_dirty() || base == head {
+            return;
+        }
+        let step = match encoded.get(&base) {
+            Some(step) => step.clone(),
+            None => {
+                let step = object.step_from(alias, base, self.rules.has(Rule::Horizon));
+                if let Step::Record(bytes) = &step {
+                    self.cost.add(0, bytes.len());
+                }
+                encoded.insert(base, step.clone());
+                step
+            }
+        };
+        self.deliver(place, alias, &step, false);
+    }
+
+    /// Brings a holder to the head before an answer that implies it: by a delta, or by a notice if that does not fit.
+    pub(super) fn bring(&mut self, place: Place, alias: Alias, is_answer: bool) {
+        let has_horizon = self.rules.has(Rule::Horizon);
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        if object.document().is_none() {
+            self.tell_gone(place, alias, is_answer);
+            return;
+        }
+        let head = object.head();
+        let Some(holder) = object.holders.find_mut(place) else { return };
+        holder.age(head);
+        let (base, is_silent) = (holder.base(head), holder.is_silent());
+        if is_silent || base == head {
+            return;
+        }
+        let step = object.step_from(alias, base, has_horizon);
+        if let Step::Record(bytes) = &step {
+            self.cost.add(1, bytes.len());
+        }
+        self.deliver(place, alias, &step, is_answer);
+    }
+
+    /// Gives a holder its step; without room it gets a notice if an answer follows, and is marked dirty otherwise.
+    fn deliver(&mut self, place: Place, alias: Alias, step: &Step, is_answer: bool) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let (head, after) = (object.head(), object.frame);
+        let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
+        let Some(holder) = object.holders.find_mut(place) else { return };
+        match step {
+            Step::Same => holder.set_base(head),
+            Step::Record(bytes) if self.caps.unread_bytes_max < holder.unread_bytes() + bytes.len() + PACKET_BYTES => {
+                holder.set_silent(true);
+                self.push(place, after, &ToNode::Stale { alias, version: head });
+            }
+            Step::Record(bytes) if bytes.len() <= node.outbox.room() => {
+                holder.set_base(head);
+                holder.add_unread(bytes.len() + PACKET_BYTES);
+                node.outbox.push_shared(after, bytes.clone());
+                self.stir(place, after);
+            }
+            Step::Record(_) if !is_answer => {
+                holder.set_dirty(true);
+                node.dirty.push_back(alias);
+            }
+            Step::Record(_) | Step::Pull => {
+                holder.set_silent(true);
+                self.push(place, after, &ToNode::Stale { alias, version: head });
+            }
+        }
+    }
+
+    /// Tells a holder once that the object is no more.
+    pub(super) fn tell_gone(&mut self, place: Place, alias: Alias, is_answer: bool) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let (birth, after) = (object.birth, object.frame);
+        let Some(holder) = object.holders.find_mut(place).filter(|holder| !holder.is_told_gone()) else { return };
+        let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
+        if node.outbox.room() > 0 || is_answer {
+            holder.set_told_gone();
+            self.push(place, after, &ToNode::Gone { alias, birth, is_lost: false });
+        } else if !holder.is_dirty() {
+            holder.set_dirty(true);
+            node.dirty.push_back(alias);
+        }
+    }
+
+    /// Tells the authors of an object's commits what became of them.
+    fn tell_authors(&mut self, alias: Alias) {
+        let Some(turn) = self.objects.at_mut(alias).and_then(|object| object.turn.as_mut()) else { return };
+        for accepted in mem::take(&mut turn.results) {
+            self.cost.add(1, 0);
+            self.tell_author(alias, accepted);
+        }
+    }
+
+    fn tell_author(&mut self, alias: Alias, accepted: Accepted) {
+        let Accepted { connection, sequence, version, is_as_sent } = accepted;
+        let Some(place) = self.nodes.find(connection) else { return };
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let (head, after, is_live) = (object.head(), object.frame, object.document().is_some());
+        if let Some(holder) = object.holders.find_mut(place).filter(|_| is_as_sent && is_live && version == head)
+            && !holder.is_silent()
+            && !holder.is_dirty()
+            && holder.base(head).next() == version
+        {
+            holder.set_base(head);
+            holder.clear_unread();
+            self.push(place, after, &ToNode::AsSent { sequence });
+            return;
+        }
+        self.bring(place, alias, true);
+        self.push(place, after, &ToNode::Accepted { sequence, version });
+    }
+}

@@ -1,0 +1,386 @@
+//! Connections: greeting, reading records, leaving; and the calls of the driver around them.
+//!
+//! The first and the last station of the core. Invariants: a record is understood before it is believed, and a peer
+//! that breaks the rules loses its link and nothing else; a connection that ended sends nothing any more. Source: the
+//! four kinds of calls are those of quinn-proto.
+
+use std::mem;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::holders::Place;
+use super::nodes::Node;
+use super::work::Work;
+use super::{Append, Close, ConnectionId, Core, Rule};
+use crate::coding::DecodeError;
+use crate::ids::{FrameNumber, NodeId, Sequence};
+use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, PROGRESS_MS, RECORD_BYTES_MAX, SLOW_MS};
+use crate::time::Instant;
+use crate::wire::{CloseCode, PROTOCOL, ToNode, ToRepository};
+
+/// How often a link that is quiet says that it lives.
+const PROGRESS: Duration = Duration::from_millis(PROGRESS_MS);
+
+/// Bytes of records that may wait in the core for one node, twice what [`Core::has_room`] asks a driver to keep.
+const UNREAD_RECORDS_BYTES_MAX: usize = 4 * RECORD_BYTES_MAX;
+
+/// What a peer did wrong; ends its link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    code: CloseCode,
+    text: String,
+}
+
+impl Violation {
+    pub(super) fn new(code: CloseCode, text: &str) -> Self {
+        Self { code, text: text.to_owned() }
+    }
+}
+
+impl From<DecodeError> for Violation {
+    fn from(error: DecodeError) -> Self {
+        Self { code: CloseCode::Malformed, text: error.to_string() }
+    }
+}
+
+impl Core {
+    /// A node connected; its greeting follows.
+    pub fn handle_connected(&mut self, now: Instant, connection: ConnectionId) {
+        self.begin(now);
+        let refusal = if self.is_stopped { CloseCode::Stopped } else { CloseCode::TooManyNodes };
+        let is_full = self.nodes.len() >= self.caps.nodes_max;
+        if self.is_stopped || is_full || self.nodes.enter(Node::new(connection, now)).is_none() {
+            self.closes.push_back(Close { connection, code: refusal, text: String::new() });
+        } else {
+            self.tick_at = self.tick_at.or(Some(now.after(PROGRESS)));
+        }
+    }
+
+    /// The next piece of a node's records arrived.
+    pub fn handle_records(&mut self, now: Instant, connection: ConnectionId, piece: &[u8]) {
+        self.begin(now);
+        let Some(place) = self.nodes.find(connection) else { return };
+        let Some(node) = self.nodes.at_mut(place) else { return };
+        if node.records.left() + piece.len() > UNREAD_RECORDS_BYTES_MAX + RECORD_BYTES_MAX {
+            self.close(place, &Violation::new(CloseCode::TooManyRequests, "records were sent against the window"));
+            return;
+        }
+        node.records.push(piece);
+        if !node.is_reading {
+            self.read_on(place);
+        }
+    }
+
+    /// A segment of a node arrived.
+    pub fn handle_segment(&mut self, now: Instant, connection: ConnectionId, bytes: &Bytes) {
+        self.begin(now);
+        let Some(place) = self.nodes.find(connection) else { return };
+        if let Err(violation) = self.take_segment(place, bytes) {
+            self.close(place, &violation);
+        }
+    }
+
+    /// A connection broke.
+    pub fn handle_disconnected(&mut self, now: Instant, connection: ConnectionId) {
+        self.begin(now);
+        if let Some(place) = self.nodes.find(connection) {
+            self.depart(place);
+        }
+    }
+
+    /// Every frame up to `frame` is durable.
+    pub fn handle_durable(&mut self, now: Instant, frame: FrameNumber) {
+        self.begin(now);
+        self.frames.settle(frame);
+        let first_late = FrameNumber(self.frames.durable().0 + 1);
+        let later = self.gated.split_off(&(first_late, Place(0)));
+        for (_, place) in mem::replace(&mut self.gated, later) {
+            self.wake(place);
+        }
+        for place in mem::take(&mut self.stalled) {
+            self.work.push_back(Work::Read(place));
+        }
+        for alias in mem::take(&mut self.parked) {
+            self.work.push_back(Work::Commit(alias));
+        }
+    }
+
+    /// A frame could not be made durable: the shard stops, and what was not durable is never shown.
+    pub fn handle_append_failed(&mut self, now: Instant) {
+        self.begin(now);
+        self.is_stopped = true;
+        let places: Vec<_> = self.nodes.places().collect();
+        for place in places {
+            self.close(place, &Violation::new(CloseCode::Stopped, "a frame could not be made durable"));
+        }
+    }
+
+    /// Time passed: says that the link lives, closes those that do not keep up, forgets old outcomes.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.begin(now);
+        if self.tick_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let forget_at = self.outcomes.expire(now);
+        let places: Vec<_> = self.nodes.places().collect();
+        for &place in &places {
+            self.tick(place);
+        }
+        self.tick_at = if places.is_empty() { forget_at } else { Some(now.after(PROGRESS)) };
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.tick_at
+    }
+
+    /// A frame for the journal: when none is on its way, or when one is full.
+    pub fn poll_append(&mut self) -> Option<Append> {
+        self.cost.begin();
+        if self.is_stopped {
+            return None;
+        }
+        let append = self.frames.seal(self.now.0)?;
+        self.cost.add(0, append.frame.bytes.len());
+        self.queue_fan_out();
+        Some(append)
+    }
+
+    /// A node for which something is due.
+    pub fn poll_wake(&mut self) -> Option<ConnectionId> {
+        loop {
+            let place = self.woken.pop_front()?;
+            if let Some(node) = self.nodes.at_mut(place).filter(|node| node.is_woken && !node.is_leaving) {
+                node.is_woken = false;
+                return Some(node.connection);
+            }
+        }
+    }
+
+    /// Moves the records that are due to a node to the end of `out`: at most 256 KiB, or one record.
+    pub fn poll_records(&mut self, connection: ConnectionId, out: &mut Vec<u8>) {
+        let durable = self.durable();
+        let Some(place) = self.nodes.find(connection) else { return };
+        let Some(node) = self.nodes.at_mut(place) else { return };
+        node.outbox.poll(durable, out);
+        if node.outbox.is_due(durable) {
+            self.wake(place);
+        }
+    }
+
+    /// A connection that the core ended.
+    pub fn poll_close(&mut self) -> Option<Close> {
+        self.closes.pop_front()
+    }
+
+    /// Whether the driver should read more from this connection; ask again after the next durable frame or step of work.
+    #[must_use]
+    pub fn has_room(&self, connection: ConnectionId) -> bool {
+        let node = self.nodes.find(connection).and_then(|place| self.nodes.at(place));
+        node.is_none_or(|node| node.records.left() < UNREAD_RECORDS_BYTES_MAX / 2)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.cost.begin();
+    }
+
+    /// The newest frame whose effects may be shown.
+    pub(super) fn durable(&self) -> FrameNumber {
+        if self.rules.has(Rule::Gate) { self.frames.durable() } else { FrameNumber(u64::MAX) }
+    }
+
+    /// Reads a node's records until the step's budget is spent.
+    pub(super) fn read_on(&mut self, place: Place) {
+        let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
+        node.is_reading = false;
+        let mut records = mem::take(&mut node.records);
+        let answer = loop {
+            if self.cost.is_spent() || self.frames.is_full() {
+                self.read_later(place);
+                break Ok(());
+            }
+            match records.next() {
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+                Ok(Some(raw)) => {
+                    self.cost.add(1, raw.body.len());
+                    let handled = ToRepository::decode(raw).map_err(Violation::from);
+                    if let Err(violation) = handled.and_then(|record| self.handle_record(place, &record)) {
+                        break Err(violation);
+                    }
+                }
+            }
+        };
+        if let Some(node) = self.nodes.at_mut(place) {
+            node.records = records;
+        }
+        if let Err(violation) = answer {
+            self.close(place, &violation);
+        }
+    }
+
+    fn read_later(&mut self, place: Place) {
+        if let Some(node) = self.nodes.at_mut(place) {
+            node.is_reading = true;
+        }
+        if self.frames.is_full() {
+            self.stalled.insert(place);
+        } else {
+            self.work.push_back(Work::Read(place));
+        }
+    }
+
+    fn handle_record(&mut self, place: Place, record: &ToRepository<'_>) -> Result<(), Violation> {
+        let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return Ok(()) };
+        if node.id.is_none() != matches!(record, ToRepository::Hello { .. }) {
+            return Err(Violation::new(CloseCode::OutOfOrder, "a link starts with one greeting"));
+        }
+        match *record {
+            ToRepository::Hello { protocol, node } => self.greet(place, protocol, node),
+            ToRepository::Register { schema } => self.register(place, schema),
+            ToRepository::Credit { bytes } => self.confirm(place, bytes),
+            ToRepository::SegmentTaken { transfer, .. } => self.segment_taken(place, transfer),
+            ToRepository::Read { alias } => {
+                self.note_read(place, alias);
+                Ok(())
+            }
+            ToRepository::Close { alias } => {
+                self.release(place, alias);
+                Ok(())
+            }
+            ToRepository::Goodbye => {
+                if let Some(id) = node.id {
+                    self.depart(place);
+                    self.outcomes.forget(id);
+                }
+                Ok(())
+            }
+            ToRepository::Commit { sequence, unacked, .. }
+            | ToRepository::BulkCommit { sequence, unacked, .. }
+            | ToRepository::Create { sequence, unacked, .. }
+            | ToRepository::Destroy { sequence, unacked, .. } => {
+                self.acknowledge(place, sequence, unacked)?;
+                self.handle_commit_record(place, record)
+            }
+            ToRepository::Resume { alias, birth, version } => self.resume(place, alias, birth, version),
+            ToRepository::ResumeEnd => self.end_resume(place),
+            ToRepository::Open { .. } | ToRepository::Pull { .. } | ToRepository::Keys { .. } => {
+                self.request(place, record)
+            }
+        }
+    }
+
+    fn greet(&mut self, place: Place, protocol: u32, id: NodeId) -> Result<(), Violation> {
+        if protocol != PROTOCOL {
+            let text = format!("this side speaks version {PROTOCOL}, the node {protocol}");
+            return Err(Violation { code: CloseCode::Protocol, text });
+        }
+        if let Some(older) = self.nodes.find_id(id) {
+            self.close(older, &Violation::new(CloseCode::Superseded, ""));
+        }
+        self.nodes.greet(place, id);
+        self.outcomes.arrive(id);
+        let identity = &self.identity;
+        let (shard, epoch, lossy_epoch) = (identity.shard, identity.epoch, identity.lossy_epoch);
+        let shards = identity.shards.clone();
+        self.push(place, FrameNumber(0), &ToNode::Welcome { protocol, shard, epoch, lossy_epoch, shards });
+        Ok(())
+    }
+
+    /// The node has seen the outcomes below `unacked`.
+    fn acknowledge(&mut self, place: Place, sequence: Sequence, unacked: Sequence) -> Result<(), Violation> {
+        let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return Ok(()) };
+        self.outcomes.acknowledge(id, unacked);
+        if sequence.0 - unacked.0 >= COMMITS_UNACKNOWLEDGED_MAX as u64 {
+            return Err(Violation::new(CloseCode::TooManyRequests, "too many commits are unacknowledged"));
+        }
+        if sequence.0 == 0 || self.outcomes.is_settled(id, sequence) {
+            return Err(Violation::new(CloseCode::OutOfOrder, "the commit was acknowledged before"));
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self, place: Place, bytes: u64) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(node) = self.nodes.at_mut(place) else { return Ok(()) };
+        node.heard_at = now;
+        if !node.outbox.confirm(bytes) {
+            return Err(Violation::new(CloseCode::OutOfOrder, "more was confirmed than was sent"));
+        }
+        self.catch_later(place);
+        Ok(())
+    }
+
+    /// Ends a connection for a reason that the driver tells the peer.
+    pub(super) fn close(&mut self, place: Place, violation: &Violation) {
+        let Some(node) = self.nodes.at(place).filter(|node| !node.is_leaving) else { return };
+        let (connection, code, text) = (node.connection, violation.code, violation.text.clone());
+        self.closes.push_back(Close { connection, code, text });
+        self.depart(place);
+    }
+
+    fn depart(&mut self, place: Place) {
+        if let Some(id) = self.nodes.leave(place) {
+            self.outcomes.leave(id, self.now);
+        }
+        self.work.push_back(Work::Leave(place));
+    }
+
+    /// Removes the holder entries of a node that left, in steps; then its place is free.
+    pub(super) fn leave_on(&mut self, place: Place) {
+        while !self.cost.is_spent() {
+            let Some(node) = self.nodes.at_mut(place) else { return };
+            let Some(alias) = node.held.pop_first() else {
+                self.gated.retain(|(_, gated)| *gated != place);
+                self.stalled.remove(&place);
+                self.nodes.free(place);
+                return;
+            };
+            self.cost.add(1, 0);
+            self.release(place, alias);
+        }
+        self.work.push_back(Work::Leave(place));
+    }
+
+    fn tick(&mut self, place: Place) {
+        let (now, durable) = (self.now, self.frames.durable());
+        let Some(node) = self.nodes.at_mut(place).filter(|node| node.id.is_some()) else { return };
+        let is_behind = !node.dirty.is_empty() || !node.requests.is_empty();
+        if !is_behind || node.outbox.room() >= RECORD_BYTES_MAX {
+            node.heard_at = now;
+        } else if now.since(node.heard_at) >= Duration::from_millis(SLOW_MS) {
+            self.close(place, &Violation::new(CloseCode::Slow, "nothing was confirmed for too long"));
+            return;
+        }
+        if self.nodes.at(place).is_some_and(|node| node.outbox.is_empty()) {
+            self.push(place, FrameNumber(0), &ToNode::Progress { frame: durable });
+        }
+    }
+
+    /// Puts a record of this node alone behind all earlier ones, to leave after `after` is durable.
+    pub(super) fn push(&mut self, place: Place, after: FrameNumber, record: &ToNode<'_>) {
+        if let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) {
+            node.outbox.push(after, record);
+            self.stir(place, after);
+        }
+    }
+
+    /// Sees to it that a node is woken when `after` is durable.
+    pub(super) fn stir(&mut self, place: Place, after: FrameNumber) {
+        if after <= self.durable() {
+            self.wake(place);
+        } else {
+            self.gated.insert((after, place));
+        }
+    }
+
+    pub(super) fn wake(&mut self, place: Place) {
+        if let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_woken) {
+            node.is_woken = true;
+            self.woken.push_back(place);
+        }
+    }
+}

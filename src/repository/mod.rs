@@ -1,0 +1,220 @@
+//! The repository's core: one a shard, a deterministic machine between records and frames.
+//!
+//! The station where changes meet. Records of nodes come in; a commit is judged against the document, put in the open
+//! frame and applied; the sealed frame goes to the journal; when it is durable, holders get deltas or a notice and
+//! authors their results:
+//!
+//! ```text
+//!  handle_records ─▶ commits ─▶ frames ─▶ poll_append ─▶ (journal) ─▶ handle_durable
+//!                    requests      │ seal                                   │ gate
+//!                       │          ▼                                        ▼
+//!                       └──────▶ fan-out ─▶ outbox of each node ─▶ poll_wake, poll_records, poll_segment
+//! ```
+//! Same inputs, same effects, byte for byte: no clock, no randomness, no hash order. No call does more than
+//! [`SEGMENT_BYTES_MAX`](crate::limits::SEGMENT_BYTES_MAX) bytes or [`STEP_CELLS_MAX`](crate::limits::STEP_CELLS_MAX) cells of work (one record or one object's answer may be larger);
+//! what is more waits for [`poll_work`](Core::poll_work). Invariants: I1, I5 to I9, I11, I12 of `ARCHITECTURE.md`.
+//! Source: sans-I/O as in quinn-proto; the fan-out follows Quake 3's rule to keep state to send, not messages.
+
+mod classes;
+mod commits;
+mod creations;
+mod downloads;
+mod fanout;
+mod frames;
+mod holders;
+mod links;
+mod nodes;
+mod objects;
+mod outbox;
+mod outcomes;
+mod replay;
+mod requests;
+mod settings;
+mod uploads;
+mod work;
+
+pub use frames::Append;
+pub use replay::ReplayError;
+pub use settings::{Caps, Identity, Rule, Rules};
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::ids::{Alias, Birth, FrameNumber, Version};
+use crate::time::Instant;
+use crate::wire::CloseCode;
+
+use classes::Classes;
+use fanout::FanOut;
+use frames::Frames;
+use holders::Place;
+use nodes::Nodes;
+use objects::Objects;
+use outcomes::Outcomes;
+use replay::Replay;
+use work::{Cost, Work};
+
+/// Names a connection of a node, as the driver likes; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// A connection that the core ended; to be closed with this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// Why.
+    pub code: CloseCode,
+    /// More about it, for people.
+    pub text: String,
+}
+
+/// The most that any call of a core did: for tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkDone {
+    /// Cells judged, trimmed, or holders and records visited.
+    pub cells: usize,
+    /// Bytes encoded or decoded.
+    pub bytes: usize,
+}
+
+/// What a core knows of one object. Whoever shows it waits for its frame (I6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Its slot.
+    pub alias: Alias,
+    /// Its birth.
+    pub birth: Birth,
+    /// Its newest version.
+    pub version: Version,
+    /// The last frame that touched it.
+    pub frame: FrameNumber,
+    /// How many nodes hold it.
+    pub holders: usize,
+    /// Its value, encoded.
+    pub value: Vec<u8>,
+}
+
+/// The state machine of one shard.
+#[derive(Debug)]
+pub struct Core {
+    identity: Identity,
+    caps: Caps,
+    rules: Rules,
+    classes: Classes,
+    objects: Objects,
+    nodes: Nodes,
+    outcomes: Outcomes,
+    frames: Frames,
+    /// Objects touched in the open frame.
+    touched: Vec<Alias>,
+    /// Objects of sealed frames whose holders were not all told.
+    fanouts: VecDeque<FanOut>,
+    work: VecDeque<Work>,
+    /// Nodes for which a record waits, by the frame it waits for.
+    gated: BTreeSet<(FrameNumber, Place)>,
+    woken: VecDeque<Place>,
+    /// Nodes whose records wait until a frame is durable, because the open one is full.
+    stalled: BTreeSet<Place>,
+    /// Objects whose slices wait for the same.
+    parked: BTreeSet<Alias>,
+    closes: VecDeque<Close>,
+    next_staging: u64,
+    replay: Replay,
+    cost: Cost,
+    now: Instant,
+    tick_at: Option<Instant>,
+    is_stopped: bool,
+}
+
+impl Core {
+    /// Starts a shard without objects; replay what the journal has before anything else.
+    #[must_use]
+    pub fn new(identity: Identity, caps: Caps) -> Self {
+        let frames = Frames::new(identity.shard, identity.epoch, identity.last_crc);
+        Self {
+            identity,
+            caps,
+            rules: Rules::default(),
+            classes: Classes::default(),
+            objects: Objects::default(),
+            nodes: Nodes::default(),
+            outcomes: Outcomes::default(),
+            frames,
+            touched: Vec::new(),
+            fanouts: VecDeque::new(),
+            work: VecDeque::new(),
+            gated: BTreeSet::new(),
+            woken: VecDeque::new(),
+            stalled: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            closes: VecDeque::new(),
+            next_staging: 1,
+            replay: Replay::default(),
+            cost: Cost::default(),
+            now: Instant(0),
+            tick_at: None,
+            is_stopped: false,
+        }
+    }
+
+    /// Switches a rule off, to see what it is for.
+    #[cfg(any(test, feature = "mutants"))]
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// Who this core is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Objects, those included whose aliases are not free yet.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Nodes connected.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether the journal failed and the shard takes no commits any more.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// The most that any call did so far.
+    #[must_use]
+    pub fn work_done(&self) -> WorkDone {
+        self.cost.most()
+    }
+
+    /// Bytes of records kept for a node: queued, or sent and not confirmed.
+    #[must_use]
+    pub fn record_bytes(&self, connection: ConnectionId) -> usize {
+        self.nodes.find(connection).and_then(|place| self.nodes.at(place)).map_or(0, |node| node.outbox.held_bytes())
+    }
+
+    /// What is known of an object; encodes its whole value. `None` if there is none of that name.
+    #[must_use]
+    pub fn inspect(&self, class: &str, key: &str) -> Option<Inspection> {
+        let class = self.classes.class(self.classes.find(class)?)?;
+        let alias = *class.keys.get(key)?;
+        let object = self.objects.at(alias)?;
+        let document = object.document()?;
+        let mut w = crate::coding::Writer::new();
+        document.freeze().encode(&mut w);
+        Some(Inspection {
+            alias,
+            birth: object.birth,
+            version: document.version(),
+            frame: object.frame,
+            holders: object.holders.len(),
+            value: w.into_bytes(),
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! The nodes that are connected: a place each, and everything that is kept for one.
+//!
+//! Invariants: a node id is connected at most once; a place is reused only when no holder entry names it any more; all
+//! that is kept for one node is bounded, whatever it sends and however slow it is (I12, I14). Source: own reasoning.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::ConnectionId;
+use super::downloads::Download;
+use super::holders::Place;
+use super::outbox::Outbox;
+use super::requests::Request;
+use super::uploads::Upload;
+use crate::ids::{Alias, NodeId, TransferId};
+use crate::time::Instant;
+use crate::wire::Records;
+
+/// A connected node.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) connection: ConnectionId,
+    /// Who it is, once it greeted.
+    pub(super) id: Option<NodeId>,
+    /// What arrived and was not handled.
+    pub(super) records: Records,
+    pub(super) outbox: Outbox,
+    /// The objects it holds.
+    pub(super) held: BTreeSet<Alias>,
+    /// Objects that changed while there was no room: each at most once.
+    pub(super) dirty: VecDeque<Alias>,
+    /// How many of `dirty`, from the front, stand before the end of its resume.
+    pub(super) resuming: Option<usize>,
+    /// Requests that wait for room or for a transfer to end.
+    pub(super) requests: VecDeque<Request>,
+    pub(super) uploads: BTreeMap<TransferId, Upload>,
+    pub(super) downloads: VecDeque<Download>,
+    pub(super) next_transfer: TransferId,
+    /// When it last confirmed anything, or had nothing to confirm.
+    pub(super) heard_at: Instant,
+    pub(super) is_woken: bool,
+    /// Whether a step that reads its records is queued.
+    pub(super) is_reading: bool,
+    /// Whether a step that catches it up is queued.
+    pub(super) is_catching: bool,
+    pub(super) is_leaving: bool,
+}
+
+impl Node {
+    pub(super) fn new(connection: ConnectionId, now: Instant) -> Self {
+        Self {
+            connection,
+            id: None,
+            records: Records::new(),
+            outbox: Outbox::default(),
+            held: BTreeSet::new(),
+            dirty: VecDeque::new(),
+            resuming: None,
+            requests: VecDeque::new(),
+            uploads: BTreeMap::new(),
+            downloads: VecDeque::new(),
+            next_transfer: TransferId(1),
+            heard_at: now,
+            is_woken: false,
+            is_reading: false,
+            is_catching: false,
+            is_leaving: false,
+        }
+    }
+}
+
+/// The table of connected nodes.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    places: Vec<Option<Box<Node>>>,
+    by_connection: BTreeMap<ConnectionId, Place>,
+    by_id: BTreeMap<NodeId, Place>,
+}
+
+impl Nodes {
+    /// Nodes connected.
+    pub(super) fn len(&self) -> usize {
+        self.by_connection.len()
+    }
+
+    pub(super) fn find(&self, connection: ConnectionId) -> Option<Place> {
+        self.by_connection.get(&connection).copied()
+    }
+
+    pub(super) fn find_id(&self, id: NodeId) -> Option<Place> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn at(&self, place: Place) -> Option<&Node> {
+        self.places.get(usize::from(place.0))?.as_deref()
+    }
+
+    pub(super) fn at_mut(&mut self, place: Place) -> Option<&mut Node> {
+        self.places.get_mut(usize::from(place.0))?.as_deref_mut()
+    }
+
+    /// Every connected node, by connection.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.by_connection.values().copied()
+    }
+
+    /// Gives a connection the lowest free place; `None` if there is none.
+    pub(super) fn enter(&mut self, node: Node) -> Option<Place> {
+        let free = self.places.iter().position(Option::is_none).unwrap_or(self.places.len());
+        let place = Place(u16::try_from(free).ok()?);
+        self.by_connection.insert(node.connection, place);
+        match self.places.get_mut(free) {
+            Some(slot) => *slot = Some(Box::new(node)),
+            None => self.places.push(Some(Box::new(node))),
+        }
+        Some(place)
+    }
+
+    pub(super) fn greet(&mut self, place: Place, id: NodeId) {
+        self.by_id.insert(id, place);
+        if let Some(node) = self.at_mut(place) {
+            node.id = Some(id);
+        }
+    }
+
+    /// Takes a node out of the table of names; its place stays taken until [`free`](Self::free).
+    pub(super) fn leave(&mut self, place: Place) -> Option<NodeId> {
+        let node = self.places.get_mut(usize::from(place.0))?.as_deref_mut()?;
+        node.is_leaving = true;
+        let (connection, id) = (node.connection, node.id);
+        self.by_connection.remove(&connection);
+        if let Some(id) = id.filter(|id| self.by_id.get(id) == Some(&place)) {
+            self.by_id.remove(&id);
+        }
+        id
+    }
+
+    pub(super) fn free(&mut self, place: Place) {
+        if let Some(slot) = self.places.get_mut(usize::from(place.0)) {
+            *slot = None;
+        }
+    }
+}

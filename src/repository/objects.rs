@@ -1,0 +1,175 @@
+//! The objects of a shard: slots, births, and what is under way for each.
+//!
+//! An object lives in a slot whose number, its alias, is the same for every node:
+//!
+//! ```text
+//!           create              destroy             every node that held it closed it
+//!   free ──────────▶ live ─────────────▶ ended ──────────────────────────────────────▶ free
+//! ```
+//! Invariants: an ended object never lives again (W10); a slot is free only when no connected node can still mean the
+//! old object by its alias (I11). Source: own reasoning.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+
+use super::ConnectionId;
+use super::classes::ClassIndex;
+use super::holders::{Holders, Place};
+use crate::document::{Document, Judged, Judging};
+use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
+
+/// An object, or what is left of one.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) birth: Birth,
+    pub(super) class: ClassIndex,
+    pub(super) key: Box<str>,
+    pub(super) body: Body,
+    /// The last frame that touched it: whatever shows it waits for this one (I6).
+    pub(super) frame: FrameNumber,
+    pub(super) holders: Holders,
+    /// Commits on their way; `None` when it is quiet.
+    pub(super) turn: Option<Box<Turn>>,
+}
+
+/// Whether an object lives.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// It does, as this document.
+    Live(Box<Document>),
+    /// It was destroyed by the commit that made this version.
+    Ended(Version),
+}
+
+/// What is under way for one object.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// Whether it was touched in the open frame.
+    pub(super) is_touched: bool,
+    /// Commits that took effect and whose authors were not told.
+    pub(super) results: Vec<Accepted>,
+    /// The delta of the newest commit, if it alone leads from the version before.
+    pub(super) newest: Option<(Version, Bytes)>,
+    /// The commit that takes more than one step.
+    pub(super) underway: Option<Underway>,
+    /// Commits that wait for it.
+    pub(super) waiting: VecDeque<Offer>,
+}
+
+impl Turn {
+    /// Whether nothing is under way.
+    pub(super) fn is_over(&self) -> bool {
+        !self.is_touched && self.results.is_empty() && self.underway.is_none() && self.waiting.is_empty()
+    }
+}
+
+/// A commit that a node offers.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub(super) connection: ConnectionId,
+    pub(super) place: Place,
+    pub(super) sequence: Sequence,
+    pub(super) base: Version,
+    pub(super) is_isolated: bool,
+    pub(super) delta: Bytes,
+}
+
+/// A commit that took effect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepted {
+    pub(super) connection: ConnectionId,
+    pub(super) sequence: Sequence,
+    pub(super) version: Version,
+    /// Whether its delta is, byte for byte, what the object changed by.
+    pub(super) is_as_sent: bool,
+}
+
+/// A commit that takes more than one step.
+#[derive(Debug)]
+pub(super) enum Underway {
+    /// It is being judged.
+    Judging(Box<Judging>, Offer),
+    /// It was judged; its delta goes to the journal in slices.
+    Slicing { offer: Offer, judged: Judged, staging: u64, written: usize },
+}
+
+impl Object {
+    pub(super) fn document(&self) -> Option<&Document> {
+        match &self.body {
+            Body::Live(document) => Some(document),
+            Body::Ended(_) => None,
+        }
+    }
+
+    /// The newest version, of which a destruction is one.
+    pub(super) fn head(&self) -> Version {
+        match &self.body {
+            Body::Live(document) => document.version(),
+            Body::Ended(version) => *version,
+        }
+    }
+
+    pub(super) fn turn(&mut self) -> &mut Turn {
+        self.turn.get_or_insert_default()
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.underway.is_some() || !turn.waiting.is_empty())
+    }
+
+    /// Lets go of the turn if it is over.
+    pub(super) fn rest(&mut self) {
+        if self.turn.as_ref().is_some_and(|turn| turn.is_over()) {
+            self.turn = None;
+        }
+    }
+}
+
+/// The slots of a shard.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    slots: Vec<Option<Box<Object>>>,
+    free: BTreeSet<u32>,
+}
+
+impl Objects {
+    /// Slots in use.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn at(&self, alias: Alias) -> Option<&Object> {
+        self.slots.get(alias.0 as usize)?.as_deref()
+    }
+
+    pub(super) fn at_mut(&mut self, alias: Alias) -> Option<&mut Object> {
+        self.slots.get_mut(alias.0 as usize)?.as_deref_mut()
+    }
+
+    /// The slot that the next object gets: the lowest free one.
+    pub(super) fn next_alias(&self) -> Alias {
+        let next = self.free.first().copied();
+        Alias(next.unwrap_or_else(|| u32::try_from(self.slots.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// Puts an object into the slot `alias`, which is free.
+    pub(super) fn put(&mut self, alias: Alias, object: Object) {
+        let at = alias.0 as usize;
+        while self.slots.len() <= at {
+            self.free.insert(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+            self.slots.push(None);
+        }
+        self.free.remove(&alias.0);
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = Some(Box::new(object));
+        }
+    }
+
+    pub(super) fn free(&mut self, alias: Alias) {
+        if let Some(slot) = self.slots.get_mut(alias.0 as usize) {
+            *slot = None;
+            self.free.insert(alias.0);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! From the journal's frames back to the state they made.
+//!
+//! A frame carries verdicts, so nothing is judged again; a frame that does not fit what came before is damage and is
+//! named. Invariant: after replay the core is as it was when the last frame was made, but for the nodes, whose outcomes
+//! are remembered as if they had just left. Source: own reasoning.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::Core;
+use super::classes::ClassIndex;
+use super::objects::Body;
+use super::outcomes::{Deed, Outcome};
+use crate::coding::DecodeError;
+use crate::document::Document;
+use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, Version};
+use crate::journal::{Entry, Frame, Origin, Payload};
+use crate::schema::{Schema, SchemaError};
+
+/// Says why a frame does not fit what came before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// A delta does not fit its object.
+    #[error("a delta does not fit: {0}")]
+    Delta(#[from] DecodeError),
+    /// A schema does not decode.
+    #[error("a schema does not decode: {0}")]
+    Schema(#[from] SchemaError),
+    /// An entry names something that is not there.
+    #[error("an entry names {what} that is not there")]
+    Absent {
+        /// What it names.
+        what: &'static str,
+    },
+    /// A version is not the next one.
+    #[error("version {found} of object {alias} follows {head}")]
+    Version {
+        /// The object.
+        alias: Alias,
+        /// The version in the entry.
+        found: Version,
+        /// The version before it.
+        head: Version,
+    },
+}
+
+/// What replay keeps from frame to frame.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    epoch: Epoch,
+    slices: BTreeMap<u64, Vec<Bytes>>,
+}
+
+impl Core {
+    /// Takes the next frame of the journal, before any node connects.
+    ///
+    /// # Errors
+    /// The frame does not fit; the core is not to be used.
+    pub fn replay(&mut self, frame: &Frame) -> Result<(), ReplayError> {
+        if frame.epoch != self.replay.epoch {
+            self.replay = Replay { epoch: frame.epoch, slices: BTreeMap::new() };
+        }
+        self.frames.follow(frame.time_ms);
+        let mut n = frame.first_commit;
+        for entry in &frame.entries {
+            let birth = Birth(CommitNumber { epoch: frame.epoch, n });
+            self.replay_entry(entry, birth)?;
+            n += u64::from(entry.is_commit());
+        }
+        Ok(())
+    }
+
+    fn replay_entry(&mut self, entry: &Entry, birth: Birth) -> Result<(), ReplayError> {
+        match entry {
+            Entry::Schema { schema } => self.classes.put(Schema::decode(schema)?),
+            Entry::Slice { staging, bytes } => {
+                self.replay.slices.entry(*staging).or_default().push(bytes.clone());
+            }
+            Entry::Created { origin, alias, class, key, payload } => {
+                let class = self.classes.find(class).ok_or(ReplayError::Absent { what: "a class" })?;
+                let deltas = self.take_payload(payload);
+                self.replay_creation(*alias, birth, class, key, &deltas)?;
+                self.remember(*origin, *alias, Deed::Created);
+            }
+            Entry::Committed { origin, alias, version, payload } => {
+                let delta = self.take_payload(payload).concat();
+                let object = self.objects.at_mut(*alias).ok_or(ReplayError::Absent { what: "an object" })?;
+                let schema = self.classes.class(object.class).map(|class| class.schema.clone());
+                let head = object.head();
+                let Body::Live(document) = &mut object.body else {
+                    return Err(ReplayError::Absent { what: "an object" });
+                };
+                if head.next() != *version {
+                    return Err(ReplayError::Version { alias: *alias, found: *version, head });
+                }
+                if let Some(schema) = schema {
+                    document.set_schema(schema);
+                }
+                document.replay(&delta, *version)?;
+                self.remember(*origin, *alias, Deed::Committed(*version));
+            }
+            Entry::Destroyed { origin, alias } => {
+                let object = self.objects.at_mut(*alias).ok_or(ReplayError::Absent { what: "an object" })?;
+                let version = object.head().next();
+                let (class, key) = (object.class, object.key.clone());
+                if let Some(class) = self.classes.class_mut(class) {
+                    class.keys.remove(&key);
+                }
+                self.remember(*origin, *alias, Deed::Destroyed(version));
+                self.objects.free(*alias);
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_creation(
+        &mut self,
+        alias: Alias,
+        birth: Birth,
+        class: ClassIndex,
+        key: &str,
+        deltas: &[Bytes],
+    ) -> Result<(), ReplayError> {
+        let known = self.classes.class(class).ok_or(ReplayError::Absent { what: "a class" })?;
+        let mut document = Box::new(Document::with_tuning(known.schema.clone(), self.caps.tuning));
+        for delta in deltas {
+            document.replay(delta, Version(1))?;
+        }
+        self.settle_object(alias, birth, class, key.into(), document, FrameNumber(0));
+        Ok(())
+    }
+
+    fn take_payload(&mut self, payload: &Payload) -> Vec<Bytes> {
+        match payload {
+            Payload::Inline(bytes) => vec![bytes.clone()],
+            Payload::Staged(staging) => self.replay.slices.remove(staging).unwrap_or_default(),
+        }
+    }
+
+    fn remember(&mut self, origin: Origin, alias: Alias, deed: Deed) {
+        let Some(birth) = self.objects.at(alias).map(|object| object.birth) else { return };
+        let outcome = Outcome { alias, birth, deed, frame: FrameNumber(0) };
+        self.outcomes.remember(origin.node, origin.sequence, outcome);
+        self.outcomes.leave(origin.node, self.now);
+    }
+}

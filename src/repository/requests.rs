@@ -1,0 +1,328 @@
+//! Requests: open, pull, keys, and what a node presents when it comes back.
+//!
+//! Answers with data need room, so requests wait in the node's queue, behind its dirty objects; a resume only makes the
+//! node a holder at the version it has, and what differs follows like any change. Invariants: after `Resumed` every
+//! replica that was not told otherwise is current (I5); what names a birth means that birth (I11). Source: own
+//! reasoning; the end mark is etcd's progress notification turned into a rule.
+
+use bytes::Bytes;
+
+use super::holders::Place;
+use super::links::Violation;
+use super::work::Work;
+use super::{Core, Rule};
+use crate::coding::Writer;
+use crate::ids::{Alias, Birth, RequestId, TransferId, Version};
+use crate::limits::{INLINE_BYTES_MAX, RECORD_BYTES_MAX, REQUESTS_MAX};
+use crate::wire::{CloseCode, FailureCode, Form, ToNode, ToRepository};
+
+/// Bytes of keys in one page.
+const PAGE_BYTES_MAX: usize = 32 * 1024;
+
+/// Keys in one page.
+const PAGE_KEYS_MAX: usize = 500;
+
+/// A request that waits for room.
+#[derive(Clone, Debug)]
+pub(super) enum Request {
+    Open { request: RequestId, class: String, key: String, held: Option<(Birth, Version)> },
+    Pull { request: RequestId, alias: Alias, birth: Birth, rewind: Option<Version> },
+    Keys { request: RequestId, class: String, prefix: String, after: String },
+}
+
+/// How a node gets to the head: [`Form`] with bytes of its own.
+enum Leap {
+    Same,
+    Delta(Version, Bytes),
+    Loading(TransferId, Option<Version>, usize),
+}
+
+impl Leap {
+    fn form(&self) -> Form<'_> {
+        match self {
+            Self::Same => Form::Same,
+            Self::Delta(base, delta) => Form::Delta { base: *base, delta },
+            Self::Loading(transfer, base, bytes) => {
+                Form::Loading { transfer: *transfer, base: *base, bytes: *bytes as u64 }
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Takes a request into the node's queue.
+    pub(super) fn request(&mut self, place: Place, record: &ToRepository<'_>) -> Result<(), Violation> {
+        let request = match *record {
+            ToRepository::Open { request, class, key, held } => {
+                Request::Open { request, class: class.to_owned(), key: key.to_owned(), held }
+            }
+            ToRepository::Pull { request, alias, birth, rewind } => Request::Pull { request, alias, birth, rewind },
+            ToRepository::Keys { request, class, prefix, after } => {
+                let (class, prefix, after) = (class.to_owned(), prefix.to_owned(), after.to_owned());
+                Request::Keys { request, class, prefix, after }
+            }
+            _ => return Ok(()),
+        };
+        let Some(node) = self.nodes.at_mut(place) else { return Ok(()) };
+        if node.requests.len() >= REQUESTS_MAX {
+            return Err(Violation::new(CloseCode::TooManyRequests, "too many requests wait for an answer"));
+        }
+        node.requests.push_back(request);
+        if !node.is_catching {
+            self.catch_on(place);
+        }
+        Ok(())
+    }
+
+    /// Has a node's dirty objects and requests served when the next step comes.
+    pub(super) fn catch_later(&mut self, place: Place) {
+        let Some(node) = self.nodes.at_mut(place) else { return };
+        let has_any = !node.dirty.is_empty() || !node.requests.is_empty();
+        if has_any && !node.is_catching && !node.is_leaving {
+            node.is_catching = true;
+            self.work.push_back(Work::Catch(place));
+        }
+    }
+
+    /// Serves a node's dirty objects, then its requests, while there is room and budget.
+    pub(super) fn catch_on(&mut self, place: Place) {
+        loop {
+            let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
+            node.is_catching = false;
+            if node.outbox.room() < RECORD_BYTES_MAX {
+                return;
+            }
+            if node.dirty.is_empty() && node.requests.is_empty() {
+                return;
+            }
+            if self.cost.is_spent() {
+                self.catch_later(place);
+                return;
+            }
+            if let Some(alias) = node.dirty.pop_front() {
+                self.serve_dirty(place, alias);
+            } else if let Some(request) = node.requests.pop_front()
+                && let Some(request) = self.answer(place, request)
+            {
+                if let Some(node) = self.nodes.at_mut(place) {
+                    node.requests.push_front(request);
+                }
+                return;
+            }
+        }
+    }
+
+    fn serve_dirty(&mut self, place: Place, alias: Alias) {
+        self.cost.add(1, 0);
+        let holder = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place));
+        if let Some(holder) = holder.filter(|holder| holder.is_dirty()) {
+            holder.set_dirty(false);
+            self.bring(place, alias, false);
+        }
+        let Some(node) = self.nodes.at_mut(place) else { return };
+        node.resuming = node.resuming.map(|ahead| ahead.saturating_sub(1));
+        self.end_resume_if_due(place);
+    }
+
+    /// Answers a request; gives it back if it must wait for a transfer to end.
+    fn answer(&mut self, place: Place, request: Request) -> Option<Request> {
+        self.cost.add(1, 0);
+        match &request {
+            Request::Open { request: id, class, key, held } => {
+                let Some(index) = self.classes.find(class).filter(|_| !key.is_empty()) else {
+                    self.fail(place, *id, FailureCode::Invalid, "the class was not registered, or the key is empty");
+                    return None;
+                };
+                let Some(alias) = self.classes.class(index).and_then(|class| class.keys.get(key.as_str()).copied())
+                else {
+                    self.push(place, self.frames.newest(), &ToNode::Missing { request: *id });
+                    return None;
+                };
+                self.open(place, *id, alias, *held).then_some(request)
+            }
+            Request::Pull { request: id, alias, birth, rewind } => {
+                self.pull(place, *id, *alias, *birth, *rewind).then_some(request)
+            }
+            Request::Keys { request: id, class, prefix, after } => {
+                self.list_keys(place, *id, class, prefix, after);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, place: Place, request: RequestId, code: FailureCode, text: &str) {
+        let after = self.frames.newest();
+        self.push(place, after, &ToNode::Failed { request, code, text });
+    }
+
+    /// Makes the node a holder and brings it to the head; true if that must wait.
+    fn open(&mut self, place: Place, request: RequestId, alias: Alias, held: Option<(Birth, Version)>) -> bool {
+        let has_birth = self.rules.has(Rule::Birth);
+        let Some(object) = self.objects.at(alias) else { return false };
+        let (birth, head, after) = (object.birth, object.head(), object.frame);
+        let held = held.filter(|(held, _)| !has_birth || *held == birth).map(|(_, version)| version);
+        let base = held.filter(|version| *version <= head).unwrap_or(Version(0));
+        let Some(leap) = self.leap(place, alias, base) else { return true };
+        if self.hold(place, alias, head).is_err() {
+            self.fail(place, request, FailureCode::Limit, "the node holds as many objects as it may");
+            return false;
+        }
+        let form = leap.form();
+        self.push(place, after, &ToNode::Opened { request, alias, birth, version: head, form });
+        false
+    }
+
+    /// Brings a holder to the head and pushes to it again; true if that must wait.
+    fn pull(&mut self, place: Place, request: RequestId, alias: Alias, birth: Birth, rewind: Option<Version>) -> bool {
+        let has_birth = self.rules.has(Rule::Birth);
+        let object = self
+            .objects
+            .at(alias)
+            .filter(|object| object.document().is_some() && (!has_birth || object.birth == birth));
+        let Some((object, holder)) = object.and_then(|object| Some((object, object.holders.find(place)?))) else {
+            self.fail(place, request, FailureCode::Gone, "");
+            return false;
+        };
+        let (head, after) = (object.head(), object.frame);
+        let base = rewind.unwrap_or_else(|| holder.base(head));
+        if base > head {
+            self.fail(place, request, FailureCode::LostWrite, "the version held is not known here");
+            return false;
+        }
+        let Some(leap) = self.leap(place, alias, base) else { return true };
+        if let Some(holder) = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place)) {
+            holder.set_base(head);
+            holder.set_silent(false);
+            holder.clear_unread();
+        }
+        self.push(place, after, &ToNode::Pulled { request, alias, version: head, form: leap.form() });
+        false
+    }
+
+    /// How to get from `base` (0: nothing) to the head; `None` while the node has as many transfers as it may.
+    fn leap(&mut self, place: Place, alias: Alias, base: Version) -> Option<Leap> {
+        let has_horizon = self.rules.has(Rule::Horizon);
+        let object = self.objects.at(alias)?;
+        let document = object.document()?;
+        if base == document.version() {
+            return Some(Leap::Same);
+        }
+        let from = if has_horizon { base } else { base.max(document.horizon()) };
+        if base > Version(0) {
+            let mut w = Writer::new();
+            if document.since(from, &mut w).is_ok() {
+                let delta: Bytes = w.into_bytes().into();
+                self.cost.add(1, delta.len().min(INLINE_BYTES_MAX));
+                if delta.len() <= INLINE_BYTES_MAX {
+                    return Some(Leap::Delta(base, delta));
+                }
+                let (after, bytes) = (object.frame, delta.len());
+                let transfer = self.send_slices(place, after, delta)?;
+                return Some(Leap::Loading(transfer, Some(base), bytes));
+            }
+        }
+        let bytes = document.encoded_bytes();
+        if bytes <= INLINE_BYTES_MAX / 2 {
+            let mut w = Writer::new();
+            document.freeze().encode(&mut w);
+            self.cost.add(1, w.len());
+            if w.len() <= INLINE_BYTES_MAX {
+                return Some(Leap::Delta(Version(0), w.into_bytes().into()));
+            }
+        }
+        let (after, frozen) = (object.frame, document.freeze());
+        let transfer = self.send_snapshot(place, after, frozen)?;
+        Some(Leap::Loading(transfer, None, bytes))
+    }
+
+    fn list_keys(&mut self, place: Place, request: RequestId, class: &str, prefix: &str, after: &str) {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let newest = self.frames.newest();
+        let Some(class) = self.classes.find(class).and_then(|index| self.classes.class(index)) else {
+            self.fail(place, request, FailureCode::Invalid, "the class was not registered");
+            return;
+        };
+        let from = if after >= prefix && !after.is_empty() { Excluded(after) } else { Included(prefix) };
+        let mut keys = Vec::new();
+        let (mut bytes, mut is_last) = (0, true);
+        for key in class.keys.range::<str, _>((from, Unbounded)).map(|(key, _)| &**key) {
+            if !key.starts_with(prefix) {
+                break;
+            }
+            if bytes + key.len() > PAGE_BYTES_MAX || keys.len() == PAGE_KEYS_MAX {
+                is_last = false;
+                break;
+            }
+            bytes += key.len();
+            keys.push(key);
+        }
+        self.cost.add(keys.len(), bytes);
+        let record = ToNode::KeysPage { request, keys, is_last };
+        let mut encoded = Vec::new();
+        record.encode(&mut encoded);
+        if let Some(node) = self.nodes.at_mut(place) {
+            node.outbox.push_shared(newest, encoded.into());
+        }
+        self.stir(place, newest);
+    }
+
+    /// A node presents a replica that it still holds.
+    pub(super) fn resume(
+        &mut self,
+        place: Place,
+        alias: Alias,
+        birth: Birth,
+        version: Version,
+    ) -> Result<(), Violation> {
+        let has_birth = self.rules.has(Rule::Birth);
+        let known = self.objects.at(alias).filter(|object| !has_birth || object.birth == birth);
+        let live = known.filter(|object| object.document().is_some());
+        let Some(object) = live.filter(|object| version <= object.head() && version > Version(0)) else {
+            let is_lost = live.is_some() || (known.is_none() && birth.0.epoch < self.identity.lossy_epoch);
+            self.push(place, self.frames.newest(), &ToNode::Gone { alias, birth, is_lost });
+            return Ok(());
+        };
+        let differs = object.head() != version;
+        self.hold(place, alias, version)
+            .map_err(|_| Violation::new(CloseCode::TooManyRequests, "the node holds more objects than it may"))?;
+        let holder = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place));
+        if let (true, Some(holder), Some(node)) = (differs, holder, self.nodes.at_mut(place)) {
+            holder.set_dirty(true);
+            node.dirty.push_back(alias);
+            self.catch_later(place);
+        }
+        Ok(())
+    }
+
+    /// A node presented all it holds.
+    pub(super) fn end_resume(&mut self, place: Place) -> Result<(), Violation> {
+        if let Some(node) = self.nodes.at_mut(place) {
+            node.resuming = Some(node.dirty.len());
+        }
+        self.end_resume_if_due(place);
+        Ok(())
+    }
+
+    fn end_resume_if_due(&mut self, place: Place) {
+        let Some(node) = self.nodes.at_mut(place).filter(|node| node.resuming == Some(0)) else { return };
+        node.resuming = None;
+        self.push(place, self.frames.newest(), &ToNode::Resumed);
+    }
+
+    /// A node read what was pushed.
+    pub(super) fn note_read(&mut self, place: Place, alias: Alias) {
+        if let Some(holder) = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place)) {
+            holder.clear_unread();
+        }
+    }
+
+    /// A node holds an object no longer.
+    pub(super) fn release(&mut self, place: Place, alias: Alias) {
+        if let Some(node) = self.nodes.at_mut(place) {
+            node.held.remove(&alias);
+        }
+        if self.objects.at_mut(alias).is_some_and(|object| object.holders.remove(place)) {
+            self.free_if_over(alias);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a core is told at its start: who it is, how much it may hold, and which rules a test switches off.
+//!
+//! Source: own reasoning; the caps and their reasons stand in `limits.rs`.
+
+use crate::document::Tuning;
+use crate::ids::{Epoch, ShardId};
+use crate::limits::{NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX, SUBSCRIPTIONS_MAX, UNREAD_BYTES_MAX};
+use crate::wire::ShardAddress;
+
+/// Who a core is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The shard it serves.
+    pub shard: ShardId,
+    /// Its term, from the journal's claim.
+    pub epoch: Epoch,
+    /// The last term that began with a loss.
+    pub lossy_epoch: Epoch,
+    /// The checksum of the last frame in the journal, from the claim.
+    pub last_crc: u32,
+    /// Every shard and where it is, for nodes.
+    pub shards: Vec<ShardAddress>,
+}
+
+/// How much a core may hold; each with the default of `limits.rs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// Nodes connected at a time.
+    pub nodes_max: usize,
+    /// Objects.
+    pub objects_max: usize,
+    /// Objects one node holds.
+    pub subscriptions_max: usize,
+    /// Encoded bytes of one object.
+    pub object_bytes_max: usize,
+    /// Sizes of documents' pages and stamps.
+    #[doc(hidden)]
+    pub tuning: Tuning,
+    /// Bytes pushed to a holder that does not read before it gets a notice instead.
+    pub unread_bytes_max: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            nodes_max: NODES_MAX,
+            objects_max: OBJECTS_MAX,
+            subscriptions_max: SUBSCRIPTIONS_MAX,
+            object_bytes_max: OBJECT_BYTES_MAX,
+            tuning: Tuning::default(),
+            unread_bytes_max: UNREAD_BYTES_MAX,
+        }
+    }
+}
+
+/// A rule that a test can switch off, to see that some invariant then fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Nothing leaves before it is durable (I6).
+    Gate,
+    /// Overlapping commits conflict (I9).
+    Overlap,
+    /// What happened below the horizon is unknown (I2).
+    Horizon,
+    /// An alias is free only when no node can mean the old object by it (I11).
+    SlotReuse,
+    /// A commit takes effect once, however often it is sent (I7).
+    ExactlyOnce,
+    /// What names a birth means that birth (I11).
+    Birth,
+}
+
+/// Which rules hold: all, outside of tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    off: Option<Rule>,
+}
+
+impl Rules {
+    /// All rules but one.
+    #[cfg(any(test, feature = "mutants"))]
+    #[must_use]
+    pub fn without(rule: Rule) -> Self {
+        Self { off: Some(rule) }
+    }
+
+    /// Whether `rule` holds.
+    pub(super) fn has(self, rule: Rule) -> bool {
+        self.off != Some(rule)
+    }
+}

@@ -1,0 +1,202 @@
+//! Transfers from a node: creations and commits too large for a record.
+//!
+//! Segments may arrive in any order and before the record that says what they are for. A creation grows a document that
+//! nobody sees and goes to the journal segment by segment; a commit is gathered, then judged like any other. While the
+//! open frame is full, a segment is confirmed only when that frame is durable: a slow journal slows its sender. Invariants: at most
+//! [`TRANSFERS_MAX`] transfers a node; at most [`SEGMENTS_UNCONFIRMED_MAX`] segments of each wait (I12, I14). Source:
+//! own reasoning.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::Core;
+use super::creations::Building;
+use super::holders::Place;
+use super::links::Violation;
+use super::work::Work;
+use crate::ids::{Alias, FrameNumber, Sequence, TransferId, Version};
+use crate::journal::{Entry, Payload};
+use crate::limits::{DELTA_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
+use crate::wire::{CloseCode, FailureCode, Segment, ToNode};
+
+/// A transfer from a node.
+#[derive(Debug, Default)]
+pub(super) struct Upload {
+    next: u32,
+    /// Segments that wait for an earlier one, or for the record that says what they are for.
+    early: BTreeMap<u32, Segment>,
+    target: Target,
+}
+
+#[derive(Debug, Default)]
+enum Target {
+    /// Not said yet.
+    #[default]
+    Unknown,
+    /// An object that is about to exist, and the number of its slices.
+    Creation(Box<Building>, u64),
+    /// A commit.
+    Commit(Gathering),
+    /// Nothing: its record was answered already.
+    Nobody,
+}
+
+/// A commit whose delta is being gathered.
+#[derive(Debug)]
+struct Gathering {
+    sequence: Sequence,
+    alias: Alias,
+    base: Version,
+    is_isolated: bool,
+    delta: Vec<u8>,
+    bytes: usize,
+}
+
+impl Core {
+    /// Takes a segment that arrived.
+    pub(super) fn take_segment(&mut self, place: Place, bytes: &Bytes) -> Result<(), Violation> {
+        let segment = Segment::decode(bytes)?;
+        let transfer = segment.transfer;
+        let upload = self.upload(place, transfer)?;
+        let is_new = segment.index >= upload.next && !upload.early.contains_key(&segment.index);
+        if !is_new || upload.early.len() >= SEGMENTS_UNCONFIRMED_MAX as usize {
+            return Err(Violation::new(CloseCode::OutOfOrder, "a segment was sent twice or against the window"));
+        }
+        upload.early.insert(segment.index, segment);
+        self.upload_on(place, transfer);
+        Ok(())
+    }
+
+    fn upload(&mut self, place: Place, transfer: TransferId) -> Result<&mut Upload, Violation> {
+        let gone = || Violation::new(CloseCode::Internal, "the node left");
+        let node = self.nodes.at_mut(place).ok_or_else(gone)?;
+        if node.id.is_none() {
+            return Err(Violation::new(CloseCode::OutOfOrder, "a link starts with one greeting"));
+        }
+        if node.uploads.len() >= TRANSFERS_MAX && !node.uploads.contains_key(&transfer) {
+            return Err(Violation::new(CloseCode::TooManyRequests, "too many transfers at a time"));
+        }
+        Ok(node.uploads.entry(transfer).or_default())
+    }
+
+    /// A creation's value comes as this transfer; `None` if the creation was answered already.
+    pub(super) fn announce_creation(
+        &mut self,
+        place: Place,
+        transfer: TransferId,
+        building: Option<Building>,
+    ) -> Result<(), Violation> {
+        let staging = self.take_staging();
+        let target = building.map_or(Target::Nobody, |building| Target::Creation(Box::new(building), staging));
+        self.announce(place, transfer, target)
+    }
+
+    /// A commit's delta comes as this transfer.
+    pub(super) fn announce_commit(
+        &mut self,
+        place: Place,
+        transfer: TransferId,
+        bytes: u64,
+        (sequence, alias, base, is_isolated): (Sequence, Alias, Version, bool),
+        is_admitted: bool,
+    ) -> Result<(), Violation> {
+        let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= DELTA_BYTES_MAX);
+        let target = match bytes {
+            Some(bytes) if is_admitted => {
+                Target::Commit(Gathering { sequence, alias, base, is_isolated, delta: Vec::new(), bytes })
+            }
+            Some(_) => Target::Nobody,
+            None => {
+                self.refuse(place, sequence, FailureCode::Limit, "the delta is larger than it may be");
+                Target::Nobody
+            }
+        };
+        self.announce(place, transfer, target)
+    }
+
+    fn announce(&mut self, place: Place, transfer: TransferId, target: Target) -> Result<(), Violation> {
+        let upload = self.upload(place, transfer)?;
+        if !matches!(upload.target, Target::Unknown) {
+            return Err(Violation::new(CloseCode::OutOfOrder, "a transfer was announced twice"));
+        }
+        upload.target = target;
+        self.upload_on(place, transfer);
+        Ok(())
+    }
+
+    /// Takes the segments that are next, in steps.
+    pub(super) fn upload_on(&mut self, place: Place, transfer: TransferId) {
+        loop {
+            let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
+            let Some(upload) = node.uploads.get_mut(&transfer) else { return };
+            if matches!(upload.target, Target::Unknown) || !upload.early.contains_key(&upload.next) {
+                return;
+            }
+            if self.cost.is_spent() {
+                self.work.push_back(Work::Upload(place, transfer));
+                return;
+            }
+            let Some(segment) = upload.early.remove(&upload.next) else { return };
+            upload.next += 1;
+            let target = std::mem::replace(&mut upload.target, Target::Nobody);
+            if segment.is_last {
+                node.uploads.remove(&transfer);
+            }
+            self.cost.add(1, segment.bytes.len());
+            let (index, is_last) = (segment.index, segment.is_last);
+            let target = self.absorb(place, target, segment);
+            let after = if self.frames.room() > 0 { FrameNumber(0) } else { self.frames.newest() };
+            self.push(place, after, &ToNode::SegmentTaken { transfer, index });
+            if is_last {
+                self.finish_upload(place, target);
+                return;
+            }
+            if let Some(upload) = self.nodes.at_mut(place).and_then(|node| node.uploads.get_mut(&transfer)) {
+                upload.target = target;
+            }
+        }
+    }
+
+    /// Takes one segment into what the transfer is for; answers what the rest of it is for.
+    fn absorb(&mut self, place: Place, target: Target, segment: Segment) -> Target {
+        match target {
+            Target::Creation(mut building, staging) => {
+                let bytes = segment.bytes;
+                if let Err(error) = building.document.replay(&bytes, Version(1)) {
+                    self.refuse(place, building.sequence, FailureCode::Malformed, &error.to_string());
+                    return Target::Nobody;
+                }
+                if building.document.encoded_bytes() > self.caps.object_bytes_max {
+                    self.refuse(place, building.sequence, FailureCode::Limit, "the object is larger than it may be");
+                    return Target::Nobody;
+                }
+                self.frames.push(Entry::Slice { staging, bytes });
+                Target::Creation(building, staging)
+            }
+            Target::Commit(mut gathering) => {
+                gathering.delta.extend_from_slice(&segment.bytes);
+                if gathering.delta.len() > gathering.bytes {
+                    self.refuse(place, gathering.sequence, FailureCode::Malformed, "the delta is longer than it said");
+                    return Target::Nobody;
+                }
+                Target::Commit(gathering)
+            }
+            Target::Unknown | Target::Nobody => Target::Nobody,
+        }
+    }
+
+    fn finish_upload(&mut self, place: Place, target: Target) {
+        match target {
+            Target::Creation(building, staging) => self.finish_creation(place, *building, Payload::Staged(staging)),
+            Target::Commit(Gathering { sequence, alias, base, is_isolated, delta, bytes }) => {
+                if delta.len() == bytes {
+                    self.offer(place, sequence, alias, base, is_isolated, delta.into());
+                } else {
+                    self.refuse(place, sequence, FailureCode::Malformed, "the delta is shorter than it said");
+                }
+            }
+            Target::Unknown | Target::Nobody => {}
+        }
+    }
+}

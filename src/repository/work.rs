@@ -1,0 +1,77 @@
+//! Work in steps: what a call does not finish within its budget waits here.
+//!
+//! Invariant: no call costs more than [`STEP_CELLS_MAX`] cells or [`SEGMENT_BYTES_MAX`] bytes before it looks up, so a
+//! 15 MB object delays a 16-byte delta by one step. Source: own reasoning.
+
+use super::holders::Place;
+use super::{Core, WorkDone};
+use crate::ids::{Alias, TransferId};
+use crate::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
+
+/// Something that takes more steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// A node's records are to be read on.
+    Read(Place),
+    /// A node's dirty objects and requests are to be served on.
+    Catch(Place),
+    /// Segments of a node are to be taken on.
+    Upload(Place, TransferId),
+    /// A node left; its holder entries are to be removed.
+    Leave(Place),
+    /// The objects of sealed frames are to be fanned out on.
+    FanOut,
+    /// An object's commit is to be judged or sliced on.
+    Commit(Alias),
+}
+
+/// What the current call has cost, and the most a call did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    now: WorkDone,
+    most: WorkDone,
+}
+
+impl Cost {
+    /// A call begins.
+    pub(super) fn begin(&mut self) {
+        self.now = WorkDone::default();
+    }
+
+    pub(super) fn add(&mut self, cells: usize, bytes: usize) {
+        self.now.cells += cells;
+        self.now.bytes += bytes;
+        self.most.cells = self.most.cells.max(self.now.cells);
+        self.most.bytes = self.most.bytes.max(self.now.bytes);
+    }
+
+    /// Cells this call may still visit.
+    pub(super) fn cells_left(&self) -> usize {
+        if self.now.bytes >= SEGMENT_BYTES_MAX { 0 } else { STEP_CELLS_MAX.saturating_sub(self.now.cells) }
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.cells_left() == 0
+    }
+
+    pub(super) fn most(&self) -> WorkDone {
+        self.most
+    }
+}
+
+impl Core {
+    /// Does one step of the work that waits; answers whether more does.
+    pub fn poll_work(&mut self) -> bool {
+        self.cost.begin();
+        let Some(work) = self.work.pop_front() else { return false };
+        match work {
+            Work::Read(place) => self.read_on(place),
+            Work::Catch(place) => self.catch_on(place),
+            Work::Upload(place, transfer) => self.upload_on(place, transfer),
+            Work::Leave(place) => self.leave_on(place),
+            Work::FanOut => self.fan_out(),
+            Work::Commit(alias) => self.commit_on(alias),
+        }
+        !self.work.is_empty()
+    }
+}

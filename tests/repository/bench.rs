@@ -1,0 +1,286 @@
+//! One core, some connections, and a journal that is durable when the test says so.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use nam::coding::Writer;
+use nam::ids::{Alias, Birth, CommitNumber, Epoch, FieldId, NodeId, RequestId, Sequence, ShardId, Version};
+use nam::journal::{EncodedFrame, Frame};
+use nam::repository::{Caps, Close, ConnectionId, Core, Identity};
+use nam::schema::{FieldDef, KeyKind, Kind, Policy, Schema, StructDef, TypeDef, TypeIndex};
+use nam::time::Instant;
+use nam::wire::{CreationValue, PROTOCOL, Records, Segment, ToNode, ToRepository};
+
+pub(crate) const CLASS: &str = "test.Account";
+pub(crate) const EPOCH: Epoch = Epoch(1_000);
+
+/// `{ 1 cash: u64, 2 name: String, 3 hits: u64 (add), 4 notes: map<u64, String> }`
+pub(crate) fn schema() -> Schema {
+    let field = |id, name: &str, kind, policy| FieldDef {
+        id: FieldId(id),
+        name: name.to_owned(),
+        aliases: Vec::new(),
+        kind,
+        policy,
+        index: false,
+        redact: false,
+        optional: true,
+    };
+    let fields = vec![
+        field(1, "cash", Kind::Uint(64), Policy::Retry),
+        field(2, "name", Kind::String, Policy::Retry),
+        field(3, "hits", Kind::Uint(64), Policy::Add),
+        field(4, "notes", Kind::Map(KeyKind::Uint, Box::new(Kind::String)), Policy::Retry),
+    ];
+    let def = StructDef { name: "Account".to_owned(), fields, reserved: Vec::new() };
+    Schema { class: CLASS.to_owned(), types: vec![TypeDef::Struct(def)], root: TypeIndex(0) }
+}
+
+/// `cash = value`
+pub(crate) fn cash(value: u64) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(1 << 3);
+    w.varint(value);
+    w.into_bytes()
+}
+
+/// `name = text`
+pub(crate) fn name(text: &str) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(2 << 3 | 4);
+    w.sized(text.as_bytes());
+    w.into_bytes()
+}
+
+/// `hits += value`
+pub(crate) fn add_hits(value: u64) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(3 << 3 | 5);
+    w.framed(|w| w.varint(value));
+    w.into_bytes()
+}
+
+/// `notes[key] = text`, for ascending single-byte keys
+pub(crate) fn notes(entries: impl Iterator<Item = (u64, String)>) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(4 << 3 | 7);
+    for (key, text) in entries {
+        w.varint(key);
+        w.varint(1);
+        w.sized(text.as_bytes());
+    }
+    w.into_bytes()
+}
+
+/// A core and the world around it.
+pub(crate) struct Bench {
+    pub(crate) core: Core,
+    pub(crate) now: Instant,
+    pub(crate) appended: VecDeque<EncodedFrame>,
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) closes: Vec<Close>,
+    connections: u64,
+}
+
+/// One connection of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) connection: ConnectionId,
+    records: Records,
+    /// Bytes received and not confirmed.
+    pub(crate) unconfirmed: u64,
+    /// Whether it confirms what it receives.
+    pub(crate) is_slow: bool,
+    pub(crate) segments: Vec<Segment>,
+    sequence: u64,
+    request: u32,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(Caps::default())
+    }
+
+    pub(crate) fn with(caps: Caps) -> Self {
+        let identity =
+            Identity { shard: ShardId(0), epoch: EPOCH, lossy_epoch: EPOCH, last_crc: 0, shards: Vec::new() };
+        Self {
+            core: Core::new(identity, caps),
+            now: Instant(0),
+            appended: VecDeque::new(),
+            frames: Vec::new(),
+            closes: Vec::new(),
+            connections: 0,
+        }
+    }
+
+    /// Lets the core do all it can without the journal.
+    pub(crate) fn work(&mut self) {
+        for step in 0.. {
+            assert!(step < 100_000, "work ends");
+            while let Some(append) = self.core.poll_append() {
+                let (frame, crc) = Frame::decode(&append.frame.bytes).unwrap();
+                assert_eq!((frame.previous_crc, crc), (append.expected, append.frame.crc));
+                self.frames.push(frame);
+                self.appended.push_back(append.frame);
+            }
+            self.closes.extend(std::iter::from_fn(|| self.core.poll_close()));
+            if !self.core.poll_work() {
+                break;
+            }
+        }
+    }
+
+    /// Makes the oldest frame on its way durable.
+    pub(crate) fn settle_one(&mut self) -> bool {
+        self.work();
+        let Some(frame) = self.appended.pop_front() else { return false };
+        self.core.handle_durable(self.now, frame.number);
+        self.work();
+        true
+    }
+
+    /// Makes everything durable.
+    pub(crate) fn settle(&mut self) {
+        while self.settle_one() {}
+    }
+
+    /// Connects a node that knows the class; swallows the answers.
+    pub(crate) fn connect(&mut self, node: u64) -> Peer {
+        let mut peer = self.connect_bare(node);
+        self.send(&peer, &ToRepository::Register { schema: &schema().to_bytes() });
+        self.settle();
+        let answers = self.receive(&mut peer);
+        assert!(answers[0].starts_with("Welcome") && answers[1].starts_with("Registered"), "{answers:?}");
+        peer
+    }
+
+    /// Connects a node and greets.
+    pub(crate) fn connect_bare(&mut self, node: u64) -> Peer {
+        self.connections += 1;
+        let connection = ConnectionId(self.connections);
+        self.core.handle_connected(self.now, connection);
+        let peer = Peer {
+            connection,
+            records: Records::new(),
+            unconfirmed: 0,
+            is_slow: false,
+            segments: Vec::new(),
+            sequence: 0,
+            request: 0,
+        };
+        self.send(&peer, &ToRepository::Hello { protocol: PROTOCOL, node: NodeId(node) });
+        peer
+    }
+
+    pub(crate) fn send(&mut self, peer: &Peer, record: &ToRepository<'_>) {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        self.core.handle_records(self.now, peer.connection, &bytes);
+        self.work();
+    }
+
+    pub(crate) fn send_segment(&mut self, peer: &Peer, segment: &Segment) {
+        self.core.handle_segment(self.now, peer.connection, &segment.encode());
+        self.work();
+    }
+
+    /// What the core lets out to the peer now, printed; segments are kept in the peer.
+    pub(crate) fn receive(&mut self, peer: &mut Peer) -> Vec<String> {
+        let mut seen = Vec::new();
+        loop {
+            let mut bytes = Vec::new();
+            self.core.poll_records(peer.connection, &mut bytes);
+            while let Some(segment) = self.core.poll_segment(peer.connection) {
+                peer.segments.push(Segment::decode(&segment).unwrap());
+            }
+            if bytes.is_empty() {
+                return seen;
+            }
+            peer.unconfirmed += bytes.len() as u64;
+            peer.records.push(&bytes);
+            while let Some(raw) = peer.records.next().unwrap() {
+                seen.push(format!("{:?}", ToNode::decode(raw).unwrap()));
+            }
+            if !peer.is_slow {
+                self.credit(peer);
+            }
+        }
+    }
+
+    pub(crate) fn credit(&mut self, peer: &mut Peer) {
+        let bytes = std::mem::take(&mut peer.unconfirmed);
+        self.send(peer, &ToRepository::Credit { bytes });
+    }
+
+    pub(crate) fn commit(&mut self, peer: &mut Peer, base: u64, delta: &[u8]) -> Sequence {
+        let sequence = peer.next_sequence();
+        self.send(peer, &commit(sequence, base, delta));
+        sequence
+    }
+
+    /// Creates `key` with cash 1; answers its birth. Everything is durable afterwards.
+    pub(crate) fn create(&mut self, peer: &mut Peer, key: &str) -> Birth {
+        let sequence = peer.next_sequence();
+        let value = cash(1);
+        let value = CreationValue::Inline(&value);
+        self.send(peer, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key, value });
+        self.settle();
+        let answers = self.receive(peer);
+        assert!(answers.iter().any(|answer| answer.starts_with("Created")), "{answers:?}");
+        self.core.inspect(CLASS, key).unwrap().birth
+    }
+
+    pub(crate) fn open(&mut self, peer: &mut Peer, key: &str) -> Vec<String> {
+        let request = peer.next_request();
+        self.send(peer, &ToRepository::Open { request, class: CLASS, key, held: None });
+        self.settle();
+        self.receive(peer)
+    }
+
+    pub(crate) fn version(&self, key: &str) -> u64 {
+        self.core.inspect(CLASS, key).unwrap().version.0
+    }
+}
+
+impl Peer {
+    pub(crate) fn next_sequence(&mut self) -> Sequence {
+        self.sequence += 1;
+        Sequence(self.sequence)
+    }
+
+    pub(crate) fn next_request(&mut self) -> RequestId {
+        self.request += 1;
+        RequestId(self.request)
+    }
+}
+
+/// A commit of object 0, acknowledging nothing.
+pub(crate) fn commit(sequence: Sequence, base: u64, delta: &[u8]) -> ToRepository<'_> {
+    ToRepository::Commit {
+        sequence,
+        unacked: Sequence(1),
+        alias: Alias(0),
+        base: Version(base),
+        is_isolated: false,
+        delta,
+    }
+}
+
+/// A printed record, to compare with.
+pub(crate) fn printed(record: &ToNode<'_>) -> String {
+    format!("{record:?}")
+}
+
+pub(crate) fn delta(span: u64, delta: &[u8]) -> String {
+    printed(&ToNode::Delta { alias: Alias(0), span, delta })
+}
+
+pub(crate) fn birth(epoch: Epoch, n: u64) -> Birth {
+    Birth(CommitNumber { epoch, n })
+}
+
+/// One segment.
+pub(crate) fn segment(transfer: u32, index: u32, is_last: bool, bytes: Vec<u8>) -> Segment {
+    Segment { transfer: nam::ids::TransferId(transfer), index, is_last, bytes: Bytes::from(bytes) }
+}
