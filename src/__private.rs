@@ -12,7 +12,8 @@ pub use crate::tracked::derived::{
     unknown_variant,
 };
 pub use crate::tracked::field::{
-    FieldSpec, apply_field, decode_field, decode_field_or, diff_field, edit_field, field_def, put_field, require,
+    Absence, FieldSpec, apply_field, decode_field, decode_field_or, diff_field, edit_field, field_def, put_field,
+    require,
 };
 pub use crate::tracked::key::Seal;
 pub use crate::tracked::policy::{Add, Append, Lww, Max, Min, Union};

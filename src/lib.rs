@@ -1,4 +1,28 @@
-//! nam: network-attached memory. (The map of the crate is written with its last module.)
+//! nam: network-attached memory. A struct stays a plain struct, and every process that holds it has the same one.
+//!
+//! ```text
+//!  node A                                      repository (one thread a shard)                    node B
+//!  struct ─cursor─▶ change set ─encode─▶ delta ─link─▶ judge (conflict?) ─▶ document
+//!                                                           │ frame ─▶ journal (fsync)              replica
+//!  commit result ◀──────────────link── gate: nothing leaves before it is durable ──link─▶ delta ─apply─▶ struct
+//!                                                           └─ directory: push, or one stale notice ─▶ pull on next use
+//! ```
+//!
+//! The modules in the order in which a change meets them; `ARCHITECTURE.md` follows one change through all of them.
+//!
+//! - [`tracked`]: a struct changes through cursors, and the change set keeps what was there before. `#[derive(Tracked)]`
+//!   writes lists of fields; the logic is here.
+//! - [`schema`]: what a class is made of, without its Rust types; whether two programs may share it.
+//! - [`delta`]: the one format of change, read and written by the typed side and the untyped side.
+//! - [`node`]: replicas in their slots, updates that combine, and the half of the protocol that keeps replicas true.
+//! - [`wire`]: records and segments, and what a link is.
+//! - [`transport`]: links over QUIC.
+//! - [`document`]: the repository's copy: judges a delta, applies it, says what changed since a version.
+//! - [`journal`]: frames that become durable together, and what a place that keeps them promises; [`store`] has such places.
+//! - [`engine`]: a shard driven: core, journal and links in one short loop, in a daemon or in this process.
+//! - [`testing`]: what a change costs, for a user's own tests.
+//!
+//! Below all of them stand [`ids`], [`limits`], [`time`] and [`coding`]: names, bounds, points of time, bytes.
 #![warn(missing_docs)]
 #![deny(
     clippy::unwrap_used,

@@ -48,6 +48,12 @@ impl WireType {
         }
     }
 
+    /// Whether values of this wire type have no length of their own.
+    #[must_use]
+    pub const fn is_scalar(self) -> bool {
+        matches!(self, Self::Varint | Self::One | Self::Four | Self::Eight)
+    }
+
     /// Reads the bytes of one value of this wire type, its own length included.
     ///
     /// # Errors

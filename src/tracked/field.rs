@@ -26,6 +26,18 @@ pub struct FieldSpec {
     pub optional: bool,
 }
 
+/// What readers take where bytes lack a field; the repository, which knows no defaults, then takes an empty value. A
+/// change of such a field is sent as an edit or an operation only if both come to the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing: the bytes are refused.
+    Refused,
+    /// The type's `Default`.
+    OfType,
+    /// A value the user chose.
+    Chosen,
+}
+
 /// Describes a field of type `V` for the schema.
 #[must_use]
 pub fn field_def<M: Tracking<V>, V>(b: &mut SchemaBuilder, spec: &FieldSpec) -> FieldDef {
@@ -46,50 +58,55 @@ pub fn put_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, value: &V
     w.put(FieldId(id), M::WIRE, |w| M::encode(value, w));
 }
 
-/// Writes what `changes` did to a field, if anything. `optional`: the field has a default.
+/// Writes what `changes` did to a field, if anything.
 pub fn edit_field<M: Tracking<V>, V>(
     w: &mut FieldsWriter<'_>,
     id: u32,
-    optional: bool,
+    absence: Absence,
     value: &V,
     changes: &M::Changes,
 ) {
     if changes.is_touched() {
-        write_field::<M, V>(w, id, optional, value, |w| M::encode_edit(value, changes, w));
+        write_field::<M, V>(w, id, absence, value, |w| M::encode_edit(value, changes, w));
     }
 }
 
-/// Writes how a field differs from a former value, if it does. `optional`: the field has a default.
-pub fn diff_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, optional: bool, value: &V, old: &V) {
-    write_field::<M, V>(w, id, optional, value, |w| M::encode_diff(value, old, w));
+/// Writes how a field differs from a former value, if it does.
+pub fn diff_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, absence: Absence, value: &V, old: &V) {
+    write_field::<M, V>(w, id, absence, value, |w| M::encode_diff(value, old, w));
 }
 
 fn write_field<M: Tracking<V>, V>(
     w: &mut FieldsWriter<'_>,
     id: u32,
-    optional: bool,
+    absence: Absence,
     value: &V,
     body: impl FnOnce(&mut Writer) -> Edit,
 ) {
-    let may_edit = (!optional || M::EDITS_NOTHING) && !M::POLICY.has_operation();
+    let is_known = match absence {
+        Absence::Refused => true,
+        Absence::OfType => M::EDITS_NOTHING,
+        Absence::Chosen => false,
+    };
     let mut answer = Edit::Same;
     if M::POLICY.has_operation() {
         w.operation_if(FieldId(id), |w| {
             answer = body(w);
-            answer == Edit::Operation
+            answer == Edit::Operation && is_known
         });
     } else {
         w.edit(FieldId(id), |w| {
             answer = body(w);
-            answer == Edit::Edited && may_edit
+            answer == Edit::Edited && is_known
         });
     }
-    let is_done = match answer {
-        Edit::Same | Edit::Operation => true,
-        Edit::Edited => may_edit,
+    let is_written = match answer {
+        Edit::Same => return,
+        Edit::Edited => is_known && !M::POLICY.has_operation(),
+        Edit::Operation => is_known,
         Edit::Put => false,
     };
-    if !is_done {
+    if !is_written {
         put_field::<M, V>(w, id, value);
     }
 }

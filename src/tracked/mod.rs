@@ -66,8 +66,9 @@ pub trait Tracked: Sized + Clone + Send + Sync + 'static {
     type InVec: Tracking<Vec<Self>>;
     /// The wire type of a full value.
     const WIRE: WireType;
-    /// Whether an edit means the same where the repository has no value yet: true for scalars (they are never edited),
-    /// maps, sets, lists, and structs of such. Decides if a field with a default may be sent as an edit.
+    /// Whether an edit means the same where the repository has no value yet, and edits an empty one, as where it has the
+    /// type's `Default`: true for scalars and leaves (they are put), texts, bytes, lists, maps, sets, and structs of
+    /// scalars. Decides if a field with a default may be sent as an edit.
     const EDITS_NOTHING: bool;
 
     /// Describes the type, its parts through `b`.

@@ -6,7 +6,9 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::derived::{self, Derived, Old};
-use super::field::{FieldSpec, apply_field, decode_field, diff_field, edit_field, field_def, put_field, require};
+use super::field::{
+    Absence, FieldSpec, apply_field, decode_field, diff_field, edit_field, field_def, put_field, require,
+};
 use super::{AsList, Changes, Edit, Leaf, LeafChanges, Plain, Tracked};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::{Field, FieldsReader, FieldsWriter, WireType};
@@ -134,11 +136,11 @@ macro_rules! tuples {
             }
 
             fn encode_field_edits(&self, changes: &Self::Changes, w: &mut FieldsWriter<'_>) {
-                $(edit_field::<Plain, _>(w, $id, false, &self.$at, &changes.parts.$at);)+
+                $(edit_field::<Plain, _>(w, $id, Absence::Refused, &self.$at, &changes.parts.$at);)+
             }
 
             fn encode_field_diffs(&self, old: &Self, w: &mut FieldsWriter<'_>) {
-                $(diff_field::<Plain, _>(w, $id, false, &self.$at, &old.$at);)+
+                $(diff_field::<Plain, _>(w, $id, Absence::Refused, &self.$at, &old.$at);)+
             }
 
             fn apply_one(&mut self, field: &Field<'_>, changes: Option<&mut Self::Changes>) -> Result<(), DecodeError> {
@@ -162,7 +164,7 @@ macro_rules! tuples {
             type Mut<'a> = TupleMut<'a, Self>;
             type InVec = AsList;
             const WIRE: WireType = WireType::Sized;
-            const EDITS_NOTHING: bool = true $(&& $part::EDITS_NOTHING)+;
+            const EDITS_NOTHING: bool = true $(&& $part::WIRE.is_scalar())+;
 
             fn kind(b: &mut SchemaBuilder) -> Kind {
                 derived::kind::<Self>(b)

@@ -202,14 +202,14 @@ const _: () = {
             })
         }
         fn encode_field_edits(&self, c: &OrderChanges, w: &mut nam::FieldsWriter<'_>) {
-            nam::edit_field::<nam::Plain, _>(w, 1, false, &self.price, &c.price);
-            nam::edit_field::<nam::Plain, _>(w, 4, true, &self.tags, &c.tags);
-            nam::edit_field::<nam::Plain, _>(w, 5, false, &self.status, &c.status);
+            nam::edit_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, &self.price, &c.price);
+            nam::edit_field::<nam::Plain, _>(w, 4, nam::Absence::OfType, &self.tags, &c.tags);
+            nam::edit_field::<nam::Plain, _>(w, 5, nam::Absence::Refused, &self.status, &c.status);
         }
         fn encode_field_diffs(&self, old: &Self, w: &mut nam::FieldsWriter<'_>) {
-            nam::diff_field::<nam::Plain, _>(w, 1, false, &self.price, &old.price);
-            nam::diff_field::<nam::Plain, _>(w, 4, true, &self.tags, &old.tags);
-            nam::diff_field::<nam::Plain, _>(w, 5, false, &self.status, &old.status);
+            nam::diff_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, &self.price, &old.price);
+            nam::diff_field::<nam::Plain, _>(w, 4, nam::Absence::OfType, &self.tags, &old.tags);
+            nam::diff_field::<nam::Plain, _>(w, 5, nam::Absence::Refused, &self.status, &old.status);
         }
         fn apply_one(&mut self, field: &nam::Field<'_>, c: Option<&mut OrderChanges>) -> Result<(), nam::DecodeError> {
             match field.id.0 {
@@ -236,10 +236,10 @@ const _: () = {
         type Mut<'a> = OrderMut<'a>;
         type InVec = nam::AsList;
         const WIRE: nam::WireType = nam::WireType::Sized;
-        // All fields' EDITS_NOTHING; an enum says false.
-        const EDITS_NOTHING: bool = <nam::Plain as nam::Tracking<f64>>::EDITS_NOTHING
-            && <nam::Plain as nam::Tracking<Vec<u32>>>::EDITS_NOTHING
-            && <nam::Plain as nam::Tracking<Status>>::EDITS_NOTHING;
+        // All fields are scalars; an enum says false.
+        const EDITS_NOTHING: bool = <nam::Plain as nam::Tracking<f64>>::WIRE.is_scalar()
+            && <nam::Plain as nam::Tracking<Vec<u32>>>::WIRE.is_scalar()
+            && <nam::Plain as nam::Tracking<Status>>::WIRE.is_scalar();
         fn kind(b: &mut nam::SchemaBuilder) -> nam::Kind {
             nam::kind::<Self>(b)
         }
@@ -535,13 +535,13 @@ const _: () = {
                 Self::New => {}
                 Self::Filled { price, quantity } => {
                     if let Some(c) = c.filled.get() {
-                        nam::edit_field::<nam::Plain, _>(w, 1, false, price, &c.price);
-                        nam::edit_field::<nam::Plain, _>(w, 2, false, quantity, &c.quantity);
+                        nam::edit_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, price, &c.price);
+                        nam::edit_field::<nam::Plain, _>(w, 2, nam::Absence::Refused, quantity, &c.quantity);
                     }
                 }
                 Self::Rejected(f0) => {
                     if let Some(c) = c.rejected.get() {
-                        nam::edit_field::<nam::Plain, _>(w, 1, false, f0, &c.0);
+                        nam::edit_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, f0, &c.0);
                     }
                 }
             }
@@ -549,11 +549,11 @@ const _: () = {
         fn encode_field_diffs(&self, old: &Self, w: &mut nam::FieldsWriter<'_>) {
             match (self, old) {
                 (Self::Filled { price, quantity }, Self::Filled { price: o1, quantity: o2 }) => {
-                    nam::diff_field::<nam::Plain, _>(w, 1, false, price, o1);
-                    nam::diff_field::<nam::Plain, _>(w, 2, false, quantity, o2);
+                    nam::diff_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, price, o1);
+                    nam::diff_field::<nam::Plain, _>(w, 2, nam::Absence::Refused, quantity, o2);
                 }
                 (Self::Rejected(f0), Self::Rejected(o0)) => {
-                    nam::diff_field::<nam::Plain, _>(w, 1, false, f0, o0);
+                    nam::diff_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, f0, o0);
                 }
                 _ => {}
             }

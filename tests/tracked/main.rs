@@ -11,7 +11,12 @@ mod derived_attributes;
 mod derived_enums;
 mod derived_generics;
 mod derived_structs;
-#[allow(dead_code, clippy::derivable_impls, reason = "a whole expansion, of which the tests use a part")]
+#[allow(
+    dead_code,
+    clippy::derivable_impls,
+    clippy::single_match,
+    reason = "a whole expansion, of which the tests use a part"
+)]
 mod expanded;
 mod lists;
 mod maps;

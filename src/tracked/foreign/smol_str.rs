@@ -15,7 +15,7 @@ impl Tracked for SmolStr {
     type Mut<'a> = Leaf<'a, Self>;
     type InVec = AsList;
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = false;
+    const EDITS_NOTHING: bool = true;
 
     fn kind(_: &mut SchemaBuilder) -> Kind {
         Kind::String

@@ -160,7 +160,7 @@ impl Tracking<Vec<u8>> for AsBytes {
     type Mut<'a> = ByteVecMut<'a>;
     const POLICY: Policy = Policy::Retry;
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = false;
+    const EDITS_NOTHING: bool = true;
 
     fn kind(_: &mut SchemaBuilder) -> Kind {
         Kind::Bytes
@@ -210,7 +210,7 @@ impl Tracked for Bytes {
     type Mut<'a> = Leaf<'a, Self>;
     type InVec = AsList;
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = false;
+    const EDITS_NOTHING: bool = true;
 
     fn kind(_: &mut SchemaBuilder) -> Kind {
         Kind::Bytes

@@ -165,7 +165,7 @@ impl Tracked for String {
     type Mut<'a> = StringMut<'a>;
     type InVec = AsList;
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = false;
+    const EDITS_NOTHING: bool = true;
 
     fn kind(_: &mut SchemaBuilder) -> Kind {
         Kind::String
