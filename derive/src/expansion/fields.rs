@@ -135,7 +135,7 @@ pub(crate) fn declare<'f>(
         .collect()
 }
 
-/// A line for each travelling field, made from its manner, its id, whether it is optional, and its value's binding.
+/// A line for each travelling field, made from its manner and its value's binding.
 fn lines(list: &FieldList, line: impl Fn(&Field, TokenStream, Ident) -> TokenStream) -> TokenStream {
     travelling(list).map(|field| line(field, manner(field), field.binding(VALUE))).collect()
 }
@@ -151,16 +151,16 @@ pub(crate) fn encode(list: &FieldList) -> TokenStream {
 /// Lines that write what the change records in `c` say.
 pub(crate) fn encode_edits(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
-        let (id, optional, member) = (field.id, is_optional(field), &field.member);
-        quote_spanned!(field.place()=> __nam::edit_field::<#manner, _>(w, #id, #optional, #value, &c.#member);)
+        let (id, absence, member) = (field.id, absence(field), &field.member);
+        quote_spanned!(field.place()=> __nam::edit_field::<#manner, _>(w, #id, #absence, #value, &c.#member);)
     })
 }
 
 /// Lines that write how fields differ from former ones.
 pub(crate) fn encode_diffs(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
-        let (id, optional, former) = (field.id, is_optional(field), field.binding(FORMER));
-        quote_spanned!(field.place()=> __nam::diff_field::<#manner, _>(w, #id, #optional, #value, #former);)
+        let (id, absence, former) = (field.id, absence(field), field.binding(FORMER));
+        quote_spanned!(field.place()=> __nam::diff_field::<#manner, _>(w, #id, #absence, #value, #former);)
     })
 }
 
@@ -232,6 +232,15 @@ fn default_of(field: &Field) -> Option<TokenStream> {
     match &field.settings.default.as_ref()?.value {
         DefaultValue::OfType => Some(quote!(::core::default::Default::default)),
         DefaultValue::Function(path) => Some(quote!(#path)),
+    }
+}
+
+/// What a field is to readers of bytes that lack it.
+fn absence(field: &Field) -> TokenStream {
+    match field.settings.default.as_ref().map(|default| &default.value) {
+        None => quote!(__nam::Absence::Refused),
+        Some(DefaultValue::OfType) => quote!(__nam::Absence::OfType),
+        Some(DefaultValue::Function(_)) => quote!(__nam::Absence::Chosen),
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, expansion: &mut Expans
     types(scope, list, expansion);
     let each = travelling(list).map(|field| {
         let (manner, ty) = (manner(field), &field.ty);
-        quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>::EDITS_NOTHING)
+        quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>::WIRE.is_scalar())
     });
     let edits_nothing = quote!(true #(&& #each)*);
     derived::expand(scope, &quote!(decode_struct), &edits_nothing, expansion);
