@@ -49,12 +49,16 @@
     )
 )]
 
+#[cfg(feature = "node")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
+pub mod client;
 pub mod coding;
 pub mod delta;
 pub mod document;
 #[cfg(feature = "in-process")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod engine;
+pub mod error;
 pub mod ids;
 pub mod journal;
 pub mod limits;

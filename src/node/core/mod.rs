@@ -177,6 +177,7 @@ pub struct Core {
     consumed_bytes: usize,
     out: Vec<u8>,
     events: VecDeque<CoreEvent>,
+    work: VecDeque<Arc<dyn Replica>>,
 }
 
 impl Core {
@@ -204,6 +205,7 @@ impl Core {
             consumed_bytes: 0,
             out: Vec::new(),
             events: VecDeque::new(),
+            work: VecDeque::new(),
         }
     }
 
@@ -239,7 +241,7 @@ impl Core {
         match ring {
             Ring::Batch => self.mark_dirty(replica),
             Ring::Pull => self.pull_for_replica(replica),
-            Ring::Work => {}
+            Ring::Work => self.work.extend(self.replicas.get(&replica).map(|entry| Arc::clone(&entry.replica))),
             Ring::Taken { transfer, index } => self.segment_decoded(replica, transfer, index),
             Ring::Loaded => self.load_ended(replica),
             Ring::Broken(refusal) => return Err(self.diverged(replica, &refusal)),
@@ -269,6 +271,11 @@ impl Core {
     /// The next thing the driver should know.
     pub fn poll_event(&mut self) -> Option<CoreEvent> {
         self.events.pop_front()
+    }
+
+    /// The next replica whose [`Replica::work`] is due, off the I/O thread.
+    pub fn poll_work(&mut self) -> Option<Arc<dyn Replica>> {
+        self.work.pop_front()
     }
 
     fn send(&mut self, record: &ToRepository<'_>) {

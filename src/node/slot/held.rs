@@ -6,9 +6,8 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use super::Slot;
 use crate::ids::{Birth, Version};
 use crate::tracked::Class;
 
@@ -20,7 +19,6 @@ pub(crate) struct Held<T: Class> {
     pub(crate) value: T,
     pub(crate) birth: Birth,
     pub(crate) version: Version,
-    pub(crate) home: Weak<Slot<T>>,
 }
 
 impl<T: Class> Held<T> {
@@ -37,7 +35,7 @@ impl<T: Class> Held<T> {
 
     /// A copy that no guard pins.
     pub(super) fn copy(&self) -> Self {
-        Self { value: self.value.clone(), birth: self.birth, version: self.version, home: self.home.clone() }
+        Self { value: self.value.clone(), birth: self.birth, version: self.version }
     }
 }
 
@@ -62,12 +60,6 @@ impl<T: Class> Guard<T> {
     #[must_use]
     pub fn birth(&self) -> Birth {
         self.0.birth
-    }
-
-    /// The slot it came from, unless that is gone.
-    #[must_use]
-    pub fn home(&self) -> Option<Arc<Slot<T>>> {
-        self.0.home.upgrade()
     }
 }
 

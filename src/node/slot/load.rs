@@ -88,7 +88,7 @@ impl<T: Class> Slot<T> {
     pub(super) fn finish_load(&self, inner: &mut super::Inner<T>) -> Result<(), Refusal> {
         let Some(Load { value: Some(value), birth, version, bytes, .. }) = inner.load.take() else { return Ok(()) };
         inner.state = inner.state.after(Event::LoadEnded, inner.held.is_some())?;
-        inner.held = Some(Arc::new(Held { value, birth, version, home: self.this.clone() }));
+        inner.held = Some(Arc::new(Held { value, birth, version }));
         inner.bytes = bytes;
         inner.is_pull_rung = false;
         inner.watchers.miss();

@@ -52,7 +52,6 @@ pub struct Slot<T: Class> {
     id: ReplicaId,
     name: ObjectName,
     host: Arc<dyn Host>,
-    this: std::sync::Weak<Self>,
     watchers: Arc<Watchers<T>>,
     inner: Mutex<Inner<T>>,
 }
@@ -98,7 +97,7 @@ impl<T: Class> Slot<T> {
         let name = ObjectName { class: T::NAME.to_owned(), key: key.to_owned() };
         let inner = Inner::new();
         let watchers = Arc::clone(&inner.watchers);
-        Arc::new_cyclic(|this| Self { id, name, host, this: this.clone(), watchers, inner: Mutex::new(inner) })
+        Arc::new(Self { id, name, host, watchers, inner: Mutex::new(inner) })
     }
 
     /// Keeps the value of an object that is about to be created.

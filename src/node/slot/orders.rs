@@ -135,7 +135,7 @@ impl<T: Class> Replica for Slot<T> {
         let version = Version(1);
         let is_held = inner.held.is_some();
         inner.state = inner.state.after(Event::LoadBegun, is_held)?.after(Event::LoadEnded, is_held)?;
-        inner.held = Some(Arc::new(Held { value, birth, version, home: self.this.clone() }));
+        inner.held = Some(Arc::new(Held { value, birth, version }));
         (inner.birth, inner.reached, inner.newest) = (Some(birth), version, version);
         inner.wake();
         Ok(())

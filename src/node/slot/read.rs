@@ -74,15 +74,28 @@ impl<T: Class> Slot<T> {
         Poll::Pending
     }
 
-    /// Object and version of what is here, or was until its value was dropped, and how far it can be trusted.
+    /// What is here once it is at least `version`, whether or not something newer exists.
+    pub fn poll_reached(&self, version: Version, context: &Context<'_>) -> Poll<Result<Guard<T>, Unreadable>> {
+        let Some(mut inner) = self.lock() else { return Poll::Ready(Err(Unreadable::Nested)) };
+        if let Err(unreadable) = inner.check_ending() {
+            return Poll::Ready(Err(unreadable));
+        }
+        inner.is_read = true;
+        if let Some(held) = inner.held.as_ref().filter(|held| held.version >= version) {
+            return Poll::Ready(Ok(Guard::new(held)));
+        }
+        inner.wait(context);
+        Poll::Pending
+    }
+
+    /// The object and the newest version of it that this node knows of, whether or not its value is here.
     ///
     /// # Errors
     /// [`Unreadable`].
-    pub fn standing(&self) -> Result<(State, Option<(Birth, Version)>), Unreadable> {
+    pub fn newest(&self) -> Result<Option<(Birth, Version)>, Unreadable> {
         let inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_ending()?;
-        let here = inner.held.as_ref().map_or(inner.reached, |held| held.version);
-        Ok((inner.state, inner.birth.map(|birth| (birth, here))))
+        Ok(inner.birth.map(|birth| (birth, inner.newest)))
     }
 
     /// Asks for a pull if only that helps, and only once.

@@ -50,14 +50,15 @@ pub enum Step<V, E> {
 }
 
 impl<T: Class> Slot<T> {
-    /// Runs `closure` once on what will be, or notes that the task of `context` waits until it can.
+    /// Runs `closure` once on what will be, with the change set that must record what it does, or notes that the task of `context` waits until it can.
     ///
     /// Cost: applying, encoding and undoing the batch so far; about a microsecond for a small one.
+    #[expect(clippy::type_complexity, reason = "a closure by its full signature reads better than a name for it")]
     pub fn poll_update<V, E>(
         &self,
         scope: Scope,
         context: &Context<'_>,
-        closure: &mut dyn FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+        closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Poll<Step<V, E>> {
         let Some(mut inner) = self.lock() else { return Poll::Ready(Step::Nested) };
         if let Err(Unreadable::Ended(ending)) = inner.check_ending() {
@@ -161,10 +162,11 @@ enum Ran<V, E> {
 
 impl<T: Class> Inner<T> {
     /// Runs a closure on the value with all that is under way, and undoes everything.
+    #[expect(clippy::type_complexity, reason = "as above")]
     fn run<V, E>(
         &mut self,
         address: usize,
-        closure: &mut dyn FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+        closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Result<Ran<V, E>, DecodeError> {
         let Some(held) = self.held.as_mut().and_then(Held::unshared) else {
             return Err(DecodeError::Absent { what: "a value" });
@@ -174,7 +176,7 @@ impl<T: Class> Inner<T> {
         let mut trial = Trial::begin(&mut held.value, in_flight, batch)?;
         let answer = {
             let _running = Running::begin(address);
-            closure(&mut trial.value.track(&mut trial.changes))
+            closure(trial.value, &mut trial.changes)
         };
         Ok(match answer {
             Err(error) => Ran::Aborted(error),

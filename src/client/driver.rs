@@ -1,0 +1,260 @@
+//! The loop around a node core: one shard link, kept for ever.
+//!
+//! ```text
+//!   port ──▶ rings, questions ──▶ core ──▶ records, segments ──▶ outlet
+//!   inlet ──▶ records, segments ──▶ │ ──▶ answers ──▶ tasks, work ──▶ worker
+//! ```
+//! Runs on the node's own thread. Invariants: everything handed over before a turn leaves in one piece; a link that
+//! breaks is made again, with pauses that grow and jitter, until the node closes (F2). Source: own reasoning.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::chance::pause;
+use super::connector::{Connector, Ends};
+use super::port::{Ask, Input, Port};
+use crate::error::Error;
+use crate::ids::{NodeId, RequestId};
+use crate::node::{Answer, Core, CoreEvent, LinkState, Replica, Violation};
+use crate::wire::{Arrival, CloseCode, CloseReason};
+
+/// The first and the longest pause between two tries to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long a goodbye may take to leave.
+const GOODBYE: Duration = Duration::from_millis(200);
+
+/// Drives one core.
+pub(super) struct Driver {
+    core: Core,
+    port: Arc<Port>,
+    connector: Connector,
+    worker: Sender<Arc<dyn Replica>>,
+    replies: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    closing: Option<oneshot::Sender<()>>,
+    is_stopped: bool,
+    out: Vec<u8>,
+}
+
+/// Why a turn of a link ended.
+enum Ended {
+    Stopped,
+    Lost(String),
+    Violated(Violation),
+}
+
+impl Driver {
+    pub(super) fn new(node: NodeId, port: Arc<Port>, connector: Connector, worker: Sender<Arc<dyn Replica>>) -> Self {
+        let (core, replies, out) = (Core::new(node), BTreeMap::new(), Vec::new());
+        Self { core, port, connector, worker, replies, closing: None, is_stopped: false, out }
+    }
+
+    /// Keeps the link until the node closes.
+    pub(super) async fn run(mut self) {
+        let mut tries = 0;
+        while !self.is_stopped {
+            match self.connect().await {
+                None => break,
+                Some(Ok(ends)) => {
+                    let trouble = self.serve(ends).await;
+                    let was_ready = self.port.standing().link == LinkState::Ready;
+                    tries = if was_ready { 0 } else { tries + 1 };
+                    self.port.note(|standing| {
+                        standing.link = LinkState::Down;
+                        standing.trouble = standing.trouble.take().or(trouble);
+                    });
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "no link to the repository");
+                    tries += 1;
+                    self.port.note(|standing| standing.trouble = Some(error));
+                }
+            }
+            if tries > 0 {
+                self.rest(pause(tries, PAUSES.0, PAUSES.1)).await;
+            }
+        }
+        self.core.close();
+        self.tell();
+        self.port.note(|standing| (standing.link, standing.is_ended) = (LinkState::Down, true));
+        if let Some(closing) = self.closing.take() {
+            let _ = closing.send(());
+        }
+    }
+
+    /// Makes a link while taking what tasks hand over; `None` once the node closes.
+    async fn connect(&mut self) -> Option<Result<Ends, Error>> {
+        let connector = self.connector.clone();
+        let mut connecting = std::pin::pin!(connector.connect());
+        loop {
+            self.idle_turn();
+            if self.is_stopped {
+                return None;
+            }
+            tokio::select! {
+                outcome = &mut connecting => return Some(outcome),
+                () = self.port.woken() => {}
+            }
+        }
+    }
+
+    async fn rest(&mut self, pause: Duration) {
+        let mut resting = std::pin::pin!(tokio::time::sleep(pause));
+        loop {
+            self.idle_turn();
+            if self.is_stopped {
+                return;
+            }
+            tokio::select! {
+                () = &mut resting => return,
+                () = self.port.woken() => {}
+            }
+        }
+    }
+
+    /// Takes what was handed over while there is no link; what the core finds wrong then has no link to close.
+    fn idle_turn(&mut self) {
+        if let Err(violation) = self.take_inputs() {
+            tracing::warn!(%violation, "a replica was loaded anew");
+        }
+        self.tell();
+        // Without a link a node that closes has nothing to wait for.
+        self.is_stopped |= self.closing.is_some();
+    }
+
+    /// Drives a link to its end; answers what tasks should know of it.
+    async fn serve(&mut self, mut ends: Ends) -> Option<Error> {
+        #[cfg(feature = "node")]
+        self.port.count(ends.traffic.take());
+        self.core.handle_connected();
+        self.port.note(|standing| (standing.link, standing.trouble) = (LinkState::Resuming, None));
+        let ended = self.turns(&mut ends).await;
+        let trouble = match ended {
+            Ended::Stopped => {
+                self.core.close();
+                self.flush(&mut ends);
+                ends.outlet.close(CloseCode::Goodbye, "");
+                let _ = tokio::time::timeout(GOODBYE, drain(&mut ends)).await;
+                None
+            }
+            Ended::Lost(why) => {
+                tracing::debug!(why, "the link to the repository is lost");
+                Some(Error::Unavailable { why })
+            }
+            Ended::Violated(Violation { code, text }) => {
+                tracing::warn!(%code, text, "closing the link to the repository");
+                ends.outlet.close(code, &text);
+                Some(Error::turned_down(code, &text))
+            }
+        };
+        self.core.handle_disconnected();
+        self.tell();
+        trouble
+    }
+
+    async fn turns(&mut self, ends: &mut Ends) -> Ended {
+        loop {
+            if let Err(violation) = self.take_inputs() {
+                return Ended::Violated(violation);
+            }
+            if self.closing.is_some() && self.core.unsettled() == 0 {
+                self.is_stopped = true;
+            }
+            if self.is_stopped {
+                return Ended::Stopped;
+            }
+            self.flush(ends);
+            self.tell();
+            let handled = tokio::select! {
+                arrival = ends.inlet.next() => match arrival {
+                    Arrival::Records(bytes) => self.core.handle_records(&bytes),
+                    Arrival::Segment(bytes) => self.core.handle_segment(&bytes),
+                    Arrival::Closed(reason) => return self.lost(reason),
+                },
+                () = self.port.woken() => Ok(()),
+            };
+            if let Err(violation) = handled {
+                return Ended::Violated(violation);
+            }
+        }
+    }
+
+    fn lost(&mut self, reason: CloseReason) -> Ended {
+        self.tell();
+        match reason {
+            CloseReason::Closed { code, text } => Ended::Lost(format!("{code} {text}")),
+            CloseReason::Lost(why) => Ended::Lost(why),
+        }
+    }
+
+    fn take_inputs(&mut self) -> Result<(), Violation> {
+        let mut outcome = Ok(());
+        while let Some(input) = self.port.pop() {
+            match input {
+                Input::Ring(replica, ring) => outcome = outcome.and(self.core.handle_ring(replica, ring)),
+                Input::Register(schema) => self.core.register(&schema),
+                Input::Ask(ask, reply) => {
+                    let request = self.ask(ask);
+                    self.replies.insert(request, reply);
+                }
+                Input::Close(done) => self.closing = Some(done),
+                Input::Stop => self.is_stopped = true,
+            }
+        }
+        outcome
+    }
+
+    fn ask(&mut self, ask: Ask) -> RequestId {
+        match ask {
+            Ask::Open(replica) => self.core.open(replica),
+            Ask::Create(replica, value) => self.core.create(replica, value),
+            Ask::Pull(replica) => self.core.pull(replica),
+            Ask::Destroy(replica) => self.core.destroy(replica),
+            Ask::Keys { class, prefix, after } => self.core.keys(&class, &prefix, &after),
+        }
+    }
+
+    fn flush(&mut self, ends: &mut Ends) {
+        self.core.poll_records(&mut self.out);
+        if !self.out.is_empty() {
+            ends.outlet.send_records(&mut self.out);
+            self.out.clear();
+        }
+        while let Some(segment) = self.core.poll_segment() {
+            ends.outlet.send_segment(segment);
+        }
+    }
+
+    /// Tells tasks and the worker what the core has for them.
+    fn tell(&mut self) {
+        while let Some(event) = self.core.poll_event() {
+            match event {
+                CoreEvent::Answered { request, answer } => {
+                    if let Some(reply) = self.replies.remove(&request) {
+                        let _ = reply.send(answer);
+                    }
+                }
+                CoreEvent::Ready => {
+                    let welcome = self.core.welcome().cloned();
+                    self.port.note(|standing| (standing.link, standing.welcome) = (LinkState::Ready, welcome));
+                }
+                CoreEvent::Refused { code, text } => {
+                    self.port.note(|standing| standing.trouble = Some(Error::turned_down(code, &text)));
+                }
+                CoreEvent::SchemaRefused { class, text } => tracing::error!(class, text, "a class is refused"),
+            }
+        }
+        while let Some(replica) = self.core.poll_work() {
+            let _ = self.worker.send(replica);
+        }
+    }
+}
+
+/// Reads a closed link to its end.
+async fn drain(ends: &mut Ends) {
+    while !matches!(ends.inlet.next().await, Arrival::Closed(_)) {}
+}

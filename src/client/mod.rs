@@ -1,0 +1,32 @@
+//! What an application sees: nodes, objects, guards, tokens, transactions.
+//!
+//! Both ends of a change's path meet here: a task's closure changes an [`Object`], a guard or a watcher shows what came
+//! back. Beneath, one thread of the node drives every shard link (never a thread of the application's runtime), and one
+//! more copies and decodes. Invariants: a call that waits has a time limit and says what it waited for; dropping a call
+//! takes nothing back that was sent. Source: own reasoning.
+
+mod chance;
+mod connector;
+mod driver;
+mod node;
+mod object;
+mod port;
+mod reading;
+mod registry;
+mod settings;
+mod shared;
+mod token;
+
+mod updating;
+mod watch;
+mod worker;
+
+pub use node::{Node, NodeState};
+pub use object::Object;
+pub use settings::NodeBuilder;
+pub use token::Token;
+
+pub use updating::Committed;
+pub use watch::Watch;
+
+pub use crate::node::{Change, Guard};

@@ -1,0 +1,253 @@
+//! A node: this process as a member, and the way to its objects.
+//!
+//! Source: own reasoning; `ARCHITECTURE.md` follows one change from here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::NodeBuilder;
+use super::connector::Connector;
+use super::object::Object;
+use super::port::{Ask, Input};
+use super::settings::Settings;
+use super::shared::{Elapsed, Shared};
+use crate::coding::Writer;
+use crate::delta::cut;
+use crate::error::Error;
+use crate::ids::{NodeId, ObjectName};
+use crate::limits::{INLINE_BYTES_MAX, NAME_BYTES_MAX, OBJECT_BYTES_MAX, SEGMENT_BYTES_MAX};
+use crate::node::{Answer, LinkState, Replica, Slot};
+use crate::tracked::Class;
+
+/// How a node's links are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeState {
+    /// Every shard is reached.
+    Ready,
+    /// A link is down or being resumed; the node keeps trying.
+    Reconnecting {
+        /// For how long.
+        since: Duration,
+        /// Why, as far as known.
+        trouble: Option<Error>,
+    },
+    /// The node was closed.
+    Closed,
+}
+
+/// This process as a member of a replicated memory. Clones are the same node.
+///
+/// It has two threads of its own; they end when the last handle, objects included, is dropped.
+#[derive(Clone, Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+impl Node {
+    pub(super) async fn start(connector: Connector, settings: Settings) -> Result<Self, Error> {
+        Ok(Self { shared: Arc::new(Shared::start(connector, settings).await?) })
+    }
+
+    /// Sets up a node step by step.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    /// Connects to a repository at any of `addresses` (`host:port`), trusting daemons on this machine only.
+    ///
+    /// # Errors
+    /// As [`NodeBuilder::connect`].
+    #[cfg(feature = "node")]
+    pub async fn connect<A: Into<String>>(addresses: impl IntoIterator<Item = A>) -> Result<Self, Error> {
+        addresses.into_iter().fold(Self::builder(), NodeBuilder::address).connect().await
+    }
+
+    /// The id of this node, drawn at its start.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.shared.id()
+    }
+
+    /// Opens an object that exists; when it is here, reads cost no network.
+    ///
+    /// # Errors
+    /// `Gone` if there is no such object, `Incompatible` if the repository knows another schema, `Unavailable` or
+    /// `TimedOut` without an answer.
+    pub async fn open<T: Class>(&self, key: &str) -> Result<Object<T>, Error> {
+        let name = name_of::<T>(key)?;
+        let place = self.shared.registry.place::<T>(key);
+        let _turn = place.turn.lock().await;
+        if let Some(slot) = place.slot() {
+            return self.object(slot);
+        }
+        let port = self.shared.port(key)?;
+        port.push(Input::Register(T::schema()));
+        let slot = Slot::<T>::new(self.shared.new_replica(), key, Arc::clone(port) as _);
+        match self.shared.ask(port, Ask::Open(Arc::clone(&slot) as _), &name).await? {
+            Answer::Opened => {
+                place.put(&slot);
+                self.object(slot)
+            }
+            _ => Err(Error::Gone { object: name }),
+        }
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// `Exists` if there is one of that name, `Limit` if it is too large, `Incompatible` if the repository knows another
+    /// schema, `Unavailable` or `TimedOut` without an answer.
+    pub async fn create<T: Class>(&self, key: &str, value: T) -> Result<Object<T>, Error> {
+        let name = name_of::<T>(key)?;
+        let place = self.shared.registry.place::<T>(key);
+        let _turn = place.turn.lock().await;
+        if place.slot().is_some() {
+            return Err(Error::Exists { object: name });
+        }
+        let port = self.shared.port(key)?;
+        port.push(Input::Register(T::schema()));
+        let (segments, bytes) = creation(&value)?;
+        let slot = Slot::<T>::new(self.shared.new_replica(), key, Arc::clone(port) as _);
+        slot.draft(value, bytes);
+        match self.shared.ask(port, Ask::Create(Arc::clone(&slot) as _, segments), &name).await? {
+            Answer::Created => {
+                place.put(&slot);
+                self.object(slot)
+            }
+            _ => Err(Error::Exists { object: name }),
+        }
+    }
+
+    /// Opens an object, or creates it with what `value` answers if there is none.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`create`](Self::create).
+    pub async fn open_or_create<T: Class>(&self, key: &str, value: impl FnOnce() -> T) -> Result<Object<T>, Error> {
+        match self.open(key).await {
+            Err(Error::Gone { .. }) => {}
+            outcome => return outcome,
+        }
+        match self.create(key, value()).await {
+            // Another node was faster.
+            Err(Error::Exists { .. }) => self.open(key).await,
+            outcome => outcome,
+        }
+    }
+
+    /// Ends an object for good, on every node. A key may be created again: that is another object.
+    ///
+    /// # Errors
+    /// `Gone` if there is no such object, `Unavailable` or `TimedOut` without an answer.
+    pub async fn destroy<T: Class>(&self, key: &str) -> Result<(), Error> {
+        let object = self.open::<T>(key).await?;
+        let port = self.shared.port(key)?;
+        self.shared.ask(port, Ask::Destroy(object.replica()), object.name()).await?;
+        Ok(())
+    }
+
+    /// The keys of a class that start with `prefix`, ascending.
+    ///
+    /// # Errors
+    /// `Unavailable` or `TimedOut` without an answer.
+    pub async fn keys<T: Class>(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let class = ObjectName { class: T::NAME.to_owned(), key: prefix.to_owned() };
+        let mut found = Vec::new();
+        for port in self.shared.ports() {
+            port.push(Input::Register(T::schema()));
+            let mut after = String::new();
+            loop {
+                let (name, prefix) = (class.class.clone(), prefix.to_owned());
+                let ask = Ask::Keys { class: name, prefix, after: after.clone() };
+                let Answer::Keys { keys, is_last } = self.shared.ask(port, ask, &class).await? else { break };
+                after = keys.last().cloned().unwrap_or_default();
+                found.extend(keys);
+                if is_last || after.is_empty() {
+                    break;
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// How the node's links are, for readiness probes.
+    #[must_use]
+    pub fn state(&self) -> NodeState {
+        for port in self.shared.ports() {
+            let standing = port.standing();
+            if standing.is_ended {
+                return NodeState::Closed;
+            }
+            if standing.link != LinkState::Ready {
+                return NodeState::Reconnecting { since: standing.since.elapsed(), trouble: standing.trouble };
+            }
+        }
+        NodeState::Ready
+    }
+
+    /// Bytes and packets of all this node's links so far, as UDP carried them.
+    #[cfg(feature = "node")]
+    #[must_use]
+    pub fn traffic(&self) -> crate::transport::TrafficCounts {
+        self.shared
+            .ports()
+            .iter()
+            .fold(Default::default(), |sum: crate::transport::TrafficCounts, port| sum.plus(port.traffic()))
+    }
+
+    /// Waits until every commit has its outcome, then takes leave of the repository; objects of this node answer
+    /// `Closed` from then on.
+    ///
+    /// # Errors
+    /// `TimedOut` if a commit's outcome does not come; the node is closed all the same.
+    pub async fn close(&self) -> Result<(), Error> {
+        let patience = self.shared.settings.patience;
+        let mut outcome = Ok(());
+        for port in self.shared.ports() {
+            let (done, is_done) = tokio::sync::oneshot::channel();
+            port.push(Input::Close(done));
+            if port.standing().is_ended {
+                continue;
+            }
+            if let Err(Elapsed) = self.shared.limited(patience, is_done).await {
+                port.push(Input::Stop);
+                outcome = Err(Error::TimedOut { what: "the outcome of a commit".to_owned(), waited: patience });
+            }
+        }
+        outcome
+    }
+
+    fn object<T: Class>(&self, slot: Arc<Slot<T>>) -> Result<Object<T>, Error> {
+        let port = Arc::clone(self.shared.port(&slot.name().key)?);
+        Ok(Object::new(slot, port, Arc::clone(&self.shared)))
+    }
+}
+
+/// A value as deltas from nothing, each small enough to travel, and its bytes.
+fn creation<T: Class>(value: &T) -> Result<(Vec<Bytes>, usize), Error> {
+    let mut w = Writer::new();
+    value.encode_root(&mut w);
+    let body = w.into_bytes();
+    let bytes = body.len();
+    if bytes > OBJECT_BYTES_MAX {
+        return Err(Error::Limit { why: format!("an object of {bytes} bytes, {OBJECT_BYTES_MAX} are allowed") });
+    }
+    if bytes <= INLINE_BYTES_MAX {
+        return Ok((vec![body.into()], bytes));
+    }
+    let cut: Result<Vec<Bytes>, _> =
+        cut(&T::schema(), &body, SEGMENT_BYTES_MAX).map(|delta| delta.map(Bytes::from)).collect();
+    let segments =
+        cut.map_err(|error| Error::Internal { why: format!("a value does not match its schema: {error}") })?;
+    Ok((segments, bytes))
+}
+
+fn name_of<T: Class>(key: &str) -> Result<ObjectName, Error> {
+    if key.is_empty() || key.len() > NAME_BYTES_MAX {
+        return Err(Error::Invalid { why: format!("a key has 1 to {NAME_BYTES_MAX} bytes, not {}", key.len()) });
+    }
+    Ok(ObjectName { class: T::NAME.to_owned(), key: key.to_owned() })
+}

@@ -1,0 +1,149 @@
+//! Where tasks hand work to the thread that drives a shard link.
+//!
+//! A queue without locks and one wake-up: whatever is handed over before the thread looks travels together, which is
+//! what makes updates combine. Invariants: nobody waits to hand something over; after a push the thread looks at the
+//! queue again. Source: own reasoning.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use crossbeam_queue::SegQueue;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+use crate::error::Error;
+use crate::node::{Answer, Host, LinkState, Replica, ReplicaId, Ring, Welcome};
+use crate::schema::Schema;
+#[cfg(feature = "node")]
+use crate::transport::{Traffic, TrafficCounts};
+
+/// A question to the repository.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Open(Arc<dyn Replica>),
+    Create(Arc<dyn Replica>, Vec<Bytes>),
+    Pull(ReplicaId),
+    Destroy(ReplicaId),
+    Keys { class: String, prefix: String, after: String },
+}
+
+/// Something for the thread.
+#[derive(Debug)]
+pub(super) enum Input {
+    Ring(ReplicaId, Ring),
+    Register(Arc<Schema>),
+    Ask(Ask, oneshot::Sender<Answer>),
+    /// Say goodbye once every commit has its outcome.
+    Close(oneshot::Sender<()>),
+    /// End now.
+    Stop,
+}
+
+/// How the link is, for tasks that want to know.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) link: LinkState,
+    /// When the link came to be so.
+    pub(super) since: Instant,
+    /// Why it is down, or was turned down.
+    pub(super) trouble: Option<Error>,
+    pub(super) welcome: Option<Welcome>,
+    pub(super) is_ended: bool,
+}
+
+/// The way to one shard.
+#[derive(Debug)]
+pub(super) struct Port {
+    inputs: SegQueue<Input>,
+    is_woken: AtomicBool,
+    wake: Notify,
+    standing: Mutex<Standing>,
+    changed: Notify,
+    #[cfg(feature = "node")]
+    traffic: Mutex<(TrafficCounts, Option<Traffic>)>,
+}
+
+impl Port {
+    pub(super) fn new() -> Self {
+        let (link, since) = (LinkState::Down, Instant::now());
+        Self {
+            inputs: SegQueue::new(),
+            is_woken: AtomicBool::new(false),
+            wake: Notify::new(),
+            standing: Mutex::new(Standing { link, since, trouble: None, welcome: None, is_ended: false }),
+            changed: Notify::new(),
+            #[cfg(feature = "node")]
+            traffic: Mutex::default(),
+        }
+    }
+
+    pub(super) fn push(&self, input: Input) {
+        self.inputs.push(input);
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits until something was handed over.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+        self.is_woken.store(false, Ordering::Release);
+    }
+
+    pub(super) fn pop(&self) -> Option<Input> {
+        self.inputs.pop()
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.lock().clone()
+    }
+
+    /// Changes what tasks see of the link.
+    pub(super) fn note(&self, change: impl FnOnce(&mut Standing)) {
+        let mut standing = self.standing.lock();
+        let before = standing.link;
+        change(&mut standing);
+        if standing.link != before {
+            standing.since = Instant::now();
+        }
+        drop(standing);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until `is_so` answers something of the link.
+    pub(super) async fn until<R>(&self, mut is_so: impl FnMut(&Standing) -> Option<R>) -> R {
+        loop {
+            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(answer) = is_so(&self.standing.lock()) {
+                return answer;
+            }
+            changed.await;
+        }
+    }
+
+    /// Counts a link's packets from now on.
+    #[cfg(feature = "node")]
+    pub(super) fn count(&self, traffic: Option<Traffic>) {
+        let mut counted = self.traffic.lock();
+        if let Some(former) = counted.1.take() {
+            counted.0 = counted.0.plus(former.counts());
+        }
+        counted.1 = traffic;
+    }
+
+    #[cfg(feature = "node")]
+    pub(super) fn traffic(&self) -> TrafficCounts {
+        let counted = self.traffic.lock();
+        counted.1.as_ref().map_or(counted.0, |traffic| counted.0.plus(traffic.counts()))
+    }
+}
+
+impl Host for Port {
+    fn ring(&self, replica: ReplicaId, ring: Ring) {
+        self.push(Input::Ring(replica, ring));
+    }
+}

@@ -1,0 +1,171 @@
+//! Reading an object, at the level of freshness the caller needs.
+//!
+//! ```text
+//!   peek        whatever is here                     never waits
+//!   read        current, as far as this node was told  waits only if it is not
+//!   read_at     at least a token's version           a short wait for the push, then a pull
+//!   fresh       asked of the repository              one round trip, no data if nothing changed
+//! ```
+//! Invariants: versions never go back on one node (I3); with a token, the answer is at least that version or an error
+//! (I10); without a link, replicas stay readable for a bounded time only (F2). Source: own reasoning (R1–R5).
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use super::object::Object;
+use super::port::Ask;
+use super::shared::Elapsed;
+use super::token::Token;
+use crate::error::Error;
+use crate::ids::Version;
+use crate::node::{Answer, Ending, Guard, LinkState, Replica, State};
+use crate::tracked::Class;
+
+/// How long a read with a token waits for a push that is already under way.
+const PUSH_WAIT: Duration = Duration::from_millis(20);
+
+impl<T: Class> Object<T> {
+    /// Reads the object. A memory read while the replica is current; otherwise what changed is pulled first.
+    ///
+    /// # Errors
+    /// `Gone` or `LostWrite` if it is no longer there, `Unavailable` without a link for too long, `TimedOut` without an
+    /// answer.
+    pub async fn read(&self) -> Result<Guard<T>, Error> {
+        match self.slot.current() {
+            Some(guard) => Ok(guard),
+            None => self.read_from(Version(0)).await,
+        }
+    }
+
+    /// Reads whatever is here, without waiting; later peeks never show an older version.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), without `TimedOut`.
+    pub fn peek(&self) -> Result<Guard<T>, Error> {
+        if let Some(guard) = self.slot.current() {
+            return Ok(guard);
+        }
+        self.check_local()?;
+        self.slot.peek().map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())
+    }
+
+    /// Reads whatever is here under the object's lock, without a guard: the cheapest read of a small part. Keep it short.
+    ///
+    /// # Errors
+    /// As [`peek`](Self::peek).
+    pub fn peek_with<R>(&self, read: impl FnOnce(&T) -> R) -> Result<R, Error> {
+        if self.slot.state() != State::Current {
+            self.check_local()?;
+        }
+        self.slot.peek_with(read).map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())
+    }
+
+    /// Reads the newest version: asks the repository, one small round trip if nothing changed.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn fresh(&self) -> Result<Guard<T>, Error> {
+        let version = self.pull().await?;
+        self.wait_for(version).await
+    }
+
+    /// Names the newest version that this node knows of: a read with it, on any node, shows that version or a later one.
+    ///
+    /// # Errors
+    /// As [`peek`](Self::peek).
+    pub fn token(&self) -> Result<Token, Error> {
+        let (birth, version) =
+            self.slot.newest().map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())?;
+        Ok(Token { birth, version })
+    }
+
+    /// Reads at least the version that `token` names.
+    ///
+    /// # Errors
+    /// `Gone` if the token is of another object of this name, `LostWrite` if its version was lost in a restart;
+    /// otherwise as [`read`](Self::read).
+    pub async fn read_at(&self, token: Token) -> Result<Guard<T>, Error> {
+        let (birth, _) = self.slot.newest().map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())?;
+        if birth != token.birth {
+            let lossy = self.port.standing().welcome.map(|welcome| welcome.lossy_epoch).unwrap_or_default();
+            let ending = if token.birth.0.epoch < lossy { Ending::Lost } else { Ending::Gone };
+            return Err(Error::ended(ending, self.name()));
+        }
+        if let Some(guard) = self.slot.current().filter(|guard| guard.version() >= token.version) {
+            return Ok(guard);
+        }
+        let pushed = poll_fn(|context| self.slot.poll_current(token.version, context));
+        if let Ok(outcome) = self.shared.limited(PUSH_WAIT, pushed).await {
+            return outcome.map_err(|why| self.unreadable(why));
+        }
+        if self.pull().await? < token.version {
+            return Err(Error::LostWrite { object: self.name().clone() });
+        }
+        self.wait_for(token.version).await
+    }
+
+    /// Reads once this node has `floor` and is current.
+    async fn read_from(&self, floor: Version) -> Result<Guard<T>, Error> {
+        if self.port.standing().link == LinkState::Down {
+            return self.peek();
+        }
+        let current = poll_fn(|context| self.slot.poll_current(floor, context));
+        match self.shared.limited(self.shared.settings.patience, current).await {
+            Ok(outcome) => outcome.map_err(|why| self.unreadable(why)),
+            Err(Elapsed) => Err(self.waited_in_vain("the newest version")),
+        }
+    }
+
+    /// Asks the repository what changed; answers the version it had.
+    async fn pull(&self) -> Result<Version, Error> {
+        match self.shared.ask(&self.port, Ask::Pull(self.replica()), self.name()).await? {
+            Answer::Pulled(version) => Ok(version),
+            // The value had been dropped, and the object was opened again.
+            _ => Ok(self.token()?.version),
+        }
+    }
+
+    /// Waits until `version` is here, queues and copies included.
+    async fn wait_for(&self, version: Version) -> Result<Guard<T>, Error> {
+        let reached = poll_fn(|context| self.slot.poll_reached(version, context));
+        match self.shared.limited(self.shared.settings.patience, reached).await {
+            Ok(outcome) => outcome.map_err(|why| self.unreadable(why)),
+            Err(Elapsed) => Err(self.waited_in_vain("a version")),
+        }
+    }
+
+    /// Whether replicas may be read although the link is down: for a bounded time.
+    fn check_local(&self) -> Result<(), Error> {
+        let standing = self.port.standing();
+        if standing.is_ended {
+            return Err(Error::Closed);
+        }
+        if standing.link == LinkState::Down && standing.since.elapsed() > self.shared.settings.local_reads {
+            return Err(self.waited_in_vain("the newest version"));
+        }
+        Ok(())
+    }
+
+    fn not_here(&self) -> Error {
+        Error::Unavailable { why: format!("{} is being loaded", self.name()) }
+    }
+}
+
+impl<T: Class> Guard<T> {
+    /// Moves on to what [`Object::read`] shows now; answers whether that is another version.
+    ///
+    /// # Errors
+    /// As [`Object::read`]; the guard then stays where it was.
+    pub async fn refresh(&mut self, object: &Object<T>) -> Result<bool, Error> {
+        let newer = object.read().await?;
+        let is_other = (newer.birth(), newer.version()) != (self.birth(), self.version());
+        *self = newer;
+        Ok(is_other)
+    }
+
+    /// Names the version this guard shows.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        Token { birth: self.birth(), version: self.version() }
+    }
+}

@@ -1,0 +1,92 @@
+//! How a node is set up: where the repository is, whom to trust, how long to wait.
+//!
+//! Source: own reasoning (R2, F2, O2).
+
+use std::time::Duration;
+
+use super::Node;
+#[cfg(feature = "node")]
+use super::connector::Connector;
+use crate::error::Error;
+#[cfg(feature = "node")]
+use crate::transport::{Dialer, Identity, Trust};
+
+/// How long a call waits by default.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long replicas stay readable by default after the link broke.
+const LOCAL_READS: Duration = Duration::from_secs(60);
+
+/// Times that every call of a node obeys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) patience: Duration,
+    pub(super) local_reads: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { patience: PATIENCE, local_reads: LOCAL_READS }
+    }
+}
+
+/// Sets up a node; made by [`Node::builder`].
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until it connects"]
+pub struct NodeBuilder {
+    pub(super) settings: Settings,
+    #[cfg(feature = "node")]
+    addresses: Vec<String>,
+    #[cfg(feature = "node")]
+    trust: Trust,
+    #[cfg(feature = "node")]
+    identity: Option<Identity>,
+}
+
+impl NodeBuilder {
+    /// Sets how long a call waits before it answers with an error; 10 s by default.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.settings.patience = patience;
+        self
+    }
+
+    /// Sets how long replicas stay readable without a link to the repository; 60 s by default, zero for never.
+    pub fn local_reads(mut self, bound: Duration) -> Self {
+        self.settings.local_reads = bound;
+        self
+    }
+}
+
+#[cfg(feature = "node")]
+impl NodeBuilder {
+    /// Adds an address of the repository, `host:port`.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.addresses.push(address.into());
+        self
+    }
+
+    /// Sets what makes the node believe that a daemon is the right one; by default only daemons on this machine are.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Sets the certificate that the node shows.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// `Invalid` without an address or for a wrong one, `Unavailable` if nobody answers, `Denied` if one side does not
+    /// trust the other, `Incompatible` for another protocol.
+    pub async fn connect(self) -> Result<Node, Error> {
+        if self.addresses.is_empty() {
+            return Err(Error::Invalid { why: "no address of a repository is given".to_owned() });
+        }
+        let dialer = Dialer::new(self.trust, self.identity);
+        Node::start(Connector::Quic { dialer, addresses: self.addresses }, self.settings).await
+    }
+}

@@ -1,0 +1,151 @@
+//! Changing an object: optimistic updates that combine and run again on conflict.
+//!
+//! Invariants: a closure that answers an error or panics contributes nothing (W11); on a conflict it runs again on what
+//! is new, [`UPDATE_TRIES_MAX`](crate::limits::UPDATE_TRIES_MAX) times with growing pauses (W3); an outcome that did not
+//! come in time is `Undecided`, never a guess (W9). Source: own reasoning.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::time::Duration;
+
+use super::chance::pause;
+use super::object::Object;
+use super::shared::Elapsed;
+use crate::error::{Error, UpdateError};
+use crate::ids::Version;
+use crate::limits::{DELTA_BYTES_MAX, UPDATE_TRIES_MAX};
+use crate::node::{Scope, Settled, Step, Ticket};
+use crate::tracked::{Class, derived};
+
+/// The first and the longest pause between two tries.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(50));
+
+/// An update that took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed<V> {
+    /// What the closure answered, in the run that took effect.
+    pub value: V,
+    /// The version that has its changes.
+    pub version: Version,
+}
+
+/// What to do after a try.
+enum Next<V> {
+    Done(Version, V),
+    /// Another commit was in the way.
+    Conflict,
+    /// Run again at once.
+    Again,
+    /// Run again with nobody else in the commit.
+    Alone,
+}
+
+impl<T: Class> Object<T> {
+    /// Changes the object: runs `closure` on what is newest and commits what it wrote, together with other updates of
+    /// this node; runs it again if another commit was in the way. Dropping the future after the commit was sent does not
+    /// take it back.
+    ///
+    /// The closure runs under the object's lock, as often as needed: keep it short, and free of effects other than its
+    /// writes. What it only reads is not protected, see [`update_isolated`](Self::update_isolated).
+    ///
+    /// # Errors
+    /// `Aborted` with the closure's own error; `Failed` with `Conflict` after 16 tries, `Undecided` if the outcome did
+    /// not come in time, `Gone`, `Limit`, `Unavailable`, `TimedOut`, or `Invalid` if the closure uses the object itself.
+    pub async fn update<V, E>(
+        &self,
+        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+    ) -> Result<Committed<V>, UpdateError<E>> {
+        let run = move |value: &mut T, changes: &mut T::Changes| closure(&mut value.track(changes));
+        self.run(Scope::Shared, run).await
+    }
+
+    /// As [`update`](Self::update), and anything newer in the object is in the way, written by others or only read here.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn update_isolated<V, E>(
+        &self,
+        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+    ) -> Result<Committed<V>, UpdateError<E>> {
+        let run = move |value: &mut T, changes: &mut T::Changes| closure(&mut value.track(changes));
+        self.run(Scope::Isolated, run).await
+    }
+
+    /// Changes the object by code that knows nothing of cursors. Costs a clone of the whole value and a comparison; what
+    /// is sent is still only what differs. For large objects use [`update`](Self::update) and the cursor's own `edit`.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update), without `Aborted`.
+    pub async fn edit<V>(&self, mut closure: impl FnMut(&mut T) -> V) -> Result<Committed<V>, Error> {
+        let run = move |value: &mut T, changes: &mut T::Changes| {
+            Ok::<V, Infallible>(derived::edit(value, changes, &mut closure))
+        };
+        self.run(Scope::Shared, run).await.map_err(|error| match error {
+            UpdateError::Failed(error) => error,
+            UpdateError::Aborted(never) => match never {},
+        })
+    }
+
+    async fn run<V, E>(
+        &self,
+        mut scope: Scope,
+        mut closure: impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
+    ) -> Result<Committed<V>, UpdateError<E>> {
+        let mut turn = (scope != Scope::Shared).then(|| self.slot.queue_alone());
+        let mut tries = 0;
+        loop {
+            match self.attempt(scope, &mut closure).await? {
+                Next::Done(version, value) => return Ok(Committed { value, version }),
+                Next::Again => {}
+                Next::Alone => {
+                    scope = if scope == Scope::Shared { Scope::Alone } else { scope };
+                    turn.get_or_insert_with(|| self.slot.queue_alone());
+                }
+                Next::Conflict => {
+                    tries += 1;
+                    if tries >= UPDATE_TRIES_MAX {
+                        return Err(Error::Conflict { object: self.name().clone(), tries }.into());
+                    }
+                    self.shared.timer(pause(tries, PAUSES.0, PAUSES.1)).await;
+                }
+            }
+        }
+    }
+
+    /// Runs the closure once and waits for what becomes of it.
+    async fn attempt<V, E>(
+        &self,
+        scope: Scope,
+        closure: &mut impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
+    ) -> Result<Next<V>, UpdateError<E>> {
+        let patience = self.shared.settings.patience;
+        let step = poll_fn(|context| self.slot.poll_update(scope, context, closure));
+        let Ok(step) = self.shared.limited(patience, step).await else {
+            return Err(self.waited_in_vain("a turn to update").into());
+        };
+        match step {
+            Step::Joined(value, ticket) => Ok(self.outcome(value, ticket).await?),
+            Step::Unchanged(value, version) => Ok(Next::Done(version, value)),
+            Step::Aborted(error) => Err(UpdateError::Aborted(error)),
+            Step::Ended(ending) => Err(Error::ended(ending, self.name()).into()),
+            Step::Nested => Err(Error::nested().into()),
+            Step::TooLarge(bytes) => {
+                Err(Error::Limit { why: format!("a change of {bytes} bytes, {DELTA_BYTES_MAX} are allowed") }.into())
+            }
+            Step::Broken(error) => Err(Error::Internal { why: error.to_string() }.into()),
+        }
+    }
+
+    async fn outcome<V>(&self, value: V, ticket: Ticket) -> Result<Next<V>, Error> {
+        let patience = self.shared.settings.patience;
+        match self.shared.limited(patience, ticket).await {
+            Ok(Settled::Committed(version)) => Ok(Next::Done(version, value)),
+            Ok(Settled::Conflict) => Ok(Next::Conflict),
+            Ok(Settled::Rerun) => Ok(Next::Again),
+            Ok(Settled::RerunAlone) => Ok(Next::Alone),
+            Ok(Settled::Refused(refused)) => Err(Error::refused(&refused, self.name())),
+            Ok(Settled::Ended(ending)) => Err(Error::ended(ending, self.name())),
+            Err(Elapsed) => Err(Error::Undecided { object: self.name().clone(), waited: patience }),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Watching an object: every change as it takes effect here, typed, with what was there before.
+//!
+//! Source: own reasoning; what a watcher hears and misses is said at the node's slot.
+
+use std::fmt;
+use std::future::poll_fn;
+
+use super::object::Object;
+use crate::node::{Change, Watcher};
+use crate::tracked::Class;
+
+/// The changes of one object, from when the watch was made; this node's own updates included, in version order.
+pub struct Watch<T: Class> {
+    watcher: Watcher<T>,
+}
+
+impl<T: Class> Object<T> {
+    /// Watches the object from now on.
+    #[must_use = "a watch that is dropped hears nothing"]
+    pub fn watch(&self) -> Watch<T> {
+        Watch { watcher: self.slot.watch() }
+    }
+}
+
+impl<T: Class> Watch<T> {
+    /// The next change; waits for it without limit. A dropped call loses nothing.
+    pub async fn next(&mut self) -> Change<T> {
+        poll_fn(|context| self.watcher.poll_next(context)).await
+    }
+}
+
+impl<T: Class> fmt::Debug for Watch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! The public error: what the caller must do next.
+//!
+//! The only file that knows every error of the modules below; here each becomes one of the few answers an application
+//! can act on. Invariant: a retryable error left nothing, or says that it does not know ([`Error::Undecided`]). Source:
+//! slatedb's errors by the caller's next step.
+
+use std::time::Duration;
+
+use crate::ids::ObjectName;
+use crate::node::{Ending, RefusedCommit};
+use crate::wire::{CloseCode, FailureCode};
+
+/// Says why an operation of a node failed, by what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Run it again, later: other commits kept overlapping.
+    #[error("{object} kept changing: {tries} tries overlapped with other commits")]
+    Conflict {
+        /// The object.
+        object: ObjectName,
+        /// How often the closure ran.
+        tries: u32,
+    },
+    /// Ask what became of it: the commit was sent and its outcome did not come in time. It may still take effect, once.
+    #[error("the outcome of a commit of {object} is unknown after {waited:?}")]
+    Undecided {
+        /// The object.
+        object: ObjectName,
+        /// How long the node waited.
+        waited: Duration,
+    },
+    /// Wait: the repository cannot be reached, or takes no commits now.
+    #[error("the repository is unavailable: {why}")]
+    Unavailable {
+        /// What stands in the way.
+        why: String,
+    },
+    /// Wait, or give it more time: the answer did not come.
+    #[error("{what} took longer than {waited:?}")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// Create it, or do without: the object is not there, or was destroyed.
+    #[error("{object} is not there")]
+    Gone {
+        /// The object.
+        object: ObjectName,
+    },
+    /// Open it: an object of that name exists already.
+    #[error("{object} exists already")]
+    Exists {
+        /// The object.
+        object: ObjectName,
+    },
+    /// Find out what is missing: writes were lost when the repository restarted without its journal.
+    #[error("{object} lost writes in a restart of the repository")]
+    LostWrite {
+        /// The object.
+        object: ObjectName,
+    },
+    /// Connect anew: this node was closed.
+    #[error("the node is closed")]
+    Closed,
+    /// Get the right: this node may not do that.
+    #[error("not allowed: {why}")]
+    Denied {
+        /// What is not allowed.
+        why: String,
+    },
+    /// Use less: a limit is reached.
+    #[error("a limit is reached: {why}")]
+    Limit {
+        /// Which, and how much.
+        why: String,
+    },
+    /// Fix the call.
+    #[error("invalid call: {why}")]
+    Invalid {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Fix the schema or the version.
+    #[error("incompatible: {why}")]
+    Incompatible {
+        /// What to change.
+        why: String,
+    },
+    /// Bytes from the repository or of a token are damaged.
+    #[error("damaged bytes: {why}")]
+    Corrupt {
+        /// What does not decode.
+        why: String,
+    },
+    /// Report it: a defect of this library.
+    #[error("an internal error: {why}")]
+    Internal {
+        /// What does not hold.
+        why: String,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later. After [`Undecided`](Self::Undecided) it may also do its work twice.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict { .. } | Self::Undecided { .. } | Self::Unavailable { .. } | Self::TimedOut { .. }
+        )
+    }
+
+    /// An object that is no longer there.
+    pub(crate) fn ended(ending: Ending, object: &ObjectName) -> Self {
+        match ending {
+            Ending::Gone => Self::Gone { object: object.clone() },
+            Ending::Lost => Self::LostWrite { object: object.clone() },
+            Ending::Closed => Self::Closed,
+        }
+    }
+
+    /// A request or commit that the repository refused.
+    pub(crate) fn failed(code: FailureCode, text: &str, object: &ObjectName) -> Self {
+        let why = if text.is_empty() { code.to_string() } else { text.to_owned() };
+        match code {
+            FailureCode::Limit | FailureCode::Overflow => Self::Limit { why },
+            FailureCode::Malformed => Self::Corrupt { why },
+            FailureCode::Incompatible => Self::Incompatible { why },
+            FailureCode::Denied => Self::Denied { why },
+            FailureCode::Unavailable => Self::Unavailable { why },
+            FailureCode::Gone => Self::Gone { object: object.clone() },
+            FailureCode::LostWrite => Self::LostWrite { object: object.clone() },
+            _ => Self::Invalid { why },
+        }
+    }
+
+    /// A commit that the repository refused.
+    pub(crate) fn refused(refused: &RefusedCommit, object: &ObjectName) -> Self {
+        Self::failed(refused.code, &refused.text, object)
+    }
+
+    /// A link that the repository turned down for good.
+    pub(crate) fn turned_down(code: CloseCode, text: &str) -> Self {
+        let why = if text.is_empty() { code.to_string() } else { format!("{code}: {text}") };
+        match code {
+            CloseCode::Protocol => Self::Incompatible { why },
+            CloseCode::Denied => Self::Denied { why },
+            _ => Self::Unavailable { why },
+        }
+    }
+
+    pub(crate) fn nested() -> Self {
+        Self::Invalid { why: "a closure that changes an object must not use that object by other ways".to_owned() }
+    }
+}
+
+#[cfg(feature = "node")]
+impl From<crate::transport::DialError> for Error {
+    fn from(error: crate::transport::DialError) -> Self {
+        use crate::transport::DialError;
+        let why = error.to_string();
+        match error {
+            DialError::Untrusted { .. } | DialError::Address { .. } | DialError::Identity(_) => Self::Invalid { why },
+            DialError::WrongFingerprint { .. } | DialError::CertificateRefused { .. } | DialError::Refused { .. } => {
+                Self::Denied { why }
+            }
+            DialError::WrongProtocol { .. } => Self::Incompatible { why },
+            _ => Self::Unavailable { why },
+        }
+    }
+}
+
+/// Says why an update left nothing, or may have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError<E> {
+    /// The closure answered this error; nothing was changed.
+    #[error("the update was aborted: {0}")]
+    Aborted(E),
+    /// The node could not carry it out.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl<E> UpdateError<E> {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.is_retryable())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_succeed_later_says_so() {
+        let object = ObjectName { class: "desk.Portfolio".to_owned(), key: "alice".to_owned() };
+        assert!(Error::Conflict { object: object.clone(), tries: 16 }.is_retryable());
+        assert!(!Error::Gone { object: object.clone() }.is_retryable());
+        assert!(!UpdateError::Aborted("no").is_retryable());
+        assert_eq!(
+            Error::ended(Ending::Lost, &object).to_string(),
+            "desk.Portfolio/alice lost writes in a restart of the repository"
+        );
+    }
+}

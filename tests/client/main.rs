@@ -1,0 +1,3 @@
+//! What an application relies on at a node: slots, the core over a link, the client against an in-process repository.
+
+mod slot;
