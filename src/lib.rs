@@ -20,6 +20,7 @@
 //! - [`document`]: the repository's copy: judges a delta, applies it, says what changed since a version.
 //! - [`journal`]: frames that become durable together, and what a place that keeps them promises; [`store`] has such places.
 //! - [`engine`]: a shard driven: core, journal and links in one short loop, in a daemon or in this process.
+//! - `server`: the daemon: shards on threads of their own, reached over QUIC (feature `daemon`).
 //! - [`testing`]: what a change costs, for a user's own tests.
 //!
 //! Below all of them stand [`ids`], [`limits`], [`time`] and [`coding`]: names, bounds, points of time, bytes.
@@ -65,6 +66,9 @@ pub mod limits;
 pub mod node;
 pub mod repository;
 pub mod schema;
+#[cfg(feature = "daemon")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
+pub mod server;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod store;
 pub mod testing;

@@ -95,3 +95,6 @@ pub const PROGRESS_MS: u64 = 1_000;
 
 /// Milliseconds that a node may leave a full window unconfirmed while more waits for it; beyond it the link is closed as `Slow`.
 pub const SLOW_MS: u64 = 10_000;
+
+/// Inputs of all links that wait for one shard; beyond it links are not read until the shard has taken some.
+pub const SHARD_INPUTS_MAX: usize = 256;

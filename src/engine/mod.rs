@@ -1,8 +1,17 @@
 //! A shard driven: its core, its journal and its links, in one short loop.
 //!
-//! Stands between the links and the repository's core, in the daemon and in a process of its own alike.
+//! Stands between the links and the repository's core, the same in the daemon (links over QUIC) and within a process (pipes).
 //! Source: own reasoning (sans-I/O cores want short drivers).
 
+mod driver;
+mod gate;
+mod inputs;
+mod local;
+mod open;
 mod pipe;
 
+pub use driver::Driver;
+pub use inputs::ShardInputs;
+pub use local::LocalShard;
+pub use open::{OpenError, claim, replay};
 pub use pipe::{PipeEnd, PipeInlet, PipeOutlet, pipe};

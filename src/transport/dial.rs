@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, ConnectionError, Endpoint, TokioRuntime, TransportErrorCode};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TokioRuntime, TransportErrorCode};
 use thiserror::Error;
 
 use super::fingerprint::Fingerprint;
@@ -112,14 +112,24 @@ impl Dialer {
     /// # Errors
     /// [`DialError`], that of the last address tried.
     pub async fn dial(&self, address: &str) -> Result<Link, DialError> {
+        let connection = self.connect(address).await?;
+        let address = connection.remote_address();
+        Link::dialled(connection).await.map_err(|error| DialError::Closed { address, reason: close_reason(&error) })
+    }
+
+    /// Dials like [`dial`](Self::dial), but makes no link: a bare connection with the same settings, to compare with.
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial).
+    pub async fn connect(&self, address: &str) -> Result<Connection, DialError> {
         let refused = |why: String| DialError::Address { address: address.into(), why };
         let Some((host, _)) = address.rsplit_once(':') else { return Err(refused("it has no port".into())) };
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let mut last = refused("its host has no address".into());
         let found = tokio::net::lookup_host(address).await.map_err(|error| refused(error.to_string()))?;
         for at in found {
-            match self.dial_at(at, name).await {
-                Ok(link) => return Ok(link),
+            match self.connect_at(at, name).await {
+                Ok(connection) => return Ok(connection),
                 Err(error) => last = error,
             }
         }
@@ -127,7 +137,7 @@ impl Dialer {
     }
 
     /// Dials one address; `name` is what the daemon's certificate must be for.
-    async fn dial_at(&self, address: SocketAddr, name: &str) -> Result<Link, DialError> {
+    async fn connect_at(&self, address: SocketAddr, name: &str) -> Result<Connection, DialError> {
         if !self.trust.admits(address) {
             return Err(DialError::Untrusted { address });
         }
@@ -136,13 +146,12 @@ impl Dialer {
         }
         let presented = Arc::new(OnceLock::new());
         let config = self.config(presented.clone())?;
-        let endpoint =
-            Endpoint::new(settings::node_endpoint(), None, socket::bind(any(address))?, Arc::new(TokioRuntime))?;
+        let socket = socket::bind(any(address))?;
+        let endpoint = Endpoint::new(settings::node_endpoint(), None, socket, Arc::new(TokioRuntime))?;
         let connecting = endpoint
             .connect_with(config, address, name)
             .map_err(|error| DialError::Address { address: address.to_string(), why: error.to_string() })?;
-        let connection = connecting.await.map_err(|error| self.failed(address, &error, presented.get().copied()))?;
-        Link::dialled(connection).await.map_err(|error| DialError::Closed { address, reason: close_reason(&error) })
+        connecting.await.map_err(|error| self.failed(address, &error, presented.get().copied()))
     }
 
     fn config(&self, presented: Arc<OnceLock<Fingerprint>>) -> Result<ClientConfig, IdentityError> {

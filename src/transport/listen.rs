@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, Incoming, ServerConfig, TokioRuntime};
+use quinn::{Connection, Endpoint, Incoming, ServerConfig, TokioRuntime};
 use thiserror::Error;
 
 use super::identity::{Authorities, Identity, IdentityError};
@@ -119,12 +119,20 @@ impl Handshake {
     /// Why there is none.
     pub async fn link(self) -> Result<Link, CloseReason> {
         let link = async {
-            let connection = self.0.await.map_err(|error| close_reason(&error))?;
+            let connection = self.connection().await?;
             Link::accepted(connection).await.map_err(|error| close_reason(&error))
         };
         tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS), link)
             .await
             .unwrap_or_else(|_| Err(CloseReason::Lost("the handshake took too long".into())))
+    }
+
+    /// Makes a bare connection instead of a link, with the same settings, to compare with.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn connection(self) -> Result<Connection, CloseReason> {
+        self.0.await.map_err(|error| close_reason(&error))
     }
 }
 

@@ -7,5 +7,8 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod hostile;
 mod links;
+mod process;
+mod restart;
 mod trust;

@@ -1,0 +1,45 @@
+//! The command `nam`: the daemon and the tools around it.
+//!
+//! Each command answers a wrong input with one sentence and a non-zero exit code. Source: own reasoning.
+
+mod schema;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Network-attached memory: plain structs, replicated field by field.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: order changes, keep the objects, bring changes to the nodes that hold them.
+    Serve(serve::Serve),
+    /// Prove that a deploy is safe: compare schemas.
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("NAM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let result = match arguments.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Schema(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("nam: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `nam serve`: the daemon in the foreground, until SIGINT or SIGTERM.
+//!
+//! Its first lines say where it listens, by which fingerprint nodes know it, and what survives a restart.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use nam::server::{Certificates, Server, ServerConfig};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Where commits are kept.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum JournalKind {
+    /// In memory: nothing survives the daemon.
+    Memory,
+}
+
+/// What `nam serve` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where the first shard listens; each further one a port above.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7420")]
+    listen: SocketAddr,
+    /// Shards, each a thread and a port.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    shards: u16,
+    /// Where the daemon keeps what a restart needs.
+    #[arg(long, value_name = "DIR", default_value = "nam-data")]
+    data: PathBuf,
+    /// Where commits are kept.
+    #[arg(long, value_enum, default_value_t = JournalKind::Memory)]
+    journal: JournalKind,
+    /// The daemon's certificate chain, PEM, leaf first.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of the certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The authority whose certificates nodes must show, PEM; needed to listen on a network.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    client_ca: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Runs the daemon until it is told to stop or cannot go on.
+    pub(crate) fn run(self) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("the system gives no event queue: {error}"))?;
+        let config = self.config();
+        let mut server = Server::start(&config).map_err(|error| error.to_string())?;
+        self.announce(&server, &config);
+        let failure = runtime.block_on(async {
+            tokio::select! {
+                () = told_to_stop() => None,
+                error = server.failed() => Some(error),
+            }
+        });
+        server.stop();
+        match failure {
+            None => Ok(()),
+            Some(error) => Err(format!("the daemon stopped because its journal failed: {error}")),
+        }
+    }
+
+    fn config(&self) -> ServerConfig {
+        let certificates = self.cert.clone().zip(self.key.clone()).map(|(certificate, key)| Certificates {
+            certificate,
+            key,
+            node_authorities: self.client_ca.clone(),
+        });
+        ServerConfig { listen: self.listen, shards: self.shards, data: Some(self.data.clone()), certificates }
+    }
+
+    fn announce(&self, server: &Server, config: &ServerConfig) {
+        for (shard, address) in server.addresses().iter().enumerate() {
+            println!("listening  {address} (shard {shard})");
+        }
+        println!("fingerprint  {}", server.fingerprint());
+        match &config.certificates {
+            None => println!("identity  development, kept in {}; this machine only", self.data.display()),
+            Some(given) if given.node_authorities.is_none() => println!("identity  certificate; nodes need none"),
+            Some(_) => println!("identity  certificate; nodes must show one"),
+        }
+        match self.journal {
+            JournalKind::Memory => println!("journal  memory; nothing survives the daemon"),
+        }
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn told_to_stop() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,236 @@
+//! The loop around a shard's core: inputs in, frames to the journal, records and segments out.
+//!
+//! ```text
+//!   links ──▶ inputs ──▶ core ──▶ frame ──▶ journal
+//!                         │ ◀─── durable ──────┘
+//!                         └──▶ records, segments, closes ──▶ outlets
+//! ```
+//! Stands on the daemon's shard threads and on the thread of an in-process repository. Invariants: everything that waits is
+//! taken before anything is sent, so that commits share frames and records share packets; nothing is sent but what the core
+//! releases, hence nothing before its frame is durable (I6); an append that fails is never retried, its shard refuses and
+//! stops; the core gets no more records of a link than it has room for. Source: own reasoning.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::gate::Gate;
+use super::inputs::{Input, ShardInputs};
+use crate::journal::{Journal, JournalError};
+use crate::limits::{RECORD_BYTES_MAX, SHARD_INPUTS_MAX};
+use crate::repository::{Append, Close, ConnectionId, Core};
+use crate::time::Instant;
+use crate::wire::{Arrival, CloseCode, Outlet};
+
+/// A shard's core with all it needs to run.
+pub struct Driver<J> {
+    core: Core,
+    journal: J,
+    links: BTreeMap<ConnectionId, Served>,
+    /// Links whose records wait because the core has no room for them.
+    held: BTreeSet<ConnectionId>,
+    inputs: mpsc::Receiver<Input>,
+    started: std::time::Instant,
+    /// Filled by the core, emptied by an outlet, so that its memory is used again.
+    records: Vec<u8>,
+}
+
+/// A link as the driver knows it.
+struct Served {
+    outlet: Box<dyn Outlet>,
+    gate: Arc<Gate>,
+    /// Records that the core has no room for yet.
+    waiting: VecDeque<Bytes>,
+}
+
+impl<J> fmt::Debug for Driver<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("links", &self.links.len()).finish_non_exhaustive()
+    }
+}
+
+impl<J: Journal> Driver<J> {
+    /// A driver of `core`, which has replayed what `journal` has, and where its inputs go.
+    #[must_use]
+    pub fn new(core: Core, journal: J) -> (Self, ShardInputs) {
+        let (sender, inputs) = mpsc::channel(SHARD_INPUTS_MAX);
+        let driver = Self {
+            core,
+            journal,
+            links: BTreeMap::new(),
+            held: BTreeSet::new(),
+            inputs,
+            started: std::time::Instant::now(),
+            records: Vec::new(),
+        };
+        (driver, ShardInputs::new(sender))
+    }
+
+    /// Drives the shard until nothing can reach it any more.
+    ///
+    /// # Errors
+    /// Why the journal failed: every link was told that the shard stopped.
+    pub async fn run(mut self) -> Result<(), JournalError> {
+        let mut arrived = Vec::with_capacity(SHARD_INPUTS_MAX);
+        let mut has_work = false;
+        loop {
+            if has_work {
+                // Lets the links read and write between two steps.
+                tokio::task::yield_now().await;
+                while let Ok(input) = self.inputs.try_recv() {
+                    arrived.push(input);
+                }
+            } else if !self.wait(&mut arrived).await {
+                return Ok(());
+            }
+            arrived.drain(..).for_each(|input| self.take(input));
+            self.core.handle_timeout(self.now());
+            has_work = self.core.poll_work();
+            self.turn()?;
+            while self.feed_held() {
+                self.turn()?;
+            }
+        }
+    }
+
+    /// Waits for inputs or for the core's time; false when no input can come any more.
+    async fn wait(&mut self, arrived: &mut Vec<Input>) -> bool {
+        let now = self.now();
+        let due = self.core.poll_timeout().map(|at| at.since(now));
+        let received = self.inputs.recv_many(arrived, SHARD_INPUTS_MAX);
+        match due {
+            None => received.await > 0,
+            Some(due) => tokio::time::timeout(due.max(Duration::from_millis(1)), received).await.unwrap_or(1) > 0,
+        }
+    }
+
+    /// Gives one input to the core.
+    fn take(&mut self, input: Input) {
+        let now = self.now();
+        match input {
+            Input::Connected(connection, outlet, gate) => {
+                self.links.insert(connection, Served { outlet, gate, waiting: VecDeque::new() });
+                self.core.handle_connected(now, connection);
+            }
+            Input::Arrived(connection, Arrival::Records(bytes)) => {
+                if let Some(link) = self.links.get_mut(&connection) {
+                    link.waiting.push_back(bytes);
+                    self.feed(connection);
+                }
+            }
+            Input::Arrived(connection, Arrival::Segment(bytes)) => self.core.handle_segment(now, connection, &bytes),
+            Input::Arrived(connection, Arrival::Closed(_)) => {
+                self.held.remove(&connection);
+                if self.links.remove(&connection).is_some() {
+                    self.core.handle_disconnected(now, connection);
+                }
+            }
+        }
+    }
+
+    /// Gives the waiting records of a link to the core as long as it has room; whether it took any.
+    fn feed(&mut self, connection: ConnectionId) -> bool {
+        let now = self.now();
+        let Some(link) = self.links.get_mut(&connection) else { return false };
+        let mut has_fed = false;
+        while let Some(mut rest) = link.waiting.pop_front() {
+            if !self.core.has_room(connection) {
+                link.waiting.push_front(rest);
+                link.gate.close();
+                self.held.insert(connection);
+                return has_fed;
+            }
+            let piece = rest.split_to(rest.len().min(RECORD_BYTES_MAX));
+            if !rest.is_empty() {
+                link.waiting.push_front(rest);
+            }
+            self.core.handle_records(now, connection, &piece);
+            has_fed = true;
+        }
+        link.gate.open();
+        has_fed
+    }
+
+    /// Feeds the links whose records had to wait; whether the core took any.
+    fn feed_held(&mut self) -> bool {
+        let mut has_fed = false;
+        for connection in std::mem::take(&mut self.held) {
+            has_fed |= self.feed(connection);
+        }
+        has_fed
+    }
+
+    /// Does everything the core wants done.
+    fn turn(&mut self) -> Result<(), JournalError> {
+        loop {
+            let appended = self.append();
+            let has_sent = self.send();
+            let has_closed = self.close();
+            if !appended? && !has_sent && !has_closed {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes sealed frames durable; whether there was one.
+    fn append(&mut self) -> Result<bool, JournalError> {
+        let mut has_appended = false;
+        while let Some(Append { frame, expected }) = self.core.poll_append() {
+            if let Err(error) = self.journal.append(&frame, expected) {
+                tracing::error!(%error, frame = %frame.number, "the journal failed, the shard stops");
+                self.core.handle_append_failed(self.now());
+                return Err(error);
+            }
+            self.core.handle_durable(self.now(), frame.number);
+            has_appended = true;
+        }
+        Ok(has_appended)
+    }
+
+    /// Sends what is due; whether anything was.
+    fn send(&mut self) -> bool {
+        let mut has_sent = false;
+        while let Some(connection) = self.core.poll_wake() {
+            let Some(link) = self.links.get_mut(&connection) else { continue };
+            self.core.poll_records(connection, &mut self.records);
+            link.outlet.send_records(&mut self.records);
+            self.records.clear();
+            while let Some(segment) = self.core.poll_segment(connection) {
+                link.outlet.send_segment(segment);
+            }
+            has_sent = true;
+        }
+        has_sent
+    }
+
+    /// Closes the links that the core gave up; whether there was one.
+    fn close(&mut self) -> bool {
+        let mut has_closed = false;
+        while let Some(Close { connection, code, text }) = self.core.poll_close() {
+            self.held.remove(&connection);
+            if let Some(mut link) = self.links.remove(&connection) {
+                tracing::info!(?connection, %code, text, "closing a link");
+                link.gate.open();
+                link.outlet.close(code, &text);
+            }
+            has_closed = true;
+        }
+        has_closed
+    }
+
+    fn now(&self) -> Instant {
+        Instant(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl<J> Drop for Driver<J> {
+    fn drop(&mut self) {
+        for link in self.links.values_mut() {
+            link.outlet.close(CloseCode::ShuttingDown, "");
+        }
+    }
+}

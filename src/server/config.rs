@@ -1,0 +1,130 @@
+//! What a daemon is told at its start, and what is wrong with it.
+//!
+//! Invariant: a daemon that others than this machine can reach has certificates and asks for them. Source: own reasoning.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::engine::OpenError;
+use crate::journal::JournalError;
+use crate::transport::{IdentityError, ListenError};
+
+/// The files by which a daemon and its nodes know each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificates {
+    /// PEM certificate chain of the daemon, leaf first.
+    pub certificate: PathBuf,
+    /// PEM private key of the leaf.
+    pub key: PathBuf,
+    /// PEM certificates of those who sign for nodes; without them any node of this machine is served.
+    pub node_authorities: Option<PathBuf>,
+}
+
+/// What a daemon is told at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where the first shard listens, each further one a port above; port 0 for any free ports.
+    pub listen: SocketAddr,
+    /// Shards, each a thread with a port of its own; 1 and up.
+    pub shards: u16,
+    /// Where the development identity and the reset secret are kept; none, and a restart is a stranger to its nodes.
+    pub data: Option<PathBuf>,
+    /// The daemon's certificates; none, and it makes a development identity for this machine.
+    pub certificates: Option<Certificates>,
+}
+
+impl Default for ServerConfig {
+    /// One shard on any free port of this machine, nothing kept.
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), shards: 1, data: None, certificates: None }
+    }
+}
+
+/// Why a daemon does not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Others than this machine could reach it, and it would not know them.
+    #[error(
+        "{listen} can be reached from other machines: give a certificate, its key and the authority of the nodes, or listen on a loopback address"
+    )]
+    Exposed {
+        /// Where it was to listen.
+        listen: SocketAddr,
+    },
+    /// No shards, or more than there are ports above the first.
+    #[error("{shards} shards do not fit the ports from {port}: one port each, at least one")]
+    Shards {
+        /// How many.
+        shards: u16,
+        /// The first port.
+        port: u16,
+    },
+    /// An address is not to be had, or the certificates cannot be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The certificates cannot be read or made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The journal cannot be taken over.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal cannot be read back.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The system gives no thread or no event queue.
+    #[error("the system gives no thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl ServerConfig {
+    /// The addresses of the shards, in order.
+    ///
+    /// # Errors
+    /// [`StartError::Exposed`] and [`StartError::Shards`].
+    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, StartError> {
+        let knows_nodes = self.certificates.as_ref().is_some_and(|given| given.node_authorities.is_some());
+        if !self.listen.ip().is_loopback() && !knows_nodes {
+            return Err(StartError::Exposed { listen: self.listen });
+        }
+        let (shards, port) = (self.shards, self.listen.port());
+        let above = |shard: u16| if port == 0 { Some(0) } else { port.checked_add(shard) };
+        let addresses = (0..shards).map(|shard| above(shard).map(|port| SocketAddr::new(self.listen.ip(), port)));
+        let addresses = addresses.collect::<Option<Vec<_>>>().filter(|addresses| !addresses.is_empty());
+        addresses.ok_or(StartError::Shards { shards, port })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening(at: &str, shards: u16) -> ServerConfig {
+        ServerConfig { listen: at.parse().unwrap(), shards, ..ServerConfig::default() }
+    }
+
+    #[test]
+    fn shards_stand_on_ports_one_above_the_other() {
+        let addresses = listening("[::1]:7420", 2).addresses().unwrap();
+        assert_eq!(addresses, ["[::1]:7420", "[::1]:7421"].map(|at| at.parse().unwrap()));
+        assert_eq!(listening("127.0.0.1:0", 2).addresses().unwrap(), ["127.0.0.1:0".parse().unwrap(); 2]);
+    }
+
+    #[test]
+    fn nonsense_is_refused_before_anything_is_done() {
+        assert!(matches!(listening("127.0.0.1:7420", 0).addresses(), Err(StartError::Shards { .. })));
+        assert!(matches!(listening("127.0.0.1:65535", 2).addresses(), Err(StartError::Shards { .. })));
+        for at in ["0.0.0.0:7420", "[::]:7420", "192.168.1.1:7420"] {
+            let mut config = listening(at, 1);
+            assert!(matches!(config.addresses(), Err(StartError::Exposed { .. })), "{at}");
+            let files = |node_authorities| Certificates { certificate: "c".into(), key: "k".into(), node_authorities };
+            config.certificates = Some(files(None));
+            assert!(matches!(config.addresses(), Err(StartError::Exposed { .. })), "{at}");
+            config.certificates = Some(files(Some("ca".into())));
+            assert!(config.addresses().is_ok(), "{at}");
+        }
+    }
+}

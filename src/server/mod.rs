@@ -1,0 +1,164 @@
+//! The daemon: shards on threads of their own, reached over QUIC.
+//!
+//! Stands above the engine and the transport and composes them; the binary `nam` and tests start it by the same call.
+//! Invariants: when [`Server::start`] answers, every shard listens; when it fails, nothing is left behind but the files it
+//! made. Source: own reasoning.
+
+mod config;
+mod shard;
+
+use std::net::SocketAddr;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+pub use self::config::{Certificates, ServerConfig, StartError};
+use self::shard::ShardThread;
+use crate::engine::{self, Driver};
+use crate::ids::{Epoch, ShardId};
+use crate::journal::{Claim, JournalError};
+use crate::repository;
+use crate::store::MemoryJournal;
+use crate::transport::{Authorities, Fingerprint, Identity, IdentityError, Listener, ResetSecret, TrafficCounts};
+use crate::wire::ShardAddress;
+
+/// A daemon that runs. Dropping it stops it: links are closed, threads end.
+#[derive(Debug)]
+pub struct Server {
+    shards: Vec<ShardThread>,
+    addresses: Vec<SocketAddr>,
+    fingerprint: Fingerprint,
+    ended: mpsc::UnboundedReceiver<Result<(), JournalError>>,
+}
+
+/// What the links of a daemon have cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerStats {
+    /// Open links: where the node is, what was sent to it and received from it.
+    pub links: Vec<(SocketAddr, TrafficCounts)>,
+    /// All links since the start, those that are gone included.
+    pub total: TrafficCounts,
+}
+
+/// A shard's port before its core is made: the map of shards names all ports.
+struct Port {
+    runtime: Runtime,
+    listener: Listener,
+    journal: MemoryJournal,
+    claim: Claim,
+}
+
+impl Server {
+    /// Starts the daemon; it listens when this answers.
+    ///
+    /// # Errors
+    /// [`StartError`], a sentence for who wrote the configuration.
+    pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
+        let addresses = config.addresses()?;
+        let identity = identity(config)?;
+        let fingerprint = identity.fingerprint().ok_or_else(|| IdentityError::Unusable("no certificate".into()))?;
+        let secret = match &config.data {
+            Some(directory) => ResetSecret::kept_in(directory)?,
+            None => ResetSecret::random().ok_or_else(|| IdentityError::Unusable("no randomness".into()))?,
+        };
+        let authorities = config.certificates.as_ref().and_then(|given| given.node_authorities.as_deref());
+        let authorities = authorities.map(Authorities::read).transpose()?;
+        let mut ports = Vec::new();
+        for (shard, address) in (0..).map(ShardId).zip(addresses) {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let listener = {
+                let _entered = runtime.enter();
+                Listener::bind(address, &identity, authorities.as_ref(), &secret.of_shard(shard))?
+            };
+            let mut journal = MemoryJournal::forgetful();
+            let claim = engine::claim(&mut journal, shard)?;
+            ports.push(Port { runtime, listener, journal, claim });
+        }
+        Self::run(ports, fingerprint)
+    }
+
+    /// Makes the cores, now that all ports are known, and starts their threads.
+    fn run(ports: Vec<Port>, fingerprint: Fingerprint) -> Result<Self, StartError> {
+        let addresses: Vec<SocketAddr> = ports.iter().map(|port| port.listener.address()).collect();
+        let epochs: Vec<Epoch> = ports.iter().map(|port| port.claim.epoch).collect();
+        let map = shard_map(&addresses, &epochs);
+        let (sender, ended) = mpsc::unbounded_channel();
+        let mut server = Self { shards: Vec::new(), addresses, fingerprint, ended };
+        for (shard, mut port) in (0..).map(ShardId).zip(ports) {
+            let Claim { epoch, lossy_epoch, last_crc } = port.claim;
+            let identity = repository::Identity { shard, epoch, lossy_epoch, last_crc, shards: map.clone() };
+            let core = engine::replay(&mut port.journal, identity)?;
+            let driver = Driver::new(core, port.journal);
+            let thread = ShardThread::start(shard, port.runtime, port.listener, driver, sender.clone())?;
+            server.shards.push(thread);
+        }
+        Ok(server)
+    }
+
+    /// Where the shards listen, in order.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The fingerprint of the daemon's certificate, for nodes.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// What the links have cost so far.
+    #[must_use]
+    pub fn stats(&self) -> ServerStats {
+        let mut stats = ServerStats::default();
+        for shard in &self.shards {
+            let links = shard.links.lock();
+            stats.links.extend(links.open());
+            stats.total = stats.total.plus(links.total());
+        }
+        stats
+    }
+
+    /// Waits until a shard stops because its journal failed; for ever, if none does.
+    pub async fn failed(&mut self) -> JournalError {
+        loop {
+            match self.ended.recv().await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return error,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Closes all links as shutting down, and waits until the shards have ended.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shards.iter_mut().for_each(ShardThread::stop);
+        self.shards.iter_mut().for_each(ShardThread::join);
+    }
+}
+
+fn identity(config: &ServerConfig) -> Result<Identity, IdentityError> {
+    match (&config.certificates, &config.data) {
+        (Some(given), _) => Identity::read(&given.certificate, &given.key),
+        (None, Some(directory)) => Identity::development_in(directory),
+        (None, None) => Identity::development(),
+    }
+}
+
+/// The map that nodes get. A daemon that listens everywhere leaves the host out: it is the one by which the node came.
+fn shard_map(addresses: &[SocketAddr], epochs: &[Epoch]) -> Vec<ShardAddress> {
+    let written = |address: &SocketAddr| {
+        if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() }
+    };
+    (0..)
+        .map(ShardId)
+        .zip(addresses.iter().zip(epochs))
+        .map(|(shard, (address, epoch))| ShardAddress { shard, epoch: *epoch, addresses: vec![written(address)] })
+        .collect()
+}

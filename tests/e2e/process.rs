@@ -1,0 +1,185 @@
+//! The daemon as a process: what it prints, refuses and survives.
+
+use std::io::{BufRead, BufReader, Lines, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use nam::transport::{Dialer, Link, Trust};
+use nam::wire::{Arrival, CloseCode, CloseReason, Inlet, Outlet, PROTOCOL, ToRepository};
+use nam::{ids::NodeId, transport::Fingerprint};
+
+/// A directory of a test's own, removed with it.
+pub(crate) struct Directory(pub(crate) PathBuf);
+
+impl Directory {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("nam-e2e-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A daemon process; killed when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    pub(crate) address: String,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+impl Daemon {
+    /// Starts `nam serve` and reads its first lines.
+    pub(crate) fn start(listen: &str, data: &Path) -> Self {
+        let mut child = nam(&["serve", "--listen", listen, "--data", data.to_str().unwrap()]).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut second = |first: &str| {
+            let line = lines.next().unwrap().unwrap();
+            let (name, rest) = line.split_once("  ").unwrap();
+            assert_eq!(name, first);
+            rest.to_owned()
+        };
+        let address = second("listening").strip_suffix(" (shard 0)").unwrap().to_owned();
+        let fingerprint = second("fingerprint").parse().unwrap();
+        assert!(second("identity").starts_with("development"));
+        assert_eq!(second("journal"), "memory; nothing survives the daemon");
+        Self { child, lines, address, fingerprint }
+    }
+
+    /// Kills it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn terminate(mut self) {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+        assert!(self.child.wait().unwrap().success(), "SIGTERM is a good end");
+        assert!(self.lines.next().is_none());
+    }
+
+    pub(crate) async fn dial(&self) -> Link {
+        let mut link = Dialer::new(Trust::Fingerprint(self.fingerprint), None).dial(&self.address).await.unwrap();
+        let mut hello = Vec::new();
+        ToRepository::Hello { protocol: PROTOCOL, node: NodeId(7) }.encode(&mut hello);
+        link.outlet.send_records(&mut hello);
+        link
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn nam(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nam"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+/// What a wrong command line is told: its last line of output; it must fail.
+fn refusal(arguments: &[&str]) -> String {
+    let mut child = nam(arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let told = read(child.stderr.take().unwrap());
+    assert!(!child.wait().unwrap().success(), "{arguments:?} must fail");
+    assert!(!told.contains("panicked"), "{told}");
+    told
+}
+
+fn read(mut from: ChildStderr) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_killed_daemon_is_known_again_and_resets_at_once() {
+    let directory = Directory::new("killed");
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let (address, fingerprint) = (daemon.address.clone(), daemon.fingerprint);
+    let mut link = daemon.dial().await;
+    // The daemon has the link when it answers or acknowledges; only then is it killed.
+    while link.traffic.counts().received_packets < 4 {
+        tokio::task::yield_now().await;
+    }
+    daemon.kill();
+    let daemon = Daemon::start(&address, &directory.0);
+    assert_eq!(daemon.fingerprint, fingerprint, "the identity is kept");
+    link.outlet.send_records(&mut vec![1; 40]);
+    let reason = loop {
+        if let Arrival::Closed(reason) = link.inlet.next().await {
+            break reason;
+        }
+    };
+    assert_eq!(reason, CloseReason::Lost("the other side restarted".into()));
+    daemon.dial().await;
+}
+
+#[tokio::test]
+async fn a_terminated_daemon_tells_its_nodes_and_ends_well() {
+    let directory = Directory::new("terminated");
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let mut link = daemon.dial().await;
+    daemon.terminate();
+    let reason = loop {
+        if let Arrival::Closed(reason) = link.inlet.next().await {
+            break reason;
+        }
+    };
+    assert!(matches!(reason, CloseReason::Closed { code: CloseCode::ShuttingDown, .. }), "{reason}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_the_daemon_keeps_is_for_its_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = Directory::new("private");
+    let data = directory.0.join("made");
+    drop(Daemon::start("127.0.0.1:0", &data));
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(&data).unwrap().map(Result::unwrap) {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        names.push(file.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["development.crt", "development.key", "reset.key"]);
+}
+
+#[test]
+fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
+    let directory = Directory::new("wrong");
+    let path = |name: &str| directory.0.join(name).to_str().unwrap().to_owned();
+    let data = path("data");
+    std::fs::write(path("not.pem"), "hello").unwrap();
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0.join("other"));
+    let serve = |more: &[&str]| [&["serve", "--data", &data], more].concat().join("\u{1f}");
+    let cases = [
+        (serve(&["--listen", &daemon.address]), "Address already in use"),
+        (serve(&["--listen", "0.0.0.0:0"]), "give a certificate, its key and the authority of the nodes"),
+        (serve(&["--listen", "127.0.0.1:0", "--shards", "0"]), "0 shards do not fit"),
+        (serve(&["--listen", "127.0.0.1:65535", "--shards", "2"]), "2 shards do not fit"),
+        (serve(&["--cert", "none.pem", "--key", "none.pem"]), "cannot read none.pem: No such file"),
+        (serve(&["--cert", &path("not.pem"), "--key", &path("not.pem")]), "not.pem holds no PEM certificate"),
+        (["schema", "check", "--lock", "none", "none"].join("\u{1f}"), "cannot read none: No such file"),
+        (["schema", "check", "--lock", "none", &path("not.pem")].join("\u{1f}"), "line 1"),
+    ];
+    for (arguments, says) in cases {
+        let arguments: Vec<&str> = arguments.split('\u{1f}').collect();
+        let told = refusal(&arguments);
+        assert!(told.contains(says), "{arguments:?}: {told}");
+        assert_eq!(told.lines().count(), 1, "{arguments:?}: {told}");
+    }
+    for arguments in [&["serve", "--listen", "nowhere"][..], &["serve", "--cert", "c"], &["serve", "--journal", "tape"]]
+    {
+        assert!(refusal(arguments).starts_with("error: "), "{arguments:?}");
+    }
+}
