@@ -7,6 +7,7 @@ use std::hash::Hash;
 use nam::__private::{AsList, Key, Tracked};
 
 use crate::expanded::{Order, OrderMut, Status, StatusVariantMut};
+use crate::lists::{Fill, FillMut, Log, LogMut};
 use crate::transaction::{Delta, bytes, check_damaged, check_in_batch};
 
 /// A small generator (xorshift64*): equal seeds, equal tests.
@@ -103,6 +104,32 @@ impl Wild for Order {
             3 => order.set(Self::random(dice)),
             4 => order.edit(|order| order.price += 1.0),
             _ => {}
+        }
+    }
+}
+
+impl Wild for Fill {
+    fn random(dice: &mut Dice) -> Self {
+        Self { price: f64::random(dice), quantity: dice.below(5) as u64 }
+    }
+
+    fn change(mut fill: FillMut<'_>, dice: &mut Dice) {
+        *fill.price_mut() = f64::random(dice);
+    }
+}
+
+impl Wild for Log {
+    fn random(dice: &mut Dice) -> Self {
+        Self { fills: Wild::random(dice), codes: some(dice, u32::random).into(), names: Wild::random(dice) }
+    }
+
+    fn change(mut log: LogMut<'_>, dice: &mut Dice) {
+        match dice.below(8) {
+            0..2 => log.fills_mut().push(Fill::random(dice)),
+            2..4 => log.codes_mut().extend(some(dice, u32::random)),
+            4..6 => log.names_mut().extend([String::random_key(dice)]),
+            6 => log.set(Self::random(dice)),
+            _ => log.edit(|log| log.codes = some(dice, u32::random).into()),
         }
     }
 }

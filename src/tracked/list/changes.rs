@@ -138,16 +138,16 @@ impl<L: ListStore> ListChanges<L> {
             Some(structure) => structure.runs.clone(),
             None => Runs::identity(count),
         };
-        for old in order.kept().flatten() {
-            self.edits.entry(old).or_default();
-        }
-        let new = count - order.kept().map(|range| range.len()).sum::<usize>().min(count);
+        let old_count = order.kept().map(|range| range.end).max().unwrap_or_default();
+        let kept = order.kept().map(|range| range.len()).sum::<usize>();
+        let mut edits = mem::take(&mut self.edits);
+        self.edits = (0..old_count).map(|old| (old, edits.remove(&old).unwrap_or_default())).collect();
         self.scratch.clear();
-        self.scratch.resize_with(new, Default::default);
-        in_order(&order, self.edits.iter_mut().map(|(&old, c)| (old, c)), self.scratch.iter_mut())
+        self.scratch.resize_with(count.saturating_sub(kept), Default::default);
+        in_order(&order, self.edits.values_mut().collect(), self.scratch.iter_mut())
     }
 
-    /// Runs `f` with the element at `index` and its change set, which is kept only if it was touched, by a panic too.
+    /// Runs `f` with the element at `index` and a change set, which is kept if it was touched, by a panic too.
     pub(super) fn visit(
         &mut self,
         list: &mut L,
@@ -155,10 +155,11 @@ impl<L: ListStore> ListChanges<L> {
         f: impl FnOnce(&mut L::Element, &mut ElementChanges<L>),
     ) {
         let Some(value) = list.element_mut(index) else { return };
-        f(value, self.element(index));
-        let is_idle = self.whole.is_none() && self.structure.is_none();
-        if is_idle && self.edits.get(&index).is_some_and(|changes| !changes.is_touched()) {
-            self.edits.remove(&index);
+        if self.whole.is_some() || self.structure.is_some() || self.edits.contains_key(&index) {
+            f(value, self.element(index));
+        } else {
+            let mut visit = Visit::<L::Element> { edits: &mut self.edits, index, changes: Default::default() };
+            f(value, &mut visit.changes);
         }
     }
 
@@ -290,18 +291,35 @@ impl<L: ListStore> ListChanges<L> {
     }
 }
 
-/// The change sets in the order of the changed list: edits where elements were kept, scratch where they are new.
+/// An element's changes while code that may panic writes it.
+struct Visit<'c, T: Tracked> {
+    edits: &'c mut BTreeMap<usize, T::Changes>,
+    index: usize,
+    changes: T::Changes,
+}
+
+impl<T: Tracked> Drop for Visit<'_, T> {
+    fn drop(&mut self) {
+        if self.changes.is_touched() {
+            self.edits.insert(self.index, mem::take(&mut self.changes));
+        }
+    }
+}
+
+/// The change sets in the order of the changed list: those of kept elements, by old index, and scratch for new ones.
 fn in_order<'c, C: 'c>(
     order: &Runs,
-    edits: impl Iterator<Item = (usize, &'c mut C)>,
+    kept: Vec<&'c mut C>,
     mut scratch: impl Iterator<Item = &'c mut C>,
 ) -> Vec<&'c mut C> {
-    let mut by_old: BTreeMap<usize, &'c mut C> = edits.collect();
+    let mut by_old: Vec<_> = kept.into_iter().map(Some).collect();
     let mut ordered = Vec::new();
     for run in order.as_slice() {
         match *run {
             Run::New { count } => ordered.extend(scratch.by_ref().take(count)),
-            Run::Kept { start, count } => ordered.extend((start..start + count).filter_map(|old| by_old.remove(&old))),
+            Run::Kept { start, count } => {
+                ordered.extend(by_old.iter_mut().skip(start).take(count).filter_map(Option::take));
+            }
         }
     }
     ordered
@@ -311,6 +329,10 @@ fn in_order<'c, C: 'c>(
 /// only what stands between the first and the last difference.
 pub(super) fn rearrange<L: ListStore>(list: &mut L, order: &Runs, values: Vec<L::Element>) -> Vec<L::Element> {
     let (head, middle, tail) = order.around_middle(list.count());
+    if values.is_empty() && head + tail + middle.iter().map(|run| run.count()).sum::<usize>() == list.count() {
+        permute(list, head, middle);
+        return Vec::new();
+    }
     let between = list.take_out(head..list.count().saturating_sub(tail));
     let mut slots: Vec<Option<L::Element>> = between.into_iter().map(Some).collect();
     let mut values = values.into_iter();
@@ -326,6 +348,27 @@ pub(super) fn rearrange<L: ListStore>(list: &mut L, order: &Runs, values: Vec<L:
     }
     list.put_in(head, placed);
     slots.into_iter().flatten().collect()
+}
+
+/// Brings the elements from `head` on in the order of `runs`, which names each of them once: cycle by cycle, in place.
+fn permute<L: ListStore>(list: &mut L, head: usize, runs: &[Run]) {
+    let mut sources: Vec<usize> = Vec::new();
+    for run in runs {
+        if let Run::Kept { start, count } = *run {
+            sources.extend(start..start + count);
+        }
+    }
+    for first in 0..sources.len() {
+        let mut at = first;
+        while let Some(source) = sources.get_mut(at) {
+            let from = mem::replace(source, head + at).saturating_sub(head);
+            if from == first || from == at {
+                break;
+            }
+            list.swap_elements(head + at, head + from);
+            at = from;
+        }
+    }
 }
 
 /// Bytes of heap behind a list, roughly.

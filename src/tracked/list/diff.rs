@@ -5,8 +5,7 @@
 //! are. Invariant: what is called kept and is not among the pairs has the same encoding as before. Source: own
 //! reasoning (a patience-like matching; no shortest script is promised).
 
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::runs::{Run, Runs};
 use crate::coding::Writer;
@@ -54,11 +53,11 @@ fn align_middle<T: Tracked>(old: &[&T], new: &[&T], head: usize, alignment: &mut
     let is_scalar = T::WIRE != WireType::Sized;
     if old.len() == new.len() {
         let places = old.iter().zip(new).enumerate();
-        let changed = places.filter(|(_, (old, new))| !is_same(**old, **new, scratch)).map(|(i, _)| head + i);
-        let pairs: Vec<_> = changed.map(|i| (i, i)).collect();
-        if pairs.len() * 2 <= new.len() + 4 {
+        let changed: Vec<_> = places.filter(|(_, (old, new))| !is_same(**old, **new, scratch)).collect();
+        let is_mostly_same = changed.len() * 2 <= new.len() + 4;
+        if is_mostly_same && (is_scalar || !has_moved(changed.iter().map(|(_, pair)| *pair))) {
             alignment.keep(head, new.len());
-            alignment.pairs = pairs;
+            alignment.pairs = changed.iter().map(|(i, _)| (head + i, head + i)).collect();
             return;
         }
     }
@@ -88,6 +87,18 @@ fn is_same<T: Tracked>(old: &T, new: &T, scratch: &mut Writer) -> bool {
     new.encode_diff(old, scratch) == Edit::Same
 }
 
+/// Whether one of the new values of these pairs is one of the old ones.
+fn has_moved<'t, T: Tracked>(pairs: impl Iterator<Item = (&'t &'t T, &'t &'t T)> + Clone) -> bool {
+    let old: BTreeSet<_> = pairs.clone().map(|(old, _)| encoded(*old)).collect();
+    pairs.into_iter().any(|(_, new)| old.contains(&encoded(*new)))
+}
+
+fn encoded<T: Tracked>(value: &T) -> Vec<u8> {
+    let mut w = Writer::new();
+    value.encode(&mut w);
+    w.into_bytes()
+}
+
 /// Finds old elements by their encodings, each once.
 struct Matching {
     by_encoding: BTreeMap<Vec<u8>, VecDeque<usize>>,
@@ -100,9 +111,7 @@ impl Matching {
     fn new<T: Tracked>(old: &[&T]) -> Self {
         let mut by_encoding = BTreeMap::<_, VecDeque<_>>::new();
         for (i, value) in old.iter().enumerate() {
-            let mut w = Writer::new();
-            value.encode(&mut w);
-            by_encoding.entry(w.into_bytes()).or_default().push_back(i);
+            by_encoding.entry(encoded(*value)).or_default().push_back(i);
         }
         Self { by_encoding, is_free: vec![true; old.len()], next: 0 }
     }

@@ -20,6 +20,7 @@ use store::ListStore;
 
 use std::collections::VecDeque;
 
+use super::policy::Appendable;
 use super::{Edit, Tracked, Tracking};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::WireType;
@@ -130,5 +131,52 @@ impl<T: Tracked> Tracked for VecDeque<T> {
 
     fn heap_bytes(&self) -> usize {
         AsList::heap_bytes(self)
+    }
+}
+
+impl<T: Tracked<InVec = AsList>> Appendable for Vec<T> {
+    type Part = T;
+
+    fn end(&self) -> usize {
+        self.len()
+    }
+
+    fn append(&mut self, part: T, changes: Option<&mut ListChanges<Self>>) {
+        append(self, part, changes);
+    }
+
+    fn decode_part(operand: &mut Reader<'_>) -> Result<T, DecodeError> {
+        T::decode(operand)
+    }
+
+    fn encode_tail(&self, from: usize, w: &mut Writer) {
+        self.iter().skip(from).for_each(|element| element.encode(w));
+    }
+}
+
+impl<T: Tracked> Appendable for VecDeque<T> {
+    type Part = T;
+
+    fn end(&self) -> usize {
+        self.len()
+    }
+
+    fn append(&mut self, part: T, changes: Option<&mut ListChanges<Self>>) {
+        append(self, part, changes);
+    }
+
+    fn decode_part(operand: &mut Reader<'_>) -> Result<T, DecodeError> {
+        T::decode(operand)
+    }
+
+    fn encode_tail(&self, from: usize, w: &mut Writer) {
+        self.iter().skip(from).for_each(|element| element.encode(w));
+    }
+}
+
+fn append<L: ListStore>(list: &mut L, part: L::Element, changes: Option<&mut ListChanges<L>>) {
+    match changes {
+        Some(changes) => changes.push(list, part),
+        None => list.push_element(part),
     }
 }

@@ -11,9 +11,12 @@ mod store;
 pub use changes::{SetChanges, SetTouch};
 pub use cursor::SetMut;
 
+use store::SetStore;
+
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hash};
 
+use super::policy::Keys;
 use super::{AsList, Edit, Key, Tracked};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::WireType;
@@ -69,7 +72,26 @@ macro_rules! tracked_sets {
             }
 
             fn heap_bytes(&self) -> usize {
-                store::SetStore::room_bytes(self)
+                SetStore::room_bytes(self)
+            }
+        }
+
+        impl<$($parameter)*> Keys for $set {
+            type Key = $key;
+
+            fn has(&self, key: &$key) -> bool {
+                self.contains(key)
+            }
+
+            fn keys(&self) -> impl Iterator<Item = &$key> {
+                self.iter()
+            }
+
+            fn add(&mut self, key: $key, changes: Option<&mut SetChanges<Self>>) {
+                match changes {
+                    Some(changes) => changes.insert(self, key),
+                    None => self.insert(key),
+                };
             }
         }
     )*};
