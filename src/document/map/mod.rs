@@ -215,11 +215,12 @@ impl MapBranch {
         Ok(true)
     }
 
-    /// Joins the page at `at` with the one before it if both are short; answers whether it did.
+    /// Joins the page at `at` with the one before it if both are short or one is empty; answers whether it did.
     fn join(&mut self, at: usize, page_bytes: usize, kinds: EntryKinds<'_>) -> Result<bool, DecodeError> {
         let Some(before) = at.checked_sub(1) else { return Ok(false) };
         let (Some(first), Some(second)) = (self.heads.get(before), self.heads.get(at)) else { return Ok(false) };
-        if first.page.len() + second.page.len() > page_bytes {
+        let is_any_empty = first.page.len() == 0 || second.page.len() == 0;
+        if !is_any_empty && first.page.len() + second.page.len() > page_bytes {
             return Ok(false);
         }
         let mut second = self.heads.remove(at);

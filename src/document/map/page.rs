@@ -134,7 +134,10 @@ impl MapPage {
         let mut moved = Children::default();
         if !self.children.is_empty() {
             for entry in self.entries.entries_from(kinds, cut) {
-                self.children.move_of(&mut moved, schema, kinds.values, entry?.value)?;
+                let entry = entry?;
+                if entry.is_live() {
+                    self.children.move_of(&mut moved, schema, kinds.values, entry.value)?;
+                }
             }
         }
         let (head, tail) = self.entries.as_slice().split_at_checked(cut).unwrap_or_default();
