@@ -50,7 +50,7 @@
     )
 )]
 
-#[cfg(feature = "node")]
+#[cfg(any(feature = "node", feature = "in-process"))]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod client;
 pub mod coding;
@@ -79,6 +79,11 @@ pub mod tracked;
 pub mod transport;
 pub mod wire;
 
+#[cfg(feature = "in-process")]
+pub use client::InProcess;
+#[cfg(any(feature = "node", feature = "in-process"))]
+pub use client::{Change, Committed, Guard, Node, NodeBuilder, NodeState, Object, Token, Transaction, Watch};
+pub use error::{Error, UpdateError};
 pub use nam_derive::Tracked;
 pub use tracked::Tracked;
 

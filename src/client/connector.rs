@@ -2,6 +2,11 @@
 //!
 //! Source: own reasoning.
 
+#[cfg(feature = "in-process")]
+use std::sync::Arc;
+
+#[cfg(feature = "in-process")]
+use crate::engine::{LocalShard, PipeInlet};
 use crate::error::Error;
 #[cfg(feature = "node")]
 use crate::transport::{Dialer, QuicInlet, Traffic};
@@ -15,12 +20,17 @@ pub(super) enum Connector {
     /// A daemon, at any of these addresses.
     #[cfg(feature = "node")]
     Quic { dialer: Dialer, addresses: Vec<String> },
+    /// A shard of this process.
+    #[cfg(feature = "in-process")]
+    Local(Arc<LocalShard>),
 }
 
 /// The receiving end of either kind of link.
 pub(super) enum AnyInlet {
     #[cfg(feature = "node")]
     Quic(QuicInlet),
+    #[cfg(feature = "in-process")]
+    Pipe(PipeInlet),
 }
 
 /// Both ends of a link.
@@ -36,6 +46,8 @@ impl AnyInlet {
         match self {
             #[cfg(feature = "node")]
             Self::Quic(inlet) => inlet.next().await,
+            #[cfg(feature = "in-process")]
+            Self::Pipe(inlet) => inlet.next().await,
         }
     }
 }
@@ -58,6 +70,16 @@ impl Connector {
                 }
                 Err(last)
             }
+            #[cfg(feature = "in-process")]
+            Self::Local(shard) => {
+                let end = shard.connect();
+                Ok(Ends {
+                    outlet: Box::new(end.outlet),
+                    inlet: AnyInlet::Pipe(end.inlet),
+                    #[cfg(feature = "node")]
+                    traffic: None,
+                })
+            }
         }
     }
 
@@ -68,6 +90,8 @@ impl Connector {
             Self::Quic { dialer, .. } => {
                 Some(Self::Quic { dialer: dialer.clone(), addresses: shard.addresses.clone() })
             }
+            #[cfg(feature = "in-process")]
+            Self::Local(_) => None,
         }
     }
 }

@@ -8,6 +8,8 @@
 mod chance;
 mod connector;
 mod driver;
+#[cfg(feature = "in-process")]
+mod in_process;
 mod node;
 mod object;
 mod port;
@@ -16,15 +18,19 @@ mod registry;
 mod settings;
 mod shared;
 mod token;
+mod transaction;
 
 mod updating;
 mod watch;
 mod worker;
 
+#[cfg(feature = "in-process")]
+pub use in_process::InProcess;
 pub use node::{Node, NodeState};
 pub use object::Object;
 pub use settings::NodeBuilder;
 pub use token::Token;
+pub use transaction::Transaction;
 
 pub use updating::Committed;
 pub use watch::Watch;

@@ -52,11 +52,29 @@ impl Node {
     }
 
     /// Sets up a node step by step.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// let builder = nam::Node::builder().patience(std::time::Duration::from_secs(2));
+    /// # drop(builder);
+    /// # Ok(()) }
+    /// ```
     pub fn builder() -> NodeBuilder {
         NodeBuilder::default()
     }
 
     /// Connects to a repository at any of `addresses` (`host:port`), trusting daemons on this machine only.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let refused = nam::Node::connect(["no-port"]).await;
+    /// assert!(matches!(refused, Err(nam::Error::Invalid { .. })));
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`NodeBuilder::connect`].
@@ -66,12 +84,37 @@ impl Node {
     }
 
     /// The id of this node, drawn at its start.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let other = nam::Node::in_process().await?;
+    /// assert_ne!(node.id(), other.id());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.shared.id()
     }
 
     /// Opens an object that exists; when it is here, reads cost no network.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let same = node.open::<Cart>("alice").await?;
+    /// assert_eq!(same.read().await?.total, 0);
+    /// assert!(matches!(node.open::<Cart>("bob").await, Err(nam::Error::Gone { .. })));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Gone` if there is no such object, `Incompatible` if the repository knows another schema, `Unavailable` or
@@ -96,6 +139,19 @@ impl Node {
     }
 
     /// Creates an object.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let bob = node.create("bob", Cart { total: 7, ..Cart::default() }).await?;
+    /// assert_eq!(bob.read().await?.total, 7);
+    /// assert!(matches!(node.create("bob", Cart::default()).await, Err(nam::Error::Exists { .. })));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Exists` if there is one of that name, `Limit` if it is too large, `Incompatible` if the repository knows another
@@ -123,6 +179,18 @@ impl Node {
 
     /// Opens an object, or creates it with what `value` answers if there is none.
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let bob = node.open_or_create("bob", Cart::default).await?;
+    /// assert_eq!(bob.key(), "bob");
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`open`](Self::open) and [`create`](Self::create).
     pub async fn open_or_create<T: Class>(&self, key: &str, value: impl FnOnce() -> T) -> Result<Object<T>, Error> {
@@ -139,6 +207,18 @@ impl Node {
 
     /// Ends an object for good, on every node. A key may be created again: that is another object.
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// node.destroy::<Cart>("alice").await?;
+    /// assert!(matches!(cart.read().await, Err(nam::Error::Gone { .. })));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `Gone` if there is no such object, `Unavailable` or `TimedOut` without an answer.
     pub async fn destroy<T: Class>(&self, key: &str) -> Result<(), Error> {
@@ -149,6 +229,17 @@ impl Node {
     }
 
     /// The keys of a class that start with `prefix`, ascending.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(node.keys::<Cart>("al").await?, ["alice"]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Unavailable` or `TimedOut` without an answer.
@@ -174,6 +265,17 @@ impl Node {
     }
 
     /// How the node's links are, for readiness probes.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(node.state(), nam::NodeState::Ready);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn state(&self) -> NodeState {
         for port in self.shared.ports() {
@@ -189,6 +291,17 @@ impl Node {
     }
 
     /// Bytes and packets of all this node's links so far, as UDP carried them.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(node.traffic().bytes(), 0, "a node in process sends no packets");
+    /// # Ok(()) }
+    /// ```
     #[cfg(feature = "node")]
     #[must_use]
     pub fn traffic(&self) -> crate::transport::TrafficCounts {
@@ -200,6 +313,18 @@ impl Node {
 
     /// Waits until every commit has its outcome, then takes leave of the repository; objects of this node answer
     /// `Closed` from then on.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// node.close().await?;
+    /// assert_eq!(node.state(), nam::NodeState::Closed);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `TimedOut` if a commit's outcome does not come; the node is closed all the same.

@@ -25,12 +25,34 @@ impl<T: Class> Object<T> {
     }
 
     /// The key it was opened with.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(cart.key(), "alice");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &str {
         &self.slot.name().key
     }
 
     /// Class and key.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(cart.name().to_string(), "Cart/alice");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &ObjectName {
         self.slot.name()

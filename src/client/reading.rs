@@ -27,6 +27,18 @@ const PUSH_WAIT: Duration = Duration::from_millis(20);
 impl<T: Class> Object<T> {
     /// Reads the object. A memory read while the replica is current; otherwise what changed is pulled first.
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let guard = cart.read().await?;
+    /// assert_eq!(guard.total, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `Gone` or `LostWrite` if it is no longer there, `Unavailable` without a link for too long, `TimedOut` without an
     /// answer.
@@ -38,6 +50,17 @@ impl<T: Class> Object<T> {
     }
 
     /// Reads whatever is here, without waiting; later peeks never show an older version.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(cart.peek()?.total, 0);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`read`](Self::read), without `TimedOut`.
@@ -51,6 +74,18 @@ impl<T: Class> Object<T> {
 
     /// Reads whatever is here under the object's lock, without a guard: the cheapest read of a small part. Keep it short.
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let length = cart.peek_with(|cart| cart.owner.len())?;
+    /// assert_eq!(length, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`peek`](Self::peek).
     pub fn peek_with<R>(&self, read: impl FnOnce(&T) -> R) -> Result<R, Error> {
@@ -62,6 +97,17 @@ impl<T: Class> Object<T> {
 
     /// Reads the newest version: asks the repository, one small round trip if nothing changed.
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(cart.fresh().await?.version().0, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn fresh(&self) -> Result<Guard<T>, Error> {
@@ -70,6 +116,18 @@ impl<T: Class> Object<T> {
     }
 
     /// Names the newest version that this node knows of: a read with it, on any node, shows that version or a later one.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let text = cart.token()?.to_string();
+    /// assert!(text.len() <= 40);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`peek`](Self::peek).
@@ -80,6 +138,18 @@ impl<T: Class> Object<T> {
     }
 
     /// Reads at least the version that `token` names.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let token: nam::Token = cart.token()?.to_string().parse()?;
+    /// assert!(cart.read_at(token).await?.version() >= token.version());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Gone` if the token is of another object of this name, `LostWrite` if its version was lost in a restart;
@@ -154,6 +224,21 @@ impl<T: Class> Object<T> {
 impl<T: Class> Guard<T> {
     /// Moves on to what [`Object::read`] shows now; answers whether that is another version.
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let mut guard = cart.read().await?;
+    /// cart.edit(|cart| cart.total = 5).await?;
+    /// assert_eq!(guard.total, 0);
+    /// assert!(guard.refresh(&cart).await?);
+    /// assert_eq!(guard.total, 5);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Object::read`]; the guard then stays where it was.
     pub async fn refresh(&mut self, object: &Object<T>) -> Result<bool, Error> {
@@ -164,6 +249,17 @@ impl<T: Class> Guard<T> {
     }
 
     /// Names the version this guard shows.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(cart.read().await?.token(), cart.token()?);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn token(&self) -> Token {
         Token { birth: self.birth(), version: self.version() }

@@ -45,12 +45,32 @@ pub struct NodeBuilder {
 
 impl NodeBuilder {
     /// Sets how long a call waits before it answers with an error; 10 s by default.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// let builder = nam::Node::builder().patience(std::time::Duration::from_secs(2));
+    /// # drop(builder);
+    /// # Ok(()) }
+    /// ```
     pub fn patience(mut self, patience: Duration) -> Self {
         self.settings.patience = patience;
         self
     }
 
     /// Sets how long replicas stay readable without a link to the repository; 60 s by default, zero for never.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// let builder = nam::Node::builder().local_reads(std::time::Duration::ZERO);
+    /// # drop(builder);
+    /// # Ok(()) }
+    /// ```
     pub fn local_reads(mut self, bound: Duration) -> Self {
         self.settings.local_reads = bound;
         self
@@ -60,12 +80,22 @@ impl NodeBuilder {
 #[cfg(feature = "node")]
 impl NodeBuilder {
     /// Adds an address of the repository, `host:port`.
+    ///
+    /// ```
+    /// let builder = nam::Node::builder().address("127.0.0.1:7420").address("127.0.0.1:7421");
+    /// # drop(builder);
+    /// ```
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.addresses.push(address.into());
         self
     }
 
     /// Sets what makes the node believe that a daemon is the right one; by default only daemons on this machine are.
+    ///
+    /// ```
+    /// let builder = nam::Node::builder().trust(nam::transport::Trust::Loopback);
+    /// # drop(builder);
+    /// ```
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
         self
@@ -78,6 +108,14 @@ impl NodeBuilder {
     }
 
     /// Connects.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let refused = nam::Node::builder().connect().await;
+    /// assert!(matches!(refused, Err(nam::Error::Invalid { .. })));
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Invalid` without an address or for a wrong one, `Unavailable` if nobody answers, `Denied` if one side does not

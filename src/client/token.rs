@@ -22,6 +22,12 @@ pub struct Token {
 
 impl Token {
     /// The version it asks for.
+    ///
+    /// ```
+    /// let token: nam::Token = "T0.1.5".parse()?;
+    /// assert_eq!(token.version().0, 5);
+    /// # Ok::<(), nam::Error>(())
+    /// ```
     #[must_use]
     pub fn version(self) -> Version {
         self.version

@@ -30,7 +30,7 @@ pub struct Committed<V> {
 }
 
 /// What to do after a try.
-enum Next<V> {
+pub(super) enum Next<V> {
     Done(Version, V),
     /// Another commit was in the way.
     Conflict,
@@ -48,6 +48,22 @@ impl<T: Class> Object<T> {
     /// The closure runs under the object's lock, as often as needed: keep it short, and free of effects other than its
     /// writes. What it only reads is not protected, see [`update_isolated`](Self::update_isolated).
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let done = cart.update(|cart| {
+    ///     *cart.total_mut() += 3;
+    ///     if cart.total > 100 { return Err("too dear") }
+    ///     Ok(cart.total)
+    /// }).await.expect("three is not too dear");
+    /// assert_eq!((done.value, done.version.0), (3, 2));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `Aborted` with the closure's own error; `Failed` with `Conflict` after 16 tries, `Undecided` if the outcome did
     /// not come in time, `Gone`, `Limit`, `Unavailable`, `TimedOut`, or `Invalid` if the closure uses the object itself.
@@ -61,6 +77,22 @@ impl<T: Class> Object<T> {
 
     /// As [`update`](Self::update), and anything newer in the object is in the way, written by others or only read here.
     ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let done = cart.update_isolated(|cart| {
+    ///     let is_free = cart.total == 0;
+    ///     if is_free { cart.owner_mut().push_str("bob") }
+    ///     Ok::<_, nam::Error>(is_free)
+    /// }).await.expect("nobody was in the way");
+    /// assert!(done.value);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`update`](Self::update).
     pub async fn update_isolated<V, E>(
@@ -73,6 +105,18 @@ impl<T: Class> Object<T> {
 
     /// Changes the object by code that knows nothing of cursors. Costs a clone of the whole value and a comparison; what
     /// is sent is still only what differs. For large objects use [`update`](Self::update) and the cursor's own `edit`.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let done = cart.edit(|cart| { cart.total += 1; cart.total }).await?;
+    /// assert_eq!(done.value, 1);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`update`](Self::update), without `Aborted`.
@@ -129,6 +173,7 @@ impl<T: Class> Object<T> {
             Step::Aborted(error) => Err(UpdateError::Aborted(error)),
             Step::Ended(ending) => Err(Error::ended(ending, self.name()).into()),
             Step::Nested => Err(Error::nested().into()),
+            Step::Overlapped => Ok(Next::Conflict),
             Step::TooLarge(bytes) => {
                 Err(Error::Limit { why: format!("a change of {bytes} bytes, {DELTA_BYTES_MAX} are allowed") }.into())
             }
@@ -136,7 +181,7 @@ impl<T: Class> Object<T> {
         }
     }
 
-    async fn outcome<V>(&self, value: V, ticket: Ticket) -> Result<Next<V>, Error> {
+    pub(super) async fn outcome<V>(&self, value: V, ticket: Ticket) -> Result<Next<V>, Error> {
         let patience = self.shared.settings.patience;
         match self.shared.limited(patience, ticket).await {
             Ok(Settled::Committed(version)) => Ok(Next::Done(version, value)),

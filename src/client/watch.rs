@@ -16,6 +16,20 @@ pub struct Watch<T: Class> {
 
 impl<T: Class> Object<T> {
     /// Watches the object from now on.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let mut changes = cart.watch();
+    /// cart.edit(|cart| cart.total = 9).await?;
+    /// let nam::Change::Applied { changes, version } = changes.next().await else { panic!("lagged") };
+    /// assert_eq!((changes.total.previous(), version.0), (Some(&0), 2));
+    /// # Ok(()) }
+    /// ```
     #[must_use = "a watch that is dropped hears nothing"]
     pub fn watch(&self) -> Watch<T> {
         Watch { watcher: self.slot.watch() }
@@ -24,6 +38,19 @@ impl<T: Class> Object<T> {
 
 impl<T: Class> Watch<T> {
     /// The next change; waits for it without limit. A dropped call loses nothing.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let mut changes = cart.watch();
+    /// node.destroy::<Cart>("alice").await?;
+    /// assert!(matches!(changes.next().await, nam::Change::Ended(_)));
+    /// # Ok(()) }
+    /// ```
     pub async fn next(&mut self) -> Change<T> {
         poll_fn(|context| self.watcher.poll_next(context)).await
     }

@@ -159,8 +159,8 @@ fn operations_add_up_in_a_batch_and_foresee_their_result() {
     let next = join(&slot, |p| p.requests_mut().add(1));
     // The repository answers an operation with its value.
     let mut w = Writer::new();
-    let (now, before) = (Desk { requests: 11, ..Desk::default() }, Desk { requests: 5, ..Desk::default() });
-    assert_eq!(now.encode_diff(&before, &mut w), Edit::Edited);
+    let (after, before) = (Desk { requests: 11, ..Desk::default() }, Desk { requests: 5, ..Desk::default() });
+    assert_eq!(after.encode_diff(&before, &mut w), Edit::Edited);
     slot.apply(1, w.as_slice()).unwrap();
     slot.settle(Settlement::Accepted(Version(2))).unwrap();
     assert_eq!(now(&slot), (Desk { requests: 11, ..Desk::default() }, 2));

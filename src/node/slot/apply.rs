@@ -30,6 +30,7 @@ impl<T: Class> Inner<T> {
             && let Some(held) = self.held.as_mut().and_then(Held::unshared)
         {
             let changes = apply_whole(held, delta, to)?;
+            self.follow(delta);
             self.moved(changes, to);
             return Ok(Applied::Taken);
         }
@@ -75,6 +76,7 @@ impl<T: Class> Inner<T> {
             match self.queue.pop() {
                 Some(Item::Delta { to, delta }) => {
                     let changes = apply_whole(held, &delta, to)?;
+                    self.follow(&delta);
                     self.moved(changes, to);
                 }
                 Some(Item::Settle(settlement)) => self.settle_now(settlement)?,
@@ -105,6 +107,7 @@ impl<T: Class> Inner<T> {
             Settlement::AsSent => {
                 let to = in_flight.base.next();
                 let changes = apply_whole(held, &in_flight.delta, to)?;
+                self.follow(&in_flight.delta);
                 self.watchers.publish(changes, to);
                 in_flight.verdict.settle(Settled::Committed(to));
             }

@@ -92,6 +92,7 @@ impl<T: Class> Slot<T> {
         inner.bytes = bytes;
         inner.is_pull_rung = false;
         inner.watchers.miss();
+        inner.tear_tails();
         inner.drain()?;
         if inner.newest > inner.reached {
             inner.state = State::Stale;

@@ -15,14 +15,16 @@ mod batch;
 mod held;
 mod load;
 mod orders;
+mod overlap;
 mod queue;
 mod read;
+mod steps;
 mod update;
 mod watch;
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -33,6 +35,8 @@ pub(crate) use self::held::Held;
 use self::load::Load;
 use self::queue::Queue;
 pub use self::read::Unreadable;
+pub use self::steps::Steps;
+use self::steps::Tail;
 pub use self::update::{AloneTurn, Scope, Step};
 
 use self::watch::Watchers;
@@ -87,6 +91,8 @@ pub(crate) struct Inner<T: Class> {
     /// The bytes of a former batch, to be written over.
     scratch: Vec<u8>,
     watchers: Arc<Watchers<T>>,
+    /// The transactions that are open.
+    tails: Vec<Weak<Tail>>,
     waiting: Vec<Waker>,
 }
 
@@ -145,6 +151,7 @@ impl<T: Class> Inner<T> {
             alone_waiting: 0,
             scratch: Vec::new(),
             watchers: Arc::default(),
+            tails: Vec::new(),
             waiting: Vec::new(),
         }
     }

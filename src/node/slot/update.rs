@@ -39,6 +39,8 @@ pub enum Step<V, E> {
     Unchanged(V, Version),
     /// It answered an error and left nothing.
     Aborted(E),
+    /// What came in touches what earlier steps of the transaction wrote.
+    Overlapped,
     /// The object is no longer there.
     Ended(Ending),
     /// It was called from within a closure that changes an object.
@@ -90,7 +92,7 @@ impl<T: Class> Slot<T> {
     }
 
     /// The version a closure may run on now, if it may.
-    fn base_to_join(&self, inner: &mut Inner<T>, scope: Scope) -> Option<Version> {
+    pub(super) fn base_to_join(&self, inner: &mut Inner<T>, scope: Scope) -> Option<Version> {
         if inner.state != State::Current {
             self.want_newer(inner);
             return None;
@@ -102,21 +104,27 @@ impl<T: Class> Slot<T> {
             (None, _) => true,
             (Some(_), _) => false,
         };
-        if !may_join {
-            return None;
+        (may_join && self.is_runnable(inner)).then_some(base)
+    }
+
+    /// Whether a closure may run on the value now; asks for what is missing.
+    pub(super) fn is_runnable(&self, inner: &mut Inner<T>) -> bool {
+        if inner.state != State::Current {
+            self.want_newer(inner);
+            return false;
         }
         if inner.queue.is_empty() && inner.is_writable() {
-            return Some(base);
+            return true;
         }
         // A delta still on its way in segments is waited for; a guard is copied away from.
         if (inner.queue.is_empty() || inner.queue.is_ready()) && !std::mem::replace(&mut inner.is_copy_wanted, true) {
             self.ring(Ring::Work);
         }
-        None
+        false
     }
 
     /// Puts the delta that a closure left into the batch; `None` if the batch must leave first.
-    fn join<V, E>(
+    pub(super) fn join<V, E>(
         &self,
         inner: &mut Inner<T>,
         scope: Scope,
@@ -155,7 +163,7 @@ impl<T: Class> Slot<T> {
 }
 
 /// What a closure did.
-enum Ran<V, E> {
+pub(super) enum Ran<V, E> {
     Done(V, Vec<u8>),
     Aborted(E),
 }
@@ -173,22 +181,35 @@ impl<T: Class> Inner<T> {
         };
         let in_flight = self.in_flight.as_ref().map_or(&[][..], |in_flight| &in_flight.delta);
         let batch = self.batch.as_ref().map_or(&[][..], |batch| &batch.delta);
-        let mut trial = Trial::begin(&mut held.value, in_flight, batch)?;
-        let answer = {
-            let _running = Running::begin(address);
-            closure(trial.value, &mut trial.changes)
-        };
-        Ok(match answer {
-            Err(error) => Ran::Aborted(error),
-            Ok(value) => {
-                let mut scratch = std::mem::take(&mut self.scratch);
-                scratch.clear();
-                let mut w = Writer::append_to(scratch);
-                trial.value.encode_delta(&trial.changes, &mut w);
-                Ran::Done(value, w.into_bytes())
-            }
-        })
+        try_out(held, (in_flight, batch), &mut self.scratch, address, closure)
     }
+}
+
+/// Runs a closure on a value with what is under way applied, encodes what that and the batch make of it, and undoes
+/// everything.
+#[expect(clippy::type_complexity, reason = "as above")]
+pub(super) fn try_out<T: Class, V, E>(
+    held: &mut Held<T>,
+    (in_flight, batch): (&[u8], &[u8]),
+    scratch: &mut Vec<u8>,
+    address: usize,
+    closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
+) -> Result<Ran<V, E>, DecodeError> {
+    let mut trial = Trial::begin(&mut held.value, in_flight, batch)?;
+    let answer = {
+        let _running = Running::begin(address);
+        closure(trial.value, &mut trial.changes)
+    };
+    Ok(match answer {
+        Err(error) => Ran::Aborted(error),
+        Ok(value) => {
+            let mut written = std::mem::take(scratch);
+            written.clear();
+            let mut w = Writer::append_to(written);
+            trial.value.encode_delta(&trial.changes, &mut w);
+            Ran::Done(value, w.into_bytes())
+        }
+    })
 }
 
 /// A value that is changed for trial: dropping it undoes everything, a panic of the closure included.

@@ -1,0 +1,158 @@
+//! Transactions of several steps: writes that wait outside the slot while the value moves on.
+//!
+//! A transaction keeps its writes as one delta and follows what comes in. Each step runs on the newest committed value
+//! with the transaction's own writes; nothing is locked in between. Invariant: a delta that touches what was written
+//! ends the transaction, so that what a step saw of its own writes stays true. Source: own reasoning (W12).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::overlap::overlaps;
+use super::read::Unreadable;
+use super::update::{Ran, try_out};
+use super::{Held, Inner, Scope, Slot, Step};
+use crate::limits::SLOT_QUEUE_BYTES_MAX;
+use crate::tracked::Class;
+
+/// The deltas that came in since a transaction last looked.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    deltas: Mutex<Followed>,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    deltas: VecDeque<Bytes>,
+    bytes: usize,
+    /// Whether more came than is kept, or the object was loaded anew.
+    is_torn: bool,
+}
+
+/// The writes of a transaction so far.
+#[derive(Debug)]
+pub struct Steps {
+    tail: Arc<Tail>,
+    delta: Vec<u8>,
+}
+
+impl<T: Class> Slot<T> {
+    /// Begins a transaction on what is here.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn begin(&self) -> Result<Steps, Unreadable> {
+        let mut inner = self.lock().ok_or(Unreadable::Nested)?;
+        inner.check_ending()?;
+        let tail = Arc::new(Tail::default());
+        inner.tails.push(Arc::downgrade(&tail));
+        Ok(Steps { tail, delta: Vec::new() })
+    }
+
+    /// Runs one step; its writes join those before it. Answers `Unchanged`, as nothing is committed yet.
+    #[expect(clippy::type_complexity, reason = "a closure by its full signature reads better than a name for it")]
+    pub fn poll_step<V, E>(
+        &self,
+        steps: &mut Steps,
+        context: &Context<'_>,
+        closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
+    ) -> Poll<Step<V, E>> {
+        let Some(mut inner) = self.lock() else { return Poll::Ready(Step::Nested) };
+        if let Err(Unreadable::Ended(ending)) = inner.check_ending() {
+            return Poll::Ready(Step::Ended(ending));
+        }
+        if !self.is_runnable(&mut inner) {
+            inner.wait(context);
+            return Poll::Pending;
+        }
+        if !steps.catch_up::<T>() {
+            return Poll::Ready(Step::Overlapped);
+        }
+        let mut scratch = std::mem::take(&mut inner.scratch);
+        let Some(held) = inner.held.as_mut().and_then(Held::unshared) else { return Poll::Pending };
+        let address = std::ptr::from_ref(self).addr();
+        let step = match try_out(held, (&[], &steps.delta), &mut scratch, address, closure) {
+            Ok(Ran::Done(value, delta)) => {
+                steps.delta = delta;
+                Step::Unchanged(value, held.version)
+            }
+            Ok(Ran::Aborted(error)) => Step::Aborted(error),
+            Err(_) => Step::Overlapped,
+        };
+        inner.scratch = scratch;
+        Poll::Ready(step)
+    }
+
+    /// Puts all steps into a batch of their own.
+    pub fn poll_commit(&self, steps: &mut Steps, context: &Context<'_>) -> Poll<Step<(), Infallible>> {
+        let Some(mut inner) = self.lock() else { return Poll::Ready(Step::Nested) };
+        if let Err(Unreadable::Ended(ending)) = inner.check_ending() {
+            return Poll::Ready(Step::Ended(ending));
+        }
+        let Some(base) = self.base_to_join(&mut inner, Scope::Alone) else {
+            inner.wait(context);
+            return Poll::Pending;
+        };
+        let in_flight = inner.in_flight.as_ref().map(|in_flight| in_flight.delta.clone());
+        if !steps.catch_up::<T>() || in_flight.is_some_and(|delta| !steps.is_apart::<T>(&delta)) {
+            return Poll::Ready(Step::Overlapped);
+        }
+        match self.join(&mut inner, Scope::Alone, base, (), steps.delta.clone()) {
+            Some(step) => Poll::Ready(step),
+            None => {
+                inner.wait(context);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Steps {
+    /// Whether nothing that came in touches what was written.
+    fn catch_up<T: Class>(&self) -> bool {
+        let followed = std::mem::take(&mut *self.tail.deltas.lock());
+        !followed.is_torn && followed.deltas.iter().all(|delta| self.is_apart::<T>(delta))
+    }
+
+    fn is_apart<T: Class>(&self, delta: &[u8]) -> bool {
+        matches!(overlaps(&T::schema(), &self.delta, delta), Ok(false))
+    }
+}
+
+impl<T: Class> Inner<T> {
+    /// Shows a delta to the transactions that are open.
+    pub(super) fn follow(&mut self, delta: &[u8]) {
+        if self.tails.is_empty() {
+            return;
+        }
+        let delta = Bytes::copy_from_slice(delta);
+        self.each_tail(|followed| {
+            followed.bytes += delta.len();
+            followed.is_torn |= followed.bytes > SLOT_QUEUE_BYTES_MAX;
+            if followed.is_torn {
+                followed.deltas.clear();
+            } else {
+                followed.deltas.push_back(delta.clone());
+            }
+        });
+    }
+
+    /// Tells the transactions that are open that the object was loaded anew.
+    pub(super) fn tear_tails(&mut self) {
+        self.each_tail(|followed| followed.is_torn = true);
+    }
+
+    fn each_tail(&mut self, mut change: impl FnMut(&mut Followed)) {
+        self.tails.retain(|tail: &Weak<Tail>| {
+            let open = tail.upgrade();
+            if let Some(tail) = &open {
+                change(&mut tail.deltas.lock());
+            }
+            open.is_some()
+        });
+    }
+}

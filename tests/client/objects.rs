@@ -1,0 +1,282 @@
+//! Nodes of one process that share a repository: what one commits, the others see, wholly and in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nam::Tracked;
+use nam::client::{Change, Committed, InProcess, Node, Object, Token};
+use nam::error::{Error, UpdateError};
+
+#[derive(Tracked, Clone, Debug, Default, PartialEq)]
+#[nam(name = "test.Cart")]
+pub(crate) struct Cart {
+    pub owner: String,
+    pub total: u64,
+    pub items: BTreeMap<String, u32>,
+    pub notes: Vec<String>,
+    #[nam(add)]
+    pub visits: u64,
+}
+
+/// Two nodes on one repository, each with the object `key`.
+async fn two(key: &str) -> (InProcess, [(Node, Object<Cart>); 2]) {
+    let repository = InProcess::new().unwrap();
+    let (a, b) = (repository.node().await.unwrap(), repository.node().await.unwrap());
+    let at_a = a.open_or_create(key, Cart::default).await.unwrap();
+    let at_b = b.open_or_create(key, Cart::default).await.unwrap();
+    (repository, [(a, at_a), (b, at_b)])
+}
+
+async fn add(object: &Object<Cart>, amount: u64) -> u64 {
+    let add = |cart: &mut CartMut<'_>| {
+        *cart.total_mut() += amount;
+        Ok::<(), Error>(())
+    };
+    object.update(add).await.unwrap().version.0
+}
+
+#[tokio::test]
+async fn what_one_node_commits_the_other_reads() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = two("alice").await;
+    let Committed { value, version } = at_a
+        .update(|cart| {
+            cart.owner_mut().push_str("alice");
+            cart.items_mut().insert("pear".to_owned(), 3);
+            Ok::<_, Error>(cart.items.len())
+        })
+        .await
+        .unwrap();
+    assert_eq!((value, version.0), (1, 2));
+    let token: Token = at_a.token().unwrap().to_string().parse().unwrap();
+    let seen = at_b.read_at(token).await.unwrap();
+    assert_eq!((&seen.owner[..], seen.items["pear"], seen.version()), ("alice", 3, version));
+    assert_eq!(*at_b.fresh().await.unwrap(), *at_a.read().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_updates_combine_and_add_up() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = two("hot").await;
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let object = at_a.clone();
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    add(&object, 1).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let last = at_a.read().await.unwrap();
+    assert_eq!(last.total, 640);
+    assert!(last.version().0 < 500, "640 updates made {} commits", last.version());
+    assert_eq!(*at_b.read_at(last.token()).await.unwrap(), *last);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_lose_no_update() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = two("both").await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let tasks: Vec<_> = [at_a.clone(), at_b.clone()]
+        .into_iter()
+        .map(|object| {
+            let runs = Arc::clone(&runs);
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    let add = |cart: &mut CartMut<'_>| {
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        *cart.total_mut() += 1;
+                        cart.visits_mut().add(1);
+                        Ok::<(), Error>(())
+                    };
+                    object.update(add).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let last = at_a.fresh().await.unwrap();
+    assert_eq!((last.total, last.visits), (100, 100));
+    assert!(runs.load(Ordering::Relaxed) >= 100);
+    assert_eq!(*at_b.fresh().await.unwrap(), *last);
+}
+
+#[tokio::test]
+async fn an_aborted_update_leaves_nothing() {
+    let (_repository, [(_a, at_a), _]) = two("abort").await;
+    let aborted = at_a
+        .update(|cart| {
+            *cart.total_mut() = 99;
+            Err::<(), _>("too dear")
+        })
+        .await;
+    assert_eq!(aborted, Err(UpdateError::Aborted("too dear")));
+    assert_eq!(*at_a.fresh().await.unwrap(), Cart::default());
+}
+
+#[tokio::test]
+async fn a_guard_stays_while_the_value_moves_on() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = two("guard").await;
+    let mut guard = at_b.read().await.unwrap();
+    let version = add(&at_a, 5).await;
+    let mine = at_a.read().await.unwrap();
+    assert_eq!(add(&at_a, 1).await, version + 1, "a guard of the writer's own is no obstacle");
+    assert_eq!((guard.total, mine.total), (0, 5));
+    at_b.read_at(at_a.token().unwrap()).await.unwrap();
+    assert!(guard.refresh(&at_b).await.unwrap());
+    assert_eq!(guard.total, 6);
+}
+
+#[tokio::test]
+async fn a_watch_hears_own_and_others_changes_in_order() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = two("watch").await;
+    let mut watch = at_a.watch();
+    let mut version = 1;
+    for i in 0..10_u64 {
+        let writer = if i % 2 == 0 { &at_a } else { &at_b };
+        writer.fresh().await.unwrap();
+        let committed = add(writer, 1).await;
+        while version < committed {
+            let Change::Applied { changes, version: heard } = watch.next().await else { panic!("the watch lagged") };
+            assert_eq!(heard.0, version + 1);
+            assert_eq!(changes.total.previous(), Some(&(version - 1)));
+            version = heard.0;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_destroyed_object_is_gone_for_everybody() {
+    let (_repository, [(a, at_a), (b, at_b)]) = two("doomed").await;
+    let token = at_b.token().unwrap();
+    a.destroy::<Cart>("doomed").await.unwrap();
+    assert!(matches!(at_a.read().await, Err(Error::Gone { .. })));
+    let mut watch = at_b.watch();
+    assert!(matches!(watch.next().await, Change::Ended(_)));
+    let late = at_b.update(|_| Ok::<(), Error>(())).await;
+    assert!(matches!(late, Err(UpdateError::Failed(Error::Gone { .. }))));
+    assert!(matches!(b.open::<Cart>("doomed").await, Err(Error::Gone { .. })));
+
+    let again = b.create("doomed", Cart { total: 7, ..Cart::default() }).await.unwrap();
+    assert_eq!(again.read().await.unwrap().total, 7);
+    assert!(matches!(again.read_at(token).await, Err(Error::Gone { .. })), "another birth");
+    assert!(matches!(b.create("doomed", Cart::default()).await, Err(Error::Exists { .. })));
+}
+
+#[tokio::test]
+async fn keys_are_found_by_prefix() {
+    let repository = InProcess::new().unwrap();
+    let node = repository.node().await.unwrap();
+    for key in ["a:2", "b:1", "a:1"] {
+        node.create(key, Cart::default()).await.unwrap();
+    }
+    assert_eq!(node.keys::<Cart>("a:").await.unwrap(), ["a:1", "a:2"]);
+    assert_eq!(node.keys::<Cart>("").await.unwrap().len(), 3);
+    assert!(matches!(node.open::<Cart>("").await, Err(Error::Invalid { .. })));
+}
+
+#[tokio::test]
+async fn large_objects_travel_in_segments() {
+    let repository = InProcess::new().unwrap();
+    let (a, b) = (repository.node().await.unwrap(), repository.node().await.unwrap());
+    let items = (0..60_000).map(|i| (format!("item number {i:06}"), i)).collect();
+    let cart = Cart { items, ..Cart::default() };
+    let at_a = a.create("large", cart.clone()).await.unwrap();
+    let at_b = b.open::<Cart>("large").await.unwrap();
+    assert_eq!(*at_b.read().await.unwrap(), cart);
+    let many = at_b.edit(|cart| cart.items.values_mut().for_each(|count| *count += 1_000_000)).await.unwrap();
+    let seen = at_a.read_at(at_b.token().unwrap()).await.unwrap();
+    assert_eq!((seen.version(), seen.items["item number 000007"]), (many.version, 1_000_007));
+    assert_eq!(*seen, *at_b.read().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_closed_node_says_so() {
+    let (_repository, [(a, at_a), (_b, at_b)]) = two("closed").await;
+    add(&at_a, 1).await;
+    a.close().await.unwrap();
+    assert!(matches!(at_a.read().await, Err(Error::Closed)));
+    assert!(matches!(a.open::<Cart>("other").await, Err(Error::Closed)));
+    assert_eq!(at_b.fresh().await.unwrap().total, 1);
+}
+
+#[tokio::test]
+async fn steps_of_a_transaction_see_the_newest_and_commit_at_once() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = two("steps").await;
+    let mut transaction = at_a.begin().unwrap();
+    let add_pear = |cart: &mut CartMut<'_>| {
+        cart.items_mut().insert("pear".to_owned(), 1);
+        Ok::<(), Error>(())
+    };
+    transaction.with(add_pear).await.unwrap();
+    let failed = transaction
+        .with(|cart| {
+            cart.items_mut().insert("fig".to_owned(), 1);
+            Err::<(), _>("sold out")
+        })
+        .await;
+    assert_eq!(failed, Err(UpdateError::Aborted("sold out")));
+    add(&at_b, 30).await;
+    at_a.fresh().await.unwrap();
+    let pay = |cart: &mut CartMut<'_>| {
+        assert_eq!((cart.total, cart.items.len()), (30, 1), "others' commits and its own writes");
+        *cart.total_mut() += 12;
+        Ok::<_, Error>(cart.total)
+    };
+    assert_eq!(transaction.with(pay).await.unwrap(), 42);
+    assert_eq!(at_a.read().await.unwrap().total, 30, "nothing shows before the commit");
+    let done = transaction.commit().await.unwrap();
+    let seen = at_b.read_at(at_a.token().unwrap()).await.unwrap();
+    assert_eq!((seen.version(), seen.total, seen.items.len()), (done.version, 42, 1));
+}
+
+#[tokio::test]
+async fn a_transaction_fails_early_where_others_wrote() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = two("early").await;
+    let mut transaction = at_a.begin().unwrap();
+    let double = |cart: &mut CartMut<'_>| {
+        *cart.total_mut() += 1;
+        Ok::<(), Error>(())
+    };
+    transaction.with(double).await.unwrap();
+    add(&at_b, 1).await;
+    at_a.fresh().await.unwrap();
+    let late = transaction.with(|_| Ok::<(), Error>(())).await;
+    assert!(matches!(late, Err(UpdateError::Failed(Error::Conflict { .. }))));
+    drop(transaction);
+    assert_eq!(at_a.fresh().await.unwrap().total, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn isolated_updates_and_transactions_get_their_turn() {
+    let (_repository, [(_a, at_a), _]) = two("turn").await;
+    let busy: Vec<_> = (0..8)
+        .map(|_| {
+            let object = at_a.clone();
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    add(&object, 1).await;
+                }
+            })
+        })
+        .collect();
+    let note = |cart: &mut CartMut<'_>| {
+        let seen = cart.total;
+        cart.notes_mut().push(format!("{seen}"));
+        Ok::<(), Error>(())
+    };
+    at_a.update_isolated(note).await.unwrap();
+    let mut transaction = at_a.begin().unwrap();
+    transaction.with(|cart| Ok::<(), Error>(cart.owner_mut().push_str("me"))).await.unwrap();
+    transaction.commit().await.unwrap();
+    for task in busy {
+        task.await.unwrap();
+    }
+    let last = at_a.fresh().await.unwrap();
+    assert_eq!((last.total, last.notes.len(), &last.owner[..]), (400, 1, "me"));
+}
