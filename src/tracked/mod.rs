@@ -62,7 +62,7 @@ pub trait Tracked: Sized + Clone + Send + Sync + 'static {
     type Changes: Changes;
     /// The cursor: writes the value and records the change.
     type Mut<'a>;
-    /// How a `Vec` of these is tracked: [`AsList`](super::tracked::AsList) for all types but `u8`.
+    /// How a `Vec` of these is tracked: [`AsList`] for all types but `u8`.
     type InVec: Tracking<Vec<Self>>;
     /// The wire type of a full value.
     const WIRE: WireType;

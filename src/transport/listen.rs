@@ -113,7 +113,7 @@ impl Handshake {
         self.0.remote_address()
     }
 
-    /// Makes the link: TLS, then the control stream, within [`HANDSHAKE_MS`].
+    /// Makes the link: TLS, then the control stream, within `HANDSHAKE_MS`.
     ///
     /// # Errors
     /// Why there is none.
