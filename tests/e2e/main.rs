@@ -9,6 +9,7 @@
 
 mod hostile;
 mod links;
+mod nodes;
 mod process;
 mod restart;
 mod trust;

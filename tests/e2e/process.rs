@@ -64,11 +64,14 @@ impl Daemon {
         assert!(self.lines.next().is_none());
     }
 
+    /// A link that the daemon has welcomed.
     pub(crate) async fn dial(&self) -> Link {
         let mut link = Dialer::new(Trust::Fingerprint(self.fingerprint), None).dial(&self.address).await.unwrap();
         let mut hello = Vec::new();
         ToRepository::Hello { protocol: PROTOCOL, node: NodeId(7) }.encode(&mut hello);
         link.outlet.send_records(&mut hello);
+        let welcome = link.inlet.next().await;
+        assert!(matches!(welcome, Arrival::Records(_)), "{welcome:?}");
         link
     }
 }
@@ -107,10 +110,6 @@ async fn a_killed_daemon_is_known_again_and_resets_at_once() {
     let daemon = Daemon::start("127.0.0.1:0", &directory.0);
     let (address, fingerprint) = (daemon.address.clone(), daemon.fingerprint);
     let mut link = daemon.dial().await;
-    // The daemon has the link when it answers or acknowledges; only then is it killed.
-    while link.traffic.counts().received_packets < 4 {
-        tokio::task::yield_now().await;
-    }
     daemon.kill();
     let daemon = Daemon::start(&address, &directory.0);
     assert_eq!(daemon.fingerprint, fingerprint, "the identity is kept");

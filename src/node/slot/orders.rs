@@ -110,6 +110,10 @@ impl<T: Class> Replica for Slot<T> {
         inner.state = inner.state.after(Event::Overtaken, inner.held.is_some())?;
         inner.newest = inner.newest.max(version);
         inner.is_pull_rung = false;
+        if inner.watchers.is_watched() {
+            // A watcher waits for changes without reading: nobody else would ask for them.
+            self.want_newer(&mut inner);
+        }
         inner.seal_batch();
         inner.wake();
         Ok(())

@@ -1,0 +1,201 @@
+//! Nodes with replicas over real QUIC: create, update, visible, conflict, restart.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use nam::Tracked;
+use nam::client::{Change, Node, Object};
+use nam::error::Error;
+use nam::server::{Server, ServerConfig};
+use nam::transport::Trust;
+
+use crate::process::{Daemon, Directory};
+
+/// What the nodes share.
+#[derive(Tracked, Clone, Debug, Default, PartialEq)]
+#[nam(name = "e2e.Desk")]
+pub(crate) struct Desk {
+    cash: f64,
+    owner: String,
+    instruments: BTreeMap<String, Instrument>,
+    #[nam(add)]
+    requests: u64,
+    fills: u64,
+}
+
+/// One of many entries.
+#[derive(Tracked, Clone, Debug, Default, PartialEq)]
+pub(crate) struct Instrument {
+    price: f64,
+    note: String,
+}
+
+fn desk(instruments: usize, note_bytes: usize) -> Desk {
+    let instrument = |i: usize| (format!("I{i:06}"), Instrument { price: i as f64, note: "x".repeat(note_bytes) });
+    Desk { instruments: (0..instruments).map(instrument).collect(), ..Desk::default() }
+}
+
+async fn node(address: &str, trust: Trust) -> Node {
+    Node::builder().address(address).trust(trust).connect().await.unwrap()
+}
+
+async fn nodes(server: &Server) -> (Node, Node) {
+    let address = server.addresses()[0].to_string();
+    let trust = || Trust::Fingerprint(server.fingerprint());
+    (node(&address, trust()).await, node(&address, trust()).await)
+}
+
+/// Waits until the replica satisfies `is_there`. Reads, so that a replica that was told to be stale is pulled.
+async fn until(object: &Object<Desk>, is_there: impl Fn(&Desk) -> bool) {
+    let mut changes = object.watch();
+    while !is_there(&*object.read().await.unwrap()) {
+        changes.next().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_is_visible_on_the_other_node() {
+    let server = Server::start(&ServerConfig::default()).unwrap();
+    let (a, b) = nodes(&server).await;
+    let here = a.create("alice", desk(10, 5)).await.unwrap();
+    let there = b.open::<Desk>("alice").await.unwrap();
+    assert_eq!(*there.read().await.unwrap(), *here.read().await.unwrap());
+    assert!(matches!(b.create("alice", Desk::default()).await, Err(Error::Exists { .. })));
+
+    let mut changes = there.watch();
+    let done = here
+        .update(|desk| {
+            *desk.cash_mut() += 10.5;
+            *desk.instruments_mut().get_mut("I000003").ok_or("no such instrument")?.price_mut() = 101.25;
+            Ok::<_, &str>(desk.owner.len())
+        })
+        .await
+        .unwrap();
+    assert_eq!(done.value, 0);
+    loop {
+        if let Change::Applied { version, .. } = changes.next().await {
+            assert_eq!(version, done.version);
+            break;
+        }
+    }
+    let seen = there.read().await.unwrap();
+    assert_eq!((seen.cash, seen.instruments["I000003"].price), (10.5, 101.25));
+    assert_eq!(*seen, *here.read().await.unwrap());
+    a.close().await.unwrap();
+    b.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_that_never_reads_hears_of_every_version() {
+    let server = Server::start(&ServerConfig::default()).unwrap();
+    let (a, b) = nodes(&server).await;
+    let here = a.create("watched", Desk::default()).await.unwrap();
+    let there = b.open::<Desk>("watched").await.unwrap();
+    let mut changes = there.watch();
+    // Far more than is pushed to a holder that does not read.
+    for _ in 0..1_000 {
+        let done = here.update(|desk| Ok::<_, Infallible>(desk.owner_mut().push('x'))).await.unwrap();
+        while !matches!(changes.next().await, Change::Applied { version, .. } if version >= done.version) {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_on_two_nodes_lose_nothing() {
+    const EACH: u64 = 200;
+    let server = Server::start(&ServerConfig::default()).unwrap();
+    let (a, b) = nodes(&server).await;
+    let here = a.create("both", Desk::default()).await.unwrap();
+    let there = b.open::<Desk>("both").await.unwrap();
+    let mut writers = Vec::new();
+    for object in [here.clone(), there.clone()] {
+        writers.push(tokio::spawn(async move {
+            let mut done = 0;
+            while done < EACH {
+                let outcome = object
+                    .update(|desk| {
+                        *desk.fills_mut() += 1;
+                        desk.requests_mut().add(1);
+                        Ok::<_, Infallible>(())
+                    })
+                    .await;
+                done += u64::from(outcome.is_ok());
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    for object in [&here, &there] {
+        until(object, |desk| desk.fills == 2 * EACH && desk.requests == 2 * EACH).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_object_is_opened_while_small_changes_go_on() {
+    let server = Server::start(&ServerConfig::default()).unwrap();
+    let (a, b) = nodes(&server).await;
+    let large = a.create("large", desk(30_000, 450)).await.unwrap();
+    let small = a.create("small", Desk::default()).await.unwrap();
+    let small_there = b.open::<Desk>("small").await.unwrap();
+    let opening = tokio::spawn({
+        let b = b.clone();
+        async move { b.open::<Desk>("large").await.unwrap() }
+    });
+    let mut updates = 0_u32;
+    while !opening.is_finished() || updates < 20 {
+        small.update(|desk| Ok::<_, Infallible>(*desk.cash_mut() += 1.0)).await.unwrap();
+        updates += 1;
+        until(&small_there, |desk| desk.cash == f64::from(updates)).await;
+        large.update(|desk| Ok::<_, Infallible>(*desk.cash_mut() += 1.0)).await.unwrap();
+    }
+    let opened = opening.await.unwrap();
+    until(&opened, |desk| desk.cash == f64::from(updates)).await;
+    assert!(*opened.read().await.unwrap() == *large.read().await.unwrap(), "the copies differ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_nodes_come_back_by_themselves() {
+    let directory = Directory::new("reconnect");
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let (address, fingerprint) = (daemon.address.clone(), daemon.fingerprint);
+    let (a, b) = (node(&address, Trust::Fingerprint(fingerprint)).await, node(&address, Trust::Loopback).await);
+    a.create("before", Desk::default()).await.unwrap();
+    daemon.kill();
+    let daemon = Daemon::start(&address, &directory.0);
+    // Its journal was in memory: the object is gone, and nobody is told otherwise.
+    let again = loop {
+        match a.create("after", Desk { cash: 3.0, ..Desk::default() }).await {
+            Ok(object) => break object,
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+    };
+    let there = loop {
+        match b.open::<Desk>("after").await {
+            Ok(object) => break object,
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+    };
+    assert_eq!(there.read().await.unwrap().cash, 3.0);
+    assert!(matches!(b.open::<Desk>("before").await, Err(Error::Gone { .. })));
+    drop((again, daemon));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_two_shards_are_found_by_their_keys() {
+    let server = Server::start(&ServerConfig { shards: 2, ..ServerConfig::default() }).unwrap();
+    assert_eq!(server.addresses().len(), 2);
+    let (a, b) = nodes(&server).await;
+    for number in 0..20 {
+        let key = format!("key{number}");
+        a.create(&key, Desk { cash: f64::from(number), ..Desk::default() }).await.unwrap();
+    }
+    for number in 0..20 {
+        let object = b.open::<Desk>(&format!("key{number}")).await.unwrap();
+        assert_eq!(object.read().await.unwrap().cash, f64::from(number));
+    }
+    assert_eq!(b.keys::<Desk>("key1").await.unwrap().len(), 11);
+    let stats = server.stats();
+    assert_eq!(stats.links.len(), 4, "two nodes on two shards: {stats:?}");
+    let carried = |node: &Node| node.traffic().bytes();
+    assert!(carried(&a) > 0 && stats.total.bytes() > 0);
+}
