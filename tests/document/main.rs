@@ -4,4 +4,5 @@
 mod fuzz;
 mod model;
 mod oracle;
+mod rules;
 mod world;

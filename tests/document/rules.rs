@@ -1,0 +1,409 @@
+//! One test a rule: what conflicts, what is refused, what operations give, what an answer costs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nam::coding::{DecodeError, Reader, Writer};
+use nam::delta::{FieldsWriter, WireType};
+use nam::document::{Document, Judged, Refusal, Scope, Tuning};
+use nam::ids::{FieldId, Version};
+use nam::schema::{KeyKind, Kind, Policy, Schema, TypeIndex};
+
+use crate::model::{Value, root_of};
+use crate::world::{field, schema, struct_def};
+
+/// The body of an edit, written by `write`.
+fn fields(write: impl FnOnce(&mut FieldsWriter<'_>)) -> Vec<u8> {
+    let mut w = Writer::new();
+    let mut fields = FieldsWriter::new(&mut w);
+    write(&mut fields);
+    fields.finish();
+    w.into_bytes()
+}
+
+fn edit(id: u32, body: &[u8]) -> Bytes {
+    Bytes::from(fields(|f| {
+        f.edit(FieldId(id), |w| {
+            w.raw(body);
+            true
+        });
+    }))
+}
+
+fn put(id: u32, wire: WireType, value: &[u8]) -> Bytes {
+    Bytes::from(fields(|f| f.put(FieldId(id), wire, |w| w.raw(value))))
+}
+
+fn operation(id: u32, operand: &[u8]) -> Bytes {
+    Bytes::from(fields(|f| f.operation(FieldId(id), |w| w.raw(operand))))
+}
+
+fn sized(text: &str) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.sized(text.as_bytes());
+    w.into_bytes()
+}
+
+/// `key head` and what follows it.
+fn entry(key: &str, head: u8, rest: &[u8]) -> Vec<u8> {
+    [&sized(key)[..], &[head], rest].concat()
+}
+
+fn document() -> Document {
+    let mut document = Document::new(Arc::new(schema()));
+    document.replay(&[], Version(1)).unwrap();
+    document
+}
+
+fn commit(document: &mut Document, delta: &Bytes, base: u64) -> Result<Judged, Refusal> {
+    let judged = document.judge(delta, Version(base), Scope::Cells)?;
+    document.apply(&judged, document.version().next());
+    Ok(judged)
+}
+
+/// Commits at head.
+fn go(document: &mut Document, delta: &Bytes) -> u64 {
+    let head = document.version().0;
+    commit(document, delta, head).unwrap();
+    head + 1
+}
+
+fn json(document: &Document) -> String {
+    document.json().to_string()
+}
+
+const ITEM: &[u8] = &[2, 16, 7];
+
+#[test]
+fn an_honest_stale_commit_conflicts_and_is_never_malformed() {
+    let mut d = document();
+    go(&mut d, &edit(5, &entry("k", 1, ITEM)));
+    go(&mut d, &put(2, WireType::Sized, &sized("a long text")));
+    let base = go(&mut d, &edit(10, &[2, 2 << 1 | 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]));
+    go(&mut d, &edit(5, &entry("k", 0, &[])));
+    go(&mut d, &put(2, WireType::Sized, &sized("")));
+    go(&mut d, &edit(10, &[1]));
+    let deltas = [
+        edit(5, &entry("k", 2 + 2, &[16, 8])),
+        edit(2, &[9, 2, 1, b'x']),
+        edit(10, &[0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        edit(10, &[2, 0, 2]),
+    ];
+    for delta in &deltas {
+        assert_eq!(d.judge(delta, Version(base), Scope::Cells).unwrap_err(), Refusal::Conflict);
+        let now = d.judge(delta, d.version(), Scope::Cells).unwrap_err();
+        assert!(matches!(now, Refusal::Malformed(_)), "{now:?}");
+    }
+}
+
+#[test]
+fn what_is_named_twice_is_refused() {
+    let mut d = document();
+    go(&mut d, &edit(11, &[2, 3 << 1 | 1, 7, 8, 9]));
+    let twice = [entry("a", 0, &[]), entry("a", 0, &[])].concat();
+    let deltas = [
+        edit(5, &twice),
+        Bytes::from([put(2, WireType::Sized, &sized("x")), put(2, WireType::Sized, &sized("y"))].concat()),
+        edit(11, &[0, 1, 1, 5, 1, 1, 5]),
+        edit(11, &[3, 0, 2, 1 << 1, 2]),
+    ];
+    for delta in &deltas {
+        let refusal = d.judge(delta, d.version(), Scope::Cells).unwrap_err();
+        assert!(matches!(refusal, Refusal::Malformed(DecodeError::Order { .. })), "{refusal:?}");
+    }
+    let padded_key = edit(6, &[0x80, 0, 1]);
+    assert_eq!(d.judge(&padded_key, d.version(), Scope::Cells).unwrap_err(), Refusal::Malformed(DecodeError::Varint));
+}
+
+#[test]
+fn depth_counts_edits_and_values_together() {
+    // Root { 7: Option<Item> }, Item { 4: Option<Item> }: each level is a field's frame and the item's.
+    fn nested(levels: usize) -> Vec<u8> {
+        let inner = if levels == 0 { Vec::new() } else { nested(levels - 1) };
+        let item = fields(|f| f.put(FieldId(4), WireType::Sized, |w| w.sized(&inner)));
+        let mut w = Writer::new();
+        w.sized(&item);
+        w.into_bytes()
+    }
+    let mut d = document();
+    let mut w = Writer::new();
+    w.sized(&nested(25));
+    go(&mut d, &put(7, WireType::Sized, w.as_slice()));
+    let mut body = fields(|f| {
+        f.put(FieldId(4), WireType::Sized, |w| w.sized(&nested(25)));
+    });
+    for _ in 0..20 {
+        body = fields(|f| {
+            f.edit(FieldId(4), |w| {
+                w.raw(&body);
+                true
+            });
+        });
+    }
+    let refusal = d.judge(&edit(7, &body), d.version(), Scope::Cells).unwrap_err();
+    assert_eq!(refusal, Refusal::Malformed(DecodeError::TooDeep));
+}
+
+#[test]
+fn an_edit_of_an_absent_container_edits_an_empty_one() {
+    let mut d = document();
+    go(&mut d, &edit(5, &entry("k", 1, ITEM)));
+    let inside = edit(3, &entry("t", 1, &[9]));
+    go(&mut d, &edit(5, &entry("k", 2 + inside.len() as u8, &inside)));
+    assert_eq!(json(&d), r#"{"f5":{"k":{"f2":7,"f3":{"t":9}}}}"#);
+    let refusal = d.judge(&edit(7, &[16, 8]), d.version(), Scope::Cells).unwrap_err();
+    assert!(matches!(refusal, Refusal::Malformed(DecodeError::Absent { .. })));
+}
+
+#[test]
+fn late_work_on_what_was_replaced_never_lands_on_the_newcomer() {
+    let mut d = document();
+    let base = go(&mut d, &edit(5, &entry("k", 1, ITEM)));
+    go(&mut d, &edit(5, &entry("k", 0, &[])));
+    go(&mut d, &edit(5, &entry("k", 1, ITEM)));
+    let add = fields(|f| f.operation(FieldId(7), |w| w.byte(1)));
+    let late = edit(5, &entry("k", 2 + add.len() as u8, &add));
+    assert_eq!(commit(&mut d, &late, base).unwrap_err(), Refusal::Conflict);
+    let head = d.version().0;
+    commit(&mut d, &late, head).unwrap();
+}
+
+#[test]
+fn operations_meet_without_conflict_and_travel_on_as_values() {
+    let mut d = document();
+    let base = d.version().0;
+    for _ in 0..3 {
+        let judged = commit(&mut d, &operation(3, &[5]), base).unwrap();
+        assert!(!judged.as_sent);
+    }
+    for (text, list) in [("a", [1]), ("b", [2])] {
+        commit(&mut d, &operation(17, text.as_bytes()), base).unwrap();
+        commit(&mut d, &operation(11, &list), base).unwrap();
+        commit(&mut d, &operation(12, &sized(text)), base).unwrap();
+    }
+    commit(&mut d, &operation(13, &[20]), base).unwrap();
+    let judged = commit(&mut d, &operation(13, &[18]), base).unwrap();
+    assert!(judged.is_empty && judged.delta.is_empty());
+    assert_eq!(json(&d), r#"{"f3":15,"f11":[1,2],"f12":["a","b"],"f13":10,"f17":"ab"}"#);
+    let most = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+    let head = d.version();
+    assert_eq!(d.judge(&operation(3, &most), head, Scope::Cells).unwrap_err(), Refusal::Overflow { field: 3 });
+    let refusal = d.judge(&operation(1, &[0; 8]), head, Scope::Cells).unwrap_err();
+    assert!(matches!(refusal, Refusal::Malformed(_)), "a field without a policy has no operation");
+}
+
+#[test]
+fn lww_puts_never_conflict() {
+    let mut d = document();
+    let base = d.version().0;
+    for text in ["a", "b"] {
+        commit(&mut d, &put(14, WireType::Sized, &sized(text)), base).unwrap();
+    }
+    assert_eq!(commit(&mut d, &put(2, WireType::Sized, &sized("x")), base).map(|j| j.cells), Ok(1));
+    assert_eq!(commit(&mut d, &put(2, WireType::Sized, &sized("y")), base).unwrap_err(), Refusal::Conflict);
+    assert_eq!(json(&d), r#"{"f2":"x","f14":"b"}"#);
+}
+
+#[test]
+fn an_isolated_commit_conflicts_with_anything_newer() {
+    let mut d = document();
+    let base = d.version();
+    go(&mut d, &operation(3, &[1]));
+    let delta = put(2, WireType::Sized, &sized("x"));
+    assert_eq!(d.judge(&delta, base, Scope::WholeObject).unwrap_err(), Refusal::Conflict);
+    assert!(d.judge(&delta, base, Scope::Cells).is_ok());
+    assert!(d.judge(&delta, d.version(), Scope::WholeObject).is_ok());
+}
+
+#[test]
+fn redacted_fields_are_never_printed_and_unknown_ones_are_kept() {
+    let mut schema = schema();
+    let nam::schema::TypeDef::Struct(root) = &mut schema.types[0] else { panic!("a struct") };
+    root.fields[1].redact = true;
+    let mut d = Document::new(Arc::new(schema));
+    d.replay(&put(2, WireType::Sized, &sized("secret \"key\"")), Version(1)).unwrap();
+    go(&mut d, &put(99, WireType::Sized, &[2, 0xab, 1]));
+    go(&mut d, &put(1, WireType::Eight, &f64::NAN.to_le_bytes()));
+    assert_eq!(json(&d), r##"{"f1":"NaN","f2":"<redacted>","#99":"02ab01"}"##);
+    assert!(!format!("{:?}", d.json()).contains("secret"));
+}
+
+fn numbers(count: u64) -> Document {
+    let map = Kind::Map(KeyKind::Uint, Box::new(Kind::F64));
+    let types = vec![struct_def("R", vec![field(1, map, Policy::Retry)])];
+    let schema = Schema { class: "n".to_owned(), types, root: TypeIndex(0) };
+    let mut keys: Vec<_> = (0..count).map(number_key).collect();
+    keys.sort();
+    let mut w = Writer::new();
+    keys.iter().for_each(|key| {
+        w.raw(key);
+        w.raw(&[1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    });
+    let mut d = Document::new(Arc::new(schema));
+    d.replay(&edit(1, w.as_slice()), Version(1)).unwrap();
+    d
+}
+
+fn number_key(n: u64) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(n);
+    w.into_bytes()
+}
+
+#[test]
+fn an_answer_costs_what_changed_however_far_back() {
+    let mut d = numbers(50_000);
+    for n in 0..20_000 {
+        let key = number_key(n % 10 * 4_999);
+        go(&mut d, &edit(1, &[&key[..], &[1, 0, 0, 0, 0, 0, 0, 0x59, 0x40]].concat()));
+    }
+    let mut w = Writer::new();
+    let (differs, visited) = d.since_counted(Version(1), &mut w).unwrap();
+    assert!(differs && visited == 11, "ten entries and their field, not {visited}");
+    assert!(w.len() < 150, "{} B", w.len());
+}
+
+#[test]
+fn what_was_removed_gives_its_memory_back() {
+    let mut d = numbers(50_000);
+    let before = d.heap_bytes();
+    let mut keys: Vec<_> = (0..50_000).map(number_key).collect();
+    keys.sort();
+    for keys in keys.chunks(1_000) {
+        let removals: Vec<u8> = keys.iter().flat_map(|key| [&key[..], &[0]].concat()).collect();
+        go(&mut d, &edit(1, &removals));
+    }
+    while !d.trim(d.version(), 1_000) {}
+    assert_eq!((d.stamp_bytes(), json(&d)), (0, r#"{"f1":{}}"#.to_owned()));
+    assert!(d.heap_bytes() * 50 < before, "{} of {before}", d.heap_bytes());
+}
+
+#[test]
+fn the_horizon_moves_when_stamps_exceed_their_share() {
+    let mut d = numbers(40_000);
+    for n in 0..40_000 {
+        go(&mut d, &edit(1, &[&number_key(n)[..], &[1, 0, 0, 0, 0, 0, 0, 0x59, 0x40]].concat()));
+    }
+    let share = (d.encoded_bytes() / 4).max(64 * 1024);
+    assert!(d.horizon() > Version(1) && d.stamp_bytes() < share * 3 / 2, "{} of {share}", d.stamp_bytes());
+    let stale = edit(1, &[&number_key(1)[..], &[1, 0, 0, 0, 0, 0, 0, 0, 0]].concat());
+    assert_eq!(commit(&mut d, &stale, 1).unwrap_err(), Refusal::Conflict);
+    assert!(d.since(Version(1), &mut Writer::new()).is_err());
+}
+
+#[test]
+fn versions_go_on_past_32_bits() {
+    let mut d = document();
+    let far = Version(1 + u64::from(u32::MAX));
+    for (version, text) in [(far, "a"), (far.next(), "b"), (Version(far.0 * 3), "c")] {
+        let judged = d.judge(&put(2, WireType::Sized, &sized(text)), d.version(), Scope::Cells).unwrap();
+        let before = d.version();
+        d.apply(&judged, version);
+        let mut w = Writer::new();
+        assert_eq!(d.since(before, &mut w), Ok(true));
+        assert_eq!(d.since(version, &mut w), Ok(false));
+    }
+    assert_eq!(json(&d), r#"{"f2":"c"}"#);
+}
+
+#[test]
+fn judging_in_steps_counts_a_bounded_number_of_cells() {
+    let d = numbers(10);
+    let mut keys: Vec<_> = (0..30_000).map(number_key).collect();
+    keys.sort();
+    let body: Vec<u8> = keys.iter().flat_map(|key| [&key[..], &[1, 0, 0, 0, 0, 0, 0, 0, 0]].concat()).collect();
+    let mut judging = nam::document::Judging::new(edit(1, &body), d.version(), Scope::Cells);
+    let mut steps = 1;
+    let judged = loop {
+        match judging.step(&d, 1_000) {
+            Some(answer) => break answer.unwrap(),
+            None => steps += 1,
+        }
+    };
+    assert_eq!((judged.cells, steps), (30_000, 30));
+}
+
+/// An item with an id.
+fn item(id: u64) -> Vec<u8> {
+    let body = fields(|f| {
+        f.put(FieldId(1), WireType::Eight, |w| w.raw(&0_f64.to_le_bytes()));
+        f.put(FieldId(2), WireType::Varint, |w| w.varint(id));
+    });
+    let mut w = Writer::new();
+    w.sized(&body);
+    w.into_bytes()
+}
+
+/// The items of field 4: id and value.
+fn items(d: &Document) -> Vec<(u64, f64)> {
+    let mut w = Writer::new();
+    d.freeze().encode(&mut w);
+    let root = root_of(&schema(), w.as_slice()).unwrap();
+    let Value::List(list) = &root.fields()[&4] else { panic!("a list") };
+    let leaf = |value: &Value| match value {
+        Value::Leaf(bytes) => bytes.clone(),
+        other => panic!("{other:?}"),
+    };
+    let number = |bytes: Vec<u8>| f64::from_le_bytes(bytes.try_into().unwrap());
+    let id = |bytes: Vec<u8>| Reader::new(&bytes).varint().unwrap();
+    list.iter().map(|item| (id(leaf(&item.fields()[&2])), number(leaf(&item.fields()[&1])))).collect()
+}
+
+/// Every element has an id nobody edits: an accepted late edit must land on the element its writer saw.
+#[test]
+fn late_edits_of_a_list_land_on_the_element_that_was_seen() {
+    let (mut accepted, mut refused) = (0, 0);
+    for seed in 1..40 {
+        let mut rng = crate::world::Rng::new(seed);
+        let tuning = Tuning {
+            list_page_bytes: [40, 4096][rng.below(2)],
+            inline_bytes: [30, 4096][rng.below(2)],
+            ..Tuning::default()
+        };
+        let mut d = Document::with_tuning(Arc::new(schema()), tuning);
+        let mut next = 30;
+        let first: Vec<u8> = (0..30).flat_map(item).collect();
+        d.replay(&edit(4, &[&[2, 30 << 1 | 1], &first[..]].concat()), Version(1)).unwrap();
+        let mut history = vec![(Version(1), items(&d))];
+        for step in 0..60_u32 {
+            let (base, seen) = history[history.len() - 1 - rng.below(8).min(history.len() - 1)].clone();
+            let n = seen.len();
+            let target = (n > 0 && !rng.one_in(3)).then(|| rng.below(n));
+            let value = f64::from(step + 1);
+            let mut body = Writer::new();
+            if let Some(at) = target {
+                body.byte(0);
+                body.length(at);
+                let change = fields(|f| f.put(FieldId(1), WireType::Eight, |w| w.raw(&value.to_le_bytes())));
+                body.length(change.len() + 2);
+                body.raw(&change);
+            } else {
+                let a = rng.below(n + 1);
+                let b = (a + rng.below(3)).min(n);
+                let runs: Vec<_> = [(0, a), (b, n - b)].into_iter().filter(|(_, count)| *count > 0).collect();
+                body.length(runs.len() + 2);
+                for (start, count) in runs {
+                    body.length(start << 1);
+                    body.length(count);
+                }
+                body.length(1 << 1 | 1);
+                body.raw(&item(next));
+                next += 1;
+            }
+            let Ok(judged) = d.judge(&edit(4, body.as_slice()), base, Scope::Cells) else {
+                refused += 1;
+                continue;
+            };
+            let mut expected = items(&d);
+            d.apply(&judged, d.version().next());
+            accepted += 1;
+            if let Some(at) = target {
+                let hit = expected.iter_mut().find(|(id, _)| *id == seen[at].0).expect("the element is alive");
+                hit.1 = value;
+                assert_eq!(items(&d), expected, "seed {seed} step {step}");
+            }
+            history.push((d.version(), items(&d)));
+        }
+    }
+    assert!(accepted > 1_000 && refused > 300, "{accepted} accepted, {refused} refused");
+}
