@@ -29,7 +29,8 @@ impl<T: Class> Object<T> {
     /// # let node = nam::Node::in_process().await?;
     /// # let cart = node.create("alice", Cart::default()).await?;
     /// let mut transaction = cart.begin()?;
-    /// transaction.with(|cart| Ok::<(), nam::Error>(*cart.total_mut() += 1)).await.expect("nobody was in the way");
+    /// let step = transaction.with(|cart| { *cart.total_mut() += 1; Ok::<(), nam::Error>(()) });
+    /// step.await.expect("nobody was in the way");
     /// assert_eq!(cart.read().await?.total, 0);
     /// transaction.commit().await?;
     /// assert_eq!(cart.read().await?.total, 1);
@@ -91,7 +92,7 @@ impl<T: Class> Transaction<T> {
     /// # let cart = node.create("alice", Cart::default()).await?;
     /// let mut transaction = cart.begin()?;
     /// for owner in ["b", "o", "b"] {
-    ///     let step = transaction.with(|cart| Ok::<(), nam::Error>(cart.owner_mut().push_str(owner)));
+    ///     let step = transaction.with(|cart| { cart.owner_mut().push_str(owner); Ok::<(), nam::Error>(()) });
     ///     step.await.expect("nobody was in the way");
     /// }
     /// assert_eq!(transaction.commit().await?.version.0, 2);

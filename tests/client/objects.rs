@@ -272,7 +272,11 @@ async fn isolated_updates_and_transactions_get_their_turn() {
     };
     at_a.update_isolated(note).await.unwrap();
     let mut transaction = at_a.begin().unwrap();
-    transaction.with(|cart| Ok::<(), Error>(cart.owner_mut().push_str("me"))).await.unwrap();
+    let own = |cart: &mut CartMut<'_>| {
+        cart.owner_mut().push_str("me");
+        Ok::<(), Error>(())
+    };
+    transaction.with(own).await.unwrap();
     transaction.commit().await.unwrap();
     for task in busy {
         task.await.unwrap();
