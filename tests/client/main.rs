@@ -1,4 +1,5 @@
 //! What an application relies on at a node: slots, the core over a link, the client against an in-process repository.
 
+mod links;
 mod objects;
 mod slot;
