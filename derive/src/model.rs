@@ -3,7 +3,8 @@
 //! Stands between syn and everything else. Invariants: every field that travels has an id (its own, or its position
 //! among the fields that travel, from 1; variants count from 0); names are without `r#`. Source: own reasoning.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, Generics, Member, Type, Visibility};
@@ -102,9 +103,10 @@ impl Container {
     /// Reads a derive's input; `None` if it is a union.
     pub(crate) fn read(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
         let settings = ContainerSettings::read(&input.attrs, errors);
+        let this = named_self(&input.ident, &input.generics);
         let body = match input.data {
-            Data::Struct(data) => Body::Struct(FieldList::read(data.fields, errors)),
-            Data::Enum(data) => Body::Enum(read_variants(data.variants.into_iter(), errors)),
+            Data::Struct(data) => Body::Struct(FieldList::read(data.fields, &this, errors)),
+            Data::Enum(data) => Body::Enum(read_variants(data.variants.into_iter(), &this, errors)),
             Data::Union(data) => {
                 errors.at(
                     data.union_token,
@@ -146,7 +148,7 @@ impl Container {
 }
 
 impl FieldList {
-    fn read(fields: Fields, errors: &mut Errors) -> Self {
+    fn read(fields: Fields, this: &TokenStream, errors: &mut Errors) -> Self {
         let style = match &fields {
             Fields::Named(_) => Style::Named,
             Fields::Unnamed(_) => Style::Tuple,
@@ -169,7 +171,7 @@ impl FieldList {
                     ),
                 };
                 let id = if is_local { 0 } else { pinned.unwrap_or(position) };
-                Field { member, name, vis: field.vis, ty: field.ty, id, settings, is_faulty: false }
+                Field { member, name, vis: field.vis, ty: without_self(field.ty, this), id, settings, is_faulty: false }
             })
             .collect();
         Self { style, fields }
@@ -211,7 +213,11 @@ impl Field {
     }
 }
 
-fn read_variants(variants: impl Iterator<Item = syn::Variant>, errors: &mut Errors) -> Vec<Variant> {
+fn read_variants(
+    variants: impl Iterator<Item = syn::Variant>,
+    this: &TokenStream,
+    errors: &mut Errors,
+) -> Vec<Variant> {
     variants
         .enumerate()
         .map(|(index, variant)| {
@@ -222,8 +228,34 @@ fn read_variants(variants: impl Iterator<Item = syn::Variant>, errors: &mut Erro
                 id: pinned.unwrap_or(position_of(index)),
                 ident: variant.ident,
                 settings,
-                fields: FieldList::read(variant.fields, errors),
+                fields: FieldList::read(variant.fields, this, errors),
             }
+        })
+        .collect()
+}
+
+/// The type with its own parameters, by name.
+fn named_self(ident: &Ident, generics: &Generics) -> TokenStream {
+    let (_, ty_generics, _) = generics.split_for_impl();
+    quote!(#ident #ty_generics)
+}
+
+/// Names the type where a field's type says `Self`, which means something else inside of change sets and cursors.
+fn without_self(ty: Type, this: &TokenStream) -> Type {
+    syn::parse2(replace_self(ty.to_token_stream(), this)).unwrap_or(ty)
+}
+
+fn replace_self(tokens: TokenStream, this: &TokenStream) -> TokenStream {
+    tokens
+        .into_iter()
+        .flat_map(|token| match token {
+            TokenTree::Ident(ident) if ident == "Self" => this.clone(),
+            TokenTree::Group(group) => {
+                let mut replaced = Group::new(group.delimiter(), replace_self(group.stream(), this));
+                replaced.set_span(group.span());
+                TokenTree::Group(replaced).into()
+            }
+            other => other.into(),
         })
         .collect()
 }

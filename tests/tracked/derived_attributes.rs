@@ -1,11 +1,12 @@
 //! Every word of `#[nam(..)]`: what it does to schema, bytes and decoding.
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::SystemTime;
 
 use nam::__private::{Class, DecodeError};
 use nam::Tracked;
 use nam::ids::{FieldId, VariantId};
-use nam::schema::{EnumDef, FieldDef, Kind, Policy, Schema, StructDef, TypeDef, TypeIndex, VariantDef};
+use nam::schema::{EnumDef, FieldDef, KeyKind, Kind, Policy, Schema, StructDef, TypeDef, TypeIndex, VariantDef};
 
 use crate::derived::{check, decoded, delta_of, encoded};
 
@@ -187,6 +188,12 @@ struct Counters {
     highest: i32,
     #[nam(min)]
     lowest: i32,
+    #[nam(union)]
+    tags: HashSet<String>,
+    #[nam(union)]
+    ranks: BTreeSet<u32>,
+    #[nam(append)]
+    lines: Vec<u64>,
     #[nam(append)]
     log: String,
     #[nam(lww)]
@@ -202,6 +209,9 @@ fn policies_record_operations() {
         counters.balance_mut().add(0.5);
         counters.highest_mut().max(9);
         counters.lowest_mut().min(1);
+        counters.tags_mut().insert("x".to_owned());
+        counters.ranks_mut().insert(4);
+        counters.lines_mut().push(6);
         counters.log_mut().push_str("bc");
         counters.title_mut().push_str("t");
     });
@@ -212,6 +222,7 @@ fn policies_record_operations() {
     let mut changes = CountersChanges::default();
     merged.apply(nam::__private::Reader::new(&delta), Some(&mut changes)).unwrap();
     assert_eq!((merged.requests, merged.highest, merged.lowest, merged.log.as_str()), (15, 100, 0, "zbc"));
+    assert!(merged.tags.contains("x") && merged.ranks.contains(&4) && merged.lines == [6]);
     merged.undo(changes);
     assert_eq!(merged, elsewhere);
 }
@@ -219,8 +230,9 @@ fn policies_record_operations() {
 #[test]
 fn policies_stand_in_the_schema() {
     let policies: Vec<Policy> = Counters::schema().root_fields().iter().map(|field| field.policy).collect();
-    use Policy::{Add, Append, Lww, Max, Min};
-    assert_eq!(policies, [Add, Add, Max, Min, Append, Lww]);
+    use Policy::{Add, Append, Lww, Max, Min, Union};
+    assert_eq!(policies, [Add, Add, Max, Min, Union, Union, Append, Append, Lww]);
+    assert_eq!(Counters::schema().root_fields()[4].kind, Kind::Set(KeyKind::String));
 }
 
 #[test]

@@ -15,6 +15,7 @@ where
 {
     best: Option<L>,
     levels: Vec<L>,
+    nested: Vec<(u8, Self)>,
     top: [u64; N],
 }
 
@@ -50,7 +51,7 @@ struct Desk {
 fn desk() -> Desk {
     let level = Level { price: 1.0, quantity: 2 };
     Desk {
-        book: Book { best: Some(level.clone()), levels: vec![level.clone()], top: [3, 4] },
+        book: Book { best: Some(level.clone()), levels: vec![level.clone()], nested: vec![], top: [3, 4] },
         either: Either::Right { value: Wrap(level.clone()) },
         index: Index { by_key: HashMap::from([("a".to_owned(), level)]) },
     }
@@ -78,7 +79,7 @@ fn instances_of_one_generic_are_different_types_of_the_schema() {
         a: Book<u64>,
         b: Book<String, 3>,
     }
-    assert_eq!(Two::schema().types.len(), 3);
+    assert_eq!(Two::schema().types.len(), 5, "the root, two books, and the pair inside of each");
     assert_ne!(Book::<u64>::schema(), Book::<String>::schema());
     assert_eq!(Book::<u64>::NAME, "Book");
 }
@@ -87,7 +88,7 @@ fn instances_of_one_generic_are_different_types_of_the_schema() {
 struct Tree {
     value: i64,
     children: Vec<Tree>,
-    left: Option<Box<Tree>>,
+    left: Option<Box<Self>>,
 }
 
 #[derive(Tracked, Clone, Debug, PartialEq)]

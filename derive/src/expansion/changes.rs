@@ -33,14 +33,16 @@ impl ChangeSet<'_> {
     pub(crate) fn last_member(&self) -> Member {
         match self.style {
             Style::Tuple => Member::Unnamed(self.members.len().into()),
-            Style::Named | Style::Unit => Member::Named(format_ident!("nam_old")),
+            Style::Named | Style::Unit => {
+                Member::Named(if self.has_old { format_ident!("nam_old") } else { format_ident!("nam_of") })
+            }
         }
     }
 
     /// Adds the struct and its impls.
     pub(crate) fn expand(&self, scope: &Scope<'_>, expansion: &mut Expansion) {
         let (nam, ident, vis) = (&scope.nam, &scope.container.ident, &scope.container.vis);
-        let (name, doc, records) = (self.name, &self.doc, &self.records);
+        let (name, doc, records, member) = (self.name, &self.doc, &self.records, self.last_member());
         let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
         let last = if self.has_old {
             quote!(#nam::__private::Old<#ident #ty_generics>)
@@ -54,7 +56,7 @@ impl ChangeSet<'_> {
             },
             Style::Named | Style::Unit => quote! {
                 #[doc = #doc]
-                #vis struct #name #impl_generics #where_clause { #(#records,)* nam_old: #last }
+                #vis struct #name #impl_generics #where_clause { #(#records,)* #member: #last }
             },
         });
         self.impls(scope, expansion);

@@ -8,7 +8,7 @@ use quote::quote;
 
 use super::fields::{cursor_type, track};
 use super::{Expansion, Scope};
-use crate::model::FieldList;
+use crate::model::{Body, FieldList};
 use crate::names;
 
 /// Adds the cursor, its `Deref`, `reborrow`, `set` and `edit`, and the `methods` of its kind. `changes` is the type of
@@ -24,8 +24,10 @@ pub(crate) fn expand(
     let (_, value_generics, _) = scope.bounds.plain.split_for_impl();
     let (impl_generics, ty_generics, where_clause) = scope.bounds.borrowed.split_for_impl();
     let arguments = scope.bounds.arguments_behind_lifetime();
-    let doc =
-        format!("Writes a [`{ident}`] and records what changes: read through it as ever, write with its methods.");
+    let doc = format!(
+        "Writes a [`{ident}`] and records what changes. Read through it as ever; a plain write does not compile, {}.",
+        way_to_write(&scope.container.body)
+    );
     expansion.named.extend(quote! {
         #[doc = #doc]
         #vis struct #cursor #impl_generics #where_clause {
@@ -62,6 +64,20 @@ pub(crate) fn expand(
             #methods
         }
     });
+}
+
+/// How a cursor's user gets on, with a name from the user's own type.
+fn way_to_write(body: &Body) -> String {
+    match body {
+        Body::Struct(list) => match list.fields.first() {
+            Some(field) => {
+                let (accessor, _) = names::accessors(&field.name, field.span());
+                format!("`{}` is written with `{accessor}()`", field.name)
+            }
+            None => "there is nothing to write".to_owned(),
+        },
+        Body::Enum(_) => "the fields of the variant are written with `variant_mut()`".to_owned(),
+    }
 }
 
 /// An impl of `Debug` that shows no value: those are printed nowhere but in the document's JSON view.

@@ -1,0 +1,4 @@
+#[derive(nam::Tracked, Clone)]
+enum Never {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[derive(nam::Tracked, Clone)]
+struct Form {
+    fields: Vec<String>,
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+#[derive(nam::Tracked, Clone)]
+struct Cache {
+    #[nam(leaf)]
+    cell: Cell<u32>,
+    deep: Option<Vec<(u32, RefCell<u32>)>>,
+    shared: Rc<u32>,
+    locked: Arc<Mutex<u32>>,
+    #[nam(leaf)]
+    lock: Arc<RwLock<u32>>,
+    once: Arc<OnceLock<u32>>,
+    count: Arc<AtomicU64>,
+    pointer: *const u32,
+    name: &'static str,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[derive(nam::Tracked, Clone)]
+struct Order {
+    #[nam(id = 0)]
+    price: f64,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[derive(nam::Tracked, Clone)]
+struct Order {
+    #[nam(index)]
+    price: f64,
+}
+
+fn main() {}

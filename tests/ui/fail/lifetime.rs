@@ -1,0 +1,6 @@
+#[derive(nam::Tracked, Clone)]
+struct Order<'a> {
+    symbol: std::borrow::Cow<'a, str>,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[derive(nam::Tracked, Clone)]
+enum Status {
+    New,
+    #[nam(id = 0)]
+    Filled,
+}
+
+fn main() {}
