@@ -14,12 +14,14 @@
 //!   writes lists of fields; the logic is here.
 //! - [`schema`]: what a class is made of, without its Rust types; whether two programs may share it.
 //! - [`delta`]: the one format of change, read and written by the typed side and the untyped side.
+//! - `client`: what an application sees: nodes, objects, guards, updates, watches; [`error`] says what to do when a call fails.
 //! - [`node`]: replicas in their slots, updates that combine, and the half of the protocol that keeps replicas true.
 //! - [`wire`]: records and segments, and what a link is.
-//! - [`transport`]: links over QUIC.
+//! - `transport`: links over QUIC.
+//! - [`repository`]: the core of a shard: orders commits, makes them durable, knows who holds what, and tells them.
 //! - [`document`]: the repository's copy: judges a delta, applies it, says what changed since a version.
 //! - [`journal`]: frames that become durable together, and what a place that keeps them promises; [`store`] has such places.
-//! - [`engine`]: a shard driven: core, journal and links in one short loop, in a daemon or in this process.
+//! - `engine`: a shard driven: core, journal and links in one short loop, in a daemon (`server`) or in this process.
 //! - `server`: the daemon: shards on threads of their own, reached over QUIC (feature `daemon`).
 //! - [`testing`]: what a change costs, for a user's own tests.
 //!
@@ -89,3 +91,8 @@ pub use tracked::Tracked;
 
 #[doc(hidden)]
 pub mod __private;
+
+/// The README's first block, run as a doctest.
+#[cfg(all(doctest, feature = "in-process"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
