@@ -41,6 +41,7 @@ pub use judge::{Judged, Judging, Refusal, Scope};
 pub use tuning::Tuning;
 
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::delta::{Operations, check_delta};
 use crate::ids::Version;
 use crate::schema::{KeyKind, Kind, Schema};
 use apart::EntryKinds;
@@ -71,6 +72,8 @@ fn offset_in(whole: &[u8], part: &[u8]) -> usize {
 #[derive(Clone, Debug)]
 pub struct Document {
     schema: Arc<Schema>,
+    /// A newer schema that the stored bytes do not fit.
+    declined: Option<Arc<Schema>>,
     root: Arc<MapBranch>,
     /// The version that marks count from.
     base: Version,
@@ -105,6 +108,7 @@ impl Document {
     pub fn with_tuning(schema: Arc<Schema>, tuning: Tuning) -> Self {
         Self {
             schema,
+            declined: None,
             root: Arc::default(),
             base: Version(0),
             version: Version(0),
@@ -121,9 +125,26 @@ impl Document {
         &self.schema
     }
 
-    /// Takes a newer schema of the same class, compatible with the one so far.
+    /// Takes a newer schema of the same class, compatible with the one so far. Costs a walk over the object the first time
+    /// a schema is seen: fields it knows and the last one did not were kept unread, so they are checked now. If one is not
+    /// of its kind the schema so far stays, and those fields stay unread.
     pub fn set_schema(&mut self, schema: Arc<Schema>) {
-        self.schema = schema;
+        let is_seen = |known: &Arc<Schema>| Arc::ptr_eq(known, &schema);
+        if is_seen(&self.schema) || self.declined.as_ref().is_some_and(is_seen) {
+            return;
+        }
+        if schema == self.schema || self.fits(&schema) {
+            self.schema = schema;
+            self.declined = None;
+        } else {
+            self.declined = Some(schema);
+        }
+    }
+
+    fn fits(&self, schema: &Schema) -> bool {
+        let mut whole = Writer::new();
+        self.freeze().encode(&mut whole);
+        check_delta(schema, whole.as_slice(), Operations::Refused).is_ok()
     }
 
     /// The version of the last change.
@@ -168,6 +189,10 @@ impl Document {
     pub fn apply(&mut self, judged: &Judged, version: Version) {
         let applied = self.change(&judged.delta, version);
         debug_assert!(applied.is_ok(), "a judged delta applies: {applied:?}");
+        if applied.is_err() {
+            // Cannot be; if it is, nobody gets a delta across it.
+            (self.version, self.horizon) = (version, version);
+        }
     }
 
     /// Applies a delta of the journal, of a creation or of a snapshot: validated, never in conflict. Several deltas of one

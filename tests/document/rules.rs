@@ -228,6 +228,24 @@ fn redacted_fields_are_never_printed_and_unknown_ones_are_kept() {
     assert!(!format!("{:?}", d.json()).contains("secret"));
 }
 
+#[test]
+fn a_newer_schema_is_taken_only_if_what_was_unknown_fits_it() {
+    let newer = |kind| {
+        let mut schema = schema();
+        let nam::schema::TypeDef::Struct(root) = &mut schema.types[0] else { panic!("a struct") };
+        root.fields.push(field(99, kind, Policy::Retry));
+        Arc::new(schema)
+    };
+    let mut d = document();
+    // Bytes that would be the stub of a container, were they looked at.
+    go(&mut d, &put(99, WireType::Sized, &[6, 0x80, 0, 1, 0, 0, 0]));
+    let printed = json(&d);
+    d.set_schema(newer(Kind::List(Box::new(Kind::U8))));
+    assert_eq!(json(&d), printed);
+    d.set_schema(newer(Kind::Bytes));
+    assert_eq!(json(&d), r#"{"f99":"800001000000"}"#);
+}
+
 fn numbers(count: u64) -> Document {
     let map = Kind::Map(KeyKind::Uint, Box::new(Kind::F64));
     let types = vec![struct_def("R", vec![field(1, map, Policy::Retry)])];
