@@ -201,6 +201,7 @@ impl Driver {
                     let request = self.ask(ask);
                     self.replies.insert(request, reply);
                 }
+                Input::Release(replica) => self.core.release(replica),
                 Input::Close(done) => self.closing = Some(done),
                 Input::Stop => self.is_stopped = true,
             }

@@ -11,6 +11,7 @@ use super::NodeBuilder;
 use super::connector::Connector;
 use super::object::Object;
 use super::port::{Ask, Input};
+use super::registry::Opening;
 use super::settings::Settings;
 use super::shared::{Elapsed, Shared};
 use crate::coding::Writer;
@@ -129,9 +130,10 @@ impl Node {
         let port = self.shared.port(key)?;
         port.push(Input::Register(T::schema()));
         let slot = Slot::<T>::new(self.shared.new_replica(), key, Arc::clone(port) as _);
+        let opening = Opening::new(port, &slot);
         match self.shared.ask(port, Ask::Open(Arc::clone(&slot) as _), &name).await? {
             Answer::Opened => {
-                place.put(&slot);
+                opening.succeed(&place);
                 self.object(slot)
             }
             _ => Err(Error::Gone { object: name }),
@@ -168,9 +170,10 @@ impl Node {
         let (segments, bytes) = creation(&value)?;
         let slot = Slot::<T>::new(self.shared.new_replica(), key, Arc::clone(port) as _);
         slot.draft(value, bytes);
+        let opening = Opening::new(port, &slot);
         match self.shared.ask(port, Ask::Create(Arc::clone(&slot) as _, segments), &name).await? {
             Answer::Created => {
-                place.put(&slot);
+                opening.succeed(&place);
                 self.object(slot)
             }
             _ => Err(Error::Exists { object: name }),

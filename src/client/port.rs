@@ -35,6 +35,8 @@ pub(super) enum Input {
     Ring(ReplicaId, Ring),
     Register(Arc<Schema>),
     Ask(Ask, oneshot::Sender<Answer>),
+    /// Nobody wants the replica any more.
+    Release(ReplicaId),
     /// Say goodbye once every commit has its outcome.
     Close(oneshot::Sender<()>),
     /// End now.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::node::{Slot, Unreadable};
+use super::port::{Input, Port};
+use crate::node::{Replica, Slot, Unreadable};
 use crate::tracked::Class;
 
 /// All objects of a node.
@@ -49,8 +50,30 @@ impl<T: Class> Place<T> {
             _ => Some(slot),
         }
     }
+}
 
-    pub(super) fn put(&self, slot: &Arc<Slot<T>>) {
-        *self.slot.lock() = Some(Arc::clone(slot));
+/// A slot that is being opened or created; given back to the repository if that does not succeed, or is not waited for.
+#[derive(Debug)]
+pub(super) struct Opening<'p, T: Class> {
+    port: &'p Port,
+    slot: Option<Arc<Slot<T>>>,
+}
+
+impl<'p, T: Class> Opening<'p, T> {
+    pub(super) fn new(port: &'p Port, slot: &Arc<Slot<T>>) -> Self {
+        Self { port, slot: Some(Arc::clone(slot)) }
+    }
+
+    /// The object is here: from now on its place finds it.
+    pub(super) fn succeed(mut self, place: &Place<T>) {
+        *place.slot.lock() = self.slot.take();
+    }
+}
+
+impl<T: Class> Drop for Opening<'_, T> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.port.push(Input::Release(slot.id()));
+        }
     }
 }

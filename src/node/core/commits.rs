@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::up::Up;
 use super::{Answer, Core, Violation};
 use crate::ids::{Alias, Birth, ObjectName, RequestId, Sequence, TransferId};
-use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, INLINE_BYTES_MAX};
+use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, INLINE_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Outgoing, RefusedCommit, Replica, ReplicaId, Settlement};
 use crate::wire::{CreationValue, FailureCode, ToRepository};
 
@@ -25,6 +25,12 @@ pub(super) struct Outstanding {
     change: Change,
     /// The transfer that carries its value on this link.
     pub(super) transfer: Option<TransferId>,
+}
+
+impl Outstanding {
+    pub(super) fn concerns(&self, replica: ReplicaId) -> bool {
+        self.replica.id() == replica
+    }
 }
 
 #[derive(Debug)]
@@ -61,6 +67,11 @@ impl Core {
 
     fn submit(&mut self, replica: Arc<dyn Replica>, change: Change) -> RequestId {
         let request = self.new_request();
+        if self.submissions.len() >= REQUESTS_MAX {
+            let text = format!("{REQUESTS_MAX} creations and destructions wait");
+            self.answer(request, Answer::Failed { code: FailureCode::Limit, text });
+            return request;
+        }
         self.submissions.push_back(Outstanding { replica, request: Some(request), change, transfer: None });
         request
     }
@@ -211,7 +222,7 @@ impl Core {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
         let id = outstanding.replica.id();
         let Some(entry) = self.replicas.get_mut(&id) else {
-            self.send(&ToRepository::Close { alias });
+            self.close_unwanted(alias);
             return Ok(());
         };
         entry.alias = Some(alias);

@@ -75,6 +75,7 @@ impl Core {
 
     /// Gives a replica up: the repository forgets that this node holds it.
     pub fn release(&mut self, replica: ReplicaId) {
+        self.submissions.retain(|outstanding| !outstanding.concerns(replica));
         let Some(entry) = self.replicas.get(&replica) else { return };
         if let Some(alias) = entry.alias {
             self.send(&ToRepository::Close { alias });
@@ -182,8 +183,7 @@ impl Core {
         form: Form<'_>,
     ) -> Result<(), Violation> {
         let Some(id) = self.requests.get(&request).and_then(Request::replica) else {
-            // The replica was released while the answer was on its way.
-            self.send(&ToRepository::Close { alias });
+            self.close_unwanted(alias);
             return Ok(());
         };
         let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
@@ -201,6 +201,15 @@ impl Core {
         self.aliases.insert(alias, id);
         self.mark_dirty(id);
         self.take_form(request, id, (birth, version), form)
+    }
+
+    /// Closes what was opened for a replica that is released by now, unless another open may be about the same object: then
+    /// records for nobody are ignored.
+    pub(super) fn close_unwanted(&mut self, alias: Alias) {
+        let is_opening = self.requests.values().any(|request| matches!(request, Request::Open(_) | Request::Reopen(_)));
+        if !is_opening && !self.aliases.contains_key(&alias) {
+            self.send(&ToRepository::Close { alias });
+        }
     }
 
     pub(super) fn pulled(&mut self, request: RequestId, version: Version, form: Form<'_>) -> Result<(), Violation> {

@@ -116,6 +116,9 @@ impl<T: Class> Inner<T> {
                 // Nobody else came between: what the batch's closures saw is what there is now.
                 let is_foreseen = version == in_flight.base.next() && held.version == version;
                 in_flight.verdict.settle(Settled::Committed(version));
+                if version > self.reached {
+                    self.state = self.state.after(Event::Overtaken, true)?;
+                }
                 if !is_foreseen {
                     self.rerun_batch();
                 }
