@@ -1,7 +1,7 @@
 //! The words of `#[nam(..)]`, and the nearest one to a word that is none.
 //!
-//! Invariant: what a place accepts is listed here and nowhere else. Source: `README.md` of this crate's attributes is
-//! the documentation of [`Tracked`](crate::derive_tracked).
+//! Invariant: what a place accepts is listed here; what it does is said at [`Tracked`](crate::derive_tracked). Source: own
+//! reasoning; the distance is that of Damerau and Levenshtein.
 
 /// Words of a struct or enum.
 pub(crate) const CONTAINER: &[&str] = &["name", "reserved", "bound", "crate", "transparent", "key"];
