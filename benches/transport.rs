@@ -1,6 +1,7 @@
-//! What does a link cost beyond bare QUIC? A round trip through a relay in the daemon's place (writer → daemon → holder, and
-//! the result back) beside a bare echo; 15 MB in segments beside 15 MB on one bare stream; and, printed, the UDP bytes of
-//! one small change, alone and in a burst of ten.
+//! What does a change cost beyond bare QUIC? From commit to visible on another node beside a bare echo, and beside a relay
+//! without cores (writer → daemon → holder, and the result back); 15 MB opened by a node beside 15 MB in segments and on
+//! one bare stream; updates a second of one hot object; and, printed, the UDP bytes of one small change, alone and in a
+//! burst of ten.
 //!
 //! Each party has a thread and a runtime of its own, as a process has.
 #![allow(
@@ -11,16 +12,22 @@
     reason = "a benchmark stops when something is wrong"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use nam::Tracked;
+use nam::client::{Change, Node, Object};
+use nam::ids::Version;
+use nam::server::{Server, ServerConfig};
 use nam::transport::{Dialer, Identity, Link, Listener, ResetSecret, TrafficCounts};
 use nam::wire::{Arrival, Inlet, Outlet};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
 
 /// Bytes of a commit of one f64 in a map entry, of its result, and of the delta that others get.
 const COMMIT_BYTES: usize = 26;
@@ -214,11 +221,146 @@ impl Echo {
     }
 }
 
+/// What the nodes share.
+#[derive(Tracked, Clone, Debug, Default)]
+#[nam(name = "bench.Desk")]
+struct Desk {
+    instruments: BTreeMap<String, Instrument>,
+}
+
+/// One of many entries.
+#[derive(Tracked, Clone, Debug, Default)]
+struct Instrument {
+    price: f64,
+    note: String,
+}
+
+impl Desk {
+    fn new(instruments: usize, note_bytes: usize) -> Self {
+        let instrument = |i| (name(i), Instrument { price: 0.0, note: "x".repeat(note_bytes) });
+        Self { instruments: (0..instruments).map(instrument).collect() }
+    }
+}
+
+fn name(instrument: usize) -> String {
+    format!("I{instrument:07}")
+}
+
+/// Two nodes and a daemon; the second node's watcher, on a thread of its own, tells when it sees each version.
+struct Nodes {
+    runtime: Runtime,
+    writer: Node,
+    holder: Node,
+    desk: Object<Desk>,
+    seen: UnboundedReceiver<(Instant, Version)>,
+    server: Server,
+}
+
+impl Nodes {
+    fn start() -> Self {
+        let runtime = one_thread();
+        let server = Server::start(&ServerConfig::default()).unwrap();
+        let address = server.addresses()[0].to_string();
+        let (writer, holder, desk, there) = runtime.block_on(async {
+            let writer = Node::connect([&address]).await.unwrap();
+            let holder = Node::connect([&address]).await.unwrap();
+            let desk = writer.create("desk", Desk::new(1_000, 20)).await.unwrap();
+            let there = holder.open::<Desk>("desk").await.unwrap();
+            (writer, holder, desk, there)
+        });
+        let (saw, seen) = unbounded_channel();
+        let mut changes = there.watch();
+        thread::spawn(move || {
+            one_thread().block_on(async move {
+                while let Change::Applied { version, .. } = changes.next().await {
+                    there.peek_with(|_| ()).unwrap();
+                    if saw.send((Instant::now(), version)).is_err() {
+                        return;
+                    }
+                }
+            });
+        });
+        Self { runtime, writer, holder, desk, seen, server }
+    }
+
+    /// Changes the prices of `burst` instruments by as many concurrent updates, `rounds` times; the time from the call
+    /// until the holder sees the last of them.
+    fn run(&mut self, rounds: u64, burst: usize, pause: Duration) -> Duration {
+        let Self { runtime, desk, seen, .. } = self;
+        runtime.block_on(async {
+            let mut busy = Duration::ZERO;
+            for round in 0..rounds {
+                let start = Instant::now();
+                let mut last = Version(0);
+                let mut updates = JoinSet::new();
+                for instrument in 0..burst {
+                    let desk = desk.clone();
+                    let place = (round as usize * 31 + instrument) % 1_000;
+                    updates.spawn(async move { reprice(&desk, place, start.elapsed().as_secs_f64() + 1.0).await });
+                }
+                while let Some(version) = updates.join_next().await {
+                    last = last.max(version.unwrap());
+                }
+                loop {
+                    let (visible, version) = seen.recv().await.unwrap();
+                    if version >= last {
+                        busy += visible - start;
+                        break;
+                    }
+                }
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+            }
+            busy
+        })
+    }
+
+    fn print_bytes(&mut self, name: &str, rounds: u64, burst: usize, pause: Duration) {
+        self.run(50, 1, Duration::from_millis(1));
+        let before = (self.writer.traffic().bytes(), self.holder.traffic().bytes());
+        self.run(rounds, burst, pause);
+        let changes = rounds as f64 * burst as f64;
+        let writer = (self.writer.traffic().bytes() - before.0) as f64 / changes;
+        let holder = (self.holder.traffic().bytes() - before.1) as f64 / changes;
+        println!("UDP bytes a change, nodes, {name}: {:.1} (writer {writer:.1}, holder {holder:.1})", writer + holder);
+    }
+
+    /// `count` updates of one object by 64 tasks.
+    fn hammer(&mut self, count: u64) -> Duration {
+        let Self { runtime, desk, .. } = self;
+        let start = Instant::now();
+        runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for task in 0..64_u64 {
+                let desk = desk.clone();
+                let share = count / 64 + u64::from(task < count % 64);
+                tasks.spawn(async move {
+                    for update in 0..share {
+                        reprice(&desk, task as usize, update as f64 + 0.5).await;
+                    }
+                });
+            }
+            while tasks.join_next().await.is_some() {}
+        });
+        start.elapsed()
+    }
+}
+
+async fn reprice(desk: &Object<Desk>, instrument: usize, price: f64) -> Version {
+    let key = name(instrument);
+    let done = desk.update(|desk| match desk.instruments_mut().get_mut(key.as_str()) {
+        Some(mut instrument) => Ok(*instrument.price_mut() = price),
+        None => Err("no such instrument"),
+    });
+    done.await.unwrap().version
+}
+
 fn round_trips(c: &mut Criterion) {
     for (name, pause) in [("back to back", Duration::ZERO), ("every 2 ms", Duration::from_millis(2))] {
         let mut group = c.benchmark_group(format!("round trip, {name}"));
         // Each starts with its first round, so that no connection is silent while others are measured.
-        let (mut echo, mut relayed) = (None, None);
+        let (mut echo, mut relayed, mut nodes) = (None, None, None);
         group.bench_function("bare echo", |b| {
             let echo = echo.get_or_insert_with(Echo::start);
             b.iter_custom(|rounds| echo.run(rounds, pause));
@@ -226,6 +368,10 @@ fn round_trips(c: &mut Criterion) {
         group.bench_function("commit to visible, relayed", |b| {
             let relayed = relayed.get_or_insert_with(Relayed::start);
             b.iter_custom(|rounds| relayed.run(rounds, 1, pause));
+        });
+        group.bench_function("commit to visible, nodes", |b| {
+            let nodes = nodes.get_or_insert_with(Nodes::start);
+            b.iter_custom(|rounds| nodes.run(rounds, 1, pause));
         });
     }
 }
@@ -236,6 +382,57 @@ fn bytes_of_a_change(_: &mut Criterion) {
     relayed.print_bytes("alone, every 5 ms", 300, 1, Duration::from_millis(5));
     relayed.print_bytes("ten at once", 300, 10, Duration::ZERO);
     relayed.print_bytes("ten at once, every 5 ms", 100, 10, Duration::from_millis(5));
+}
+
+fn bytes_of_a_nodes_change(_: &mut Criterion) {
+    let mut nodes = Nodes::start();
+    nodes.print_bytes("alone, back to back", 2_000, 1, Duration::ZERO);
+    nodes.print_bytes("alone, every 5 ms", 300, 1, Duration::from_millis(5));
+    nodes.print_bytes("ten at once", 300, 10, Duration::ZERO);
+    nodes.print_bytes("ten at once, every 5 ms", 100, 10, Duration::from_millis(5));
+    println!("all links of the daemon: {:?}", nodes.server.stats().total);
+}
+
+fn hot_object(c: &mut Criterion) {
+    let mut group = c.benchmark_group("one hot object, 64 tasks on one node");
+    group.throughput(Throughput::Elements(1));
+    let mut nodes = None;
+    group.bench_function("update", |b| {
+        let nodes = nodes.get_or_insert_with(Nodes::start);
+        b.iter_custom(|count| nodes.hammer(count));
+    });
+}
+
+/// Opens an object of 15 MB on a fresh node each time.
+fn cold_open(c: &mut Criterion) {
+    let mut group = c.benchmark_group("15 MB");
+    group.sample_size(10);
+    let mut served = None;
+    group.bench_function("opened by a node", |b| {
+        let (server, runtime, _writer) = served.get_or_insert_with(|| {
+            let server = Server::start(&ServerConfig::default()).unwrap();
+            let runtime = one_thread();
+            let writer = runtime.block_on(async {
+                let writer = Node::connect([server.addresses()[0].to_string()]).await.unwrap();
+                writer.create("large", Desk::new(30_000, 500)).await.unwrap();
+                writer
+            });
+            (server, runtime, writer)
+        });
+        b.iter_custom(|rounds| {
+            let mut busy = Duration::ZERO;
+            for _ in 0..rounds {
+                runtime.block_on(async {
+                    let node = Node::connect([server.addresses()[0].to_string()]).await.unwrap();
+                    let start = Instant::now();
+                    node.open::<Desk>("large").await.unwrap();
+                    busy += start.elapsed();
+                    node.close().await.unwrap();
+                });
+            }
+            busy
+        });
+    });
 }
 
 /// A node that asks for 15 MB by one byte of record and takes them in segments.
@@ -317,5 +514,5 @@ fn bulk(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, bytes_of_a_change, round_trips, bulk);
+criterion_group!(benches, bytes_of_a_change, bytes_of_a_nodes_change, round_trips, hot_object, bulk, cold_open);
 criterion_main!(benches);

@@ -24,11 +24,13 @@ use crate::wire::{CloseCode, CloseReason};
 /// Handshakes that wait to be taken; more are refused.
 const HANDSHAKES_MAX: usize = 1_024;
 
-/// Bytes that one handshake may send ahead, and all together.
+/// Bytes that a handshake which was not taken yet may send ahead; more are dropped and sent again.
 const EARLY_BYTES_MAX: u64 = 64 * 1024;
+
+/// The same for all such handshakes together.
 const EARLY_BYTES_MAX_TOTAL: u64 = 8 * 1024 * 1024;
 
-/// Milliseconds from a node's first packet to its control stream.
+/// Milliseconds from a node's first packet to its control stream; a stranger that takes longer is dropped.
 const HANDSHAKE_MS: u64 = 10_000;
 
 /// Milliseconds that a closing listener waits until the nodes know.

@@ -55,6 +55,9 @@ pub(super) enum End {
 }
 
 /// The settings of the connections of one end.
+///
+/// Acknowledgements stay as QUIC has them: asking for one in ten packets saves 10 to 15 B of a change of 170 B, but
+/// releases the window of a bulk transfer late and made a fan-out to a thousand connections slower.
 pub(super) fn connections(end: End) -> TransportConfig {
     let mut config = TransportConfig::default();
     config

@@ -12,4 +12,5 @@ mod links;
 mod nodes;
 mod process;
 mod restart;
+mod streams;
 mod trust;
