@@ -292,3 +292,79 @@ fn watchers_hear_every_change_in_order_or_that_they_lag() {
     assert!(matches!(slow.poll_next(&mut context()), Poll::Ready(Change::Ended(Ending::Gone))));
     assert!(quick.poll_next(&mut context()).is_ready());
 }
+
+/// What one side does to a ledger; the other side does the same or another.
+type Write = fn(&mut BookMut<'_>);
+
+#[derive(Tracked, Clone, Debug, Default, PartialEq)]
+pub(crate) struct Page {
+    pub left: u64,
+    pub right: u64,
+}
+
+#[derive(Tracked, Clone, Debug, Default, PartialEq)]
+pub(crate) struct Book {
+    pub pages: BTreeMap<u32, Page>,
+    pub lines: Vec<Page>,
+    pub title: String,
+    pub cover: Option<Page>,
+    #[nam(add)]
+    pub readers: u64,
+    #[nam(lww)]
+    pub mood: u8,
+}
+
+#[test]
+fn a_transaction_goes_on_past_changes_beside_its_own() {
+    let left: Write = |book| *book.pages_mut().get_mut(&1).unwrap().left_mut() += 1;
+    let right: Write = |book| *book.pages_mut().get_mut(&1).unwrap().right_mut() += 1;
+    let whole: Write = |book| drop(book.pages_mut().remove(&1));
+    let other: Write = |book| *book.pages_mut().get_mut(&2).unwrap().left_mut() += 1;
+    let first: Write = |book| *book.lines_mut().get_mut(0).unwrap().left_mut() += 1;
+    let second: Write = |book| *book.lines_mut().get_mut(1).unwrap().left_mut() += 1;
+    let longer: Write = |book| book.lines_mut().push(Page::default());
+    let title: Write = |book| book.title_mut().push_str("!");
+    let cover: Write = |book| *book.cover_mut().as_mut().unwrap().left_mut() += 1;
+    let readers: Write = |book| book.readers_mut().add(1);
+    let mood: Write = |book| book.mood_mut().set(9);
+    let cases = [
+        (left, left, false),
+        (left, right, true),
+        (left, whole, false),
+        (left, other, true),
+        (first, second, true),
+        (first, first, false),
+        (first, longer, false),
+        (title, title, false),
+        (cover, cover, false),
+        (cover, title, true),
+        (readers, title, true),
+        (mood, mood, true),
+    ];
+    for (at, (mine, theirs, is_apart)) in cases.into_iter().enumerate() {
+        let book = Book {
+            pages: [1, 2].map(|page| (page, Page::default())).into(),
+            lines: vec![Page::default(); 2],
+            cover: Some(Page::default()),
+            ..Book::default()
+        };
+        let slot = Slot::<Book>::new(ReplicaId(1), "a", Arc::new(Rings::default()));
+        let mut w = Writer::new();
+        book.encode_root(&mut w);
+        slot.load_whole(BIRTH, Version(1), w.as_slice()).unwrap();
+        let mut steps = slot.begin().unwrap();
+        let mut run = |value: &mut Book, changes: &mut BookChanges| {
+            mine(&mut value.track(changes));
+            Ok::<(), ()>(())
+        };
+        assert!(matches!(slot.poll_step(&mut steps, &context(), &mut run), Poll::Ready(Step::Unchanged((), _))));
+        let (mut theirs_value, mut changes) = (book.clone(), BookChanges::default());
+        theirs(&mut theirs_value.track(&mut changes));
+        let mut w = Writer::new();
+        assert!(theirs_value.encode_delta(&changes, &mut w));
+        slot.apply(1, w.as_slice()).unwrap();
+        let commit = slot.poll_commit(&mut steps, &context());
+        assert_eq!(matches!(commit, Poll::Ready(Step::Joined(..))), is_apart, "case {at}: {commit:?}");
+        assert_eq!(matches!(commit, Poll::Ready(Step::Overlapped)), !is_apart, "case {at}");
+    }
+}

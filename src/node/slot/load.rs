@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Held, Slot};
+use super::{Held, Inner, Slot};
 use crate::coding::{DecodeError, Reader};
 use crate::ids::{Birth, TransferId, Version};
 use crate::node::replica::{Refusal, Ring};
@@ -77,18 +77,23 @@ impl<T: Class> Slot<T> {
             Err(error) => self.ring(Ring::Broken(error.into())),
         }
         if inner.load.as_ref().is_some_and(|load| load.is_complete) {
-            match self.finish_load(&mut inner) {
+            let finished = self.finish_load(&mut inner);
+            drop(inner);
+            // A former value is freed here, outside the lock.
+            match finished.map(drop) {
                 Ok(()) => self.ring(Ring::Loaded),
                 Err(refusal) => self.ring(Ring::Broken(refusal)),
             }
         }
     }
 
-    /// The value under construction becomes the value.
-    pub(super) fn finish_load(&self, inner: &mut super::Inner<T>) -> Result<(), Refusal> {
-        let Some(Load { value: Some(value), birth, version, bytes, .. }) = inner.load.take() else { return Ok(()) };
+    /// The value under construction becomes the value; answers the former one.
+    fn finish_load(&self, inner: &mut Inner<T>) -> Result<Option<Arc<Held<T>>>, Refusal> {
+        let Some(Load { value: Some(value), birth, version, bytes, .. }) = inner.load.take() else {
+            return Ok(None);
+        };
         inner.state = inner.state.after(Event::LoadEnded, inner.held.is_some())?;
-        inner.held = Some(Arc::new(Held { value, birth, version }));
+        let former = inner.held.replace(Arc::new(Held { value, birth, version }));
         inner.bytes = bytes;
         inner.is_pull_rung = false;
         inner.watchers.miss();
@@ -98,17 +103,17 @@ impl<T: Class> Slot<T> {
             inner.state = State::Stale;
         }
         inner.wake();
-        Ok(())
+        Ok(former)
     }
 
     /// Decodes a whole object that came in one record, at once.
-    pub(super) fn load_inline(&self, inner: &mut super::Inner<T>, delta: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn load_inline(&self, inner: &mut Inner<T>, delta: &[u8]) -> Result<(), Refusal> {
         let value = extend(None, delta)?;
         if let Some(load) = &mut inner.load {
             load.value = Some(value);
             load.bytes = delta.len();
         }
-        self.finish_load(inner)
+        self.finish_load(inner).map(drop)
     }
 }
 
