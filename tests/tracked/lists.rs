@@ -276,6 +276,8 @@ fn hostile_edits_are_refused_and_undone() {
     assert!(matches!(refusal(&[3, 0, 3, 2 << 1, 2]), DecodeError::Absent { .. }), "overlap");
     assert!(matches!(refusal(&[3, 3 << 1, 2, 0, 4]), DecodeError::Absent { .. }), "overlap, moved");
     assert!(matches!(refusal(&[2, 4 << 1, 2]), DecodeError::Absent { .. }), "beyond the end");
+    assert_eq!(refusal(&[2, 2, 0]), DecodeError::Unknown { what: "count of a run", found: 0 });
+    assert_eq!(refusal(&[2, 1]), DecodeError::Unknown { what: "count of a run", found: 0 });
     let mut far = Writer::new();
     far.raw(&[2]);
     far.varint(u64::MAX - 1);

@@ -11,6 +11,7 @@ mod derived_attributes;
 mod derived_enums;
 mod derived_generics;
 mod derived_structs;
+mod documents;
 #[allow(
     dead_code,
     clippy::derivable_impls,

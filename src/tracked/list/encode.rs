@@ -180,16 +180,24 @@ pub(super) fn decode_runs<T: Tracked>(
             if number.checked_add(count).is_none_or(|end| end > old_count) {
                 return Err(DecodeError::Absent { what: "a list element" });
             }
-            order.push(Run::Kept { start: number, count });
+            order.push(counted(Run::Kept { start: number, count })?);
         } else {
             for _ in 0..number {
                 values.push(T::decode(r)?);
             }
-            order.push(Run::New { count: number });
+            order.push(counted(Run::New { count: number })?);
         }
     }
     if !order.is_sound(old_count) {
         return Err(DecodeError::Absent { what: "a list element, kept twice," });
     }
     Ok((order, values))
+}
+
+/// Refuses a run of no elements.
+fn counted(run: Run) -> Result<Run, DecodeError> {
+    if run.count() == 0 {
+        return Err(DecodeError::Unknown { what: "count of a run", found: 0 });
+    }
+    Ok(run)
 }
