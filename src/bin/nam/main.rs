@@ -2,6 +2,7 @@
 //!
 //! Each command answers a wrong input with one sentence and a non-zero exit code. Source: own reasoning.
 
+mod demo;
 mod schema;
 mod serve;
 
@@ -22,6 +23,14 @@ struct Arguments {
 enum Command {
     /// Run the daemon: order changes, keep the objects, bring changes to the nodes that hold them.
     Serve(serve::Serve),
+    /// Show the main job: a large session on several nodes, one price changes, only those bytes travel.
+    Demo(demo::DemoArguments),
+    /// A node process of the demo.
+    #[command(hide = true)]
+    DemoNode,
+    /// The process that the demo compares with.
+    #[command(hide = true)]
+    DemoStore,
     /// Prove that a deploy is safe: compare schemas.
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -33,6 +42,9 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let result = match arguments.command {
         Command::Serve(serve) => serve.run(),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::DemoNode => demo::run_node(),
+        Command::DemoStore => demo::run_store(),
         Command::Schema(command) => command.run(),
     };
     match result {

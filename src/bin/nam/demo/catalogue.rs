@@ -1,0 +1,180 @@
+//! The session of the demo: a desk's catalogue of instruments, read from a file or made up.
+//!
+//! Stands where a user's own types would. Invariants: a row has a symbol and a name; the same file, or no file, gives
+//! the same session on every run. Source: the founding scenario (a 15 MB session, one price changes).
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use nam::Tracked;
+use serde::{Deserialize, Serialize};
+
+/// Entries the generator makes: about 15 MB encoded.
+const GENERATED_ENTRIES: u64 = 39_500;
+
+/// The session: what one user of a trading desk has in memory.
+#[derive(Tracked, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[nam(name = "demo.Desk")]
+pub(crate) struct Desk {
+    /// Whose session it is.
+    pub(crate) owner: String,
+    /// Every instrument the desk may trade, by symbol.
+    pub(crate) instruments: HashMap<String, Instrument>,
+}
+
+/// One instrument of the catalogue.
+#[derive(Tracked, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub(crate) struct Instrument {
+    pub(crate) name: String,
+    pub(crate) currency: String,
+    pub(crate) summary: String,
+    pub(crate) category_group: String,
+    pub(crate) category: String,
+    pub(crate) family: String,
+    pub(crate) exchange: String,
+    pub(crate) price: f64,
+}
+
+/// Says why a catalogue could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CatalogueError {
+    #[error("{path} cannot be read: {source}")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{path} has no column `{column}`; the columns `symbol` and `name` are needed")]
+    Column { path: PathBuf, column: &'static str },
+    #[error("{path}, line {line}: {what}; correct or remove the line")]
+    Line { path: PathBuf, line: u64, what: String },
+    #[error("{path} has no rows; a catalogue needs at least ten instruments")]
+    Empty { path: PathBuf },
+}
+
+/// Reads a catalogue from CSV or CSV.gz by column name, or makes one if there is no file.
+pub(crate) fn load(path: Option<&Path>) -> Result<Desk, CatalogueError> {
+    let instruments = match path {
+        Some(path) => read(path)?,
+        None => (0..GENERATED_ENTRIES).map(generate).collect(),
+    };
+    Ok(Desk { owner: "alice".to_owned(), instruments })
+}
+
+/// The first price of the instrument at place `index`; whole cents, so that sums are exact.
+pub(crate) fn first_price(index: u64) -> f64 {
+    let cents = u32::try_from(mix(index) % 50_000).unwrap_or_default();
+    f64::from(cents + 100) / 100.0
+}
+
+fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
+    let unreadable = |source| CatalogueError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let is_packed = path.extension().is_some_and(|extension| extension == "gz");
+    let input: Box<dyn Read> =
+        if is_packed { Box::new(MultiGzDecoder::new(std::io::BufReader::new(file))) } else { Box::new(file) };
+    let mut rows = csv::ReaderBuilder::new().from_reader(input);
+    let headers = rows.headers().map_err(|error| line_error(path, &error))?.clone();
+    let column = |name: &str| headers.iter().position(|header| header.trim() == name);
+    let needed =
+        |name: &'static str| column(name).ok_or_else(|| CatalogueError::Column { path: path.to_owned(), column: name });
+    let (symbol_at, name_at) = (needed("symbol")?, needed("name")?);
+    let optional = ["currency", "summary", "category_group", "category", "family", "exchange", "price"].map(column);
+    let mut instruments = HashMap::new();
+    for (index, row) in (0_u64..).zip(rows.records()) {
+        let row = row.map_err(|error| line_error(path, &error))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let wrong = |what: String| CatalogueError::Line { path: path.to_owned(), line, what };
+        let text = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().to_owned();
+        let symbol = text(Some(symbol_at));
+        if symbol.is_empty() {
+            return Err(wrong("the symbol is empty".to_owned()));
+        }
+        let [currency, summary, category_group, category, family, exchange, price] = optional;
+        let price = match text(price) {
+            none if none.is_empty() => first_price(index),
+            given => given.trim().parse().map_err(|_| wrong(format!("`{given}` is no price")))?,
+        };
+        let instrument = Instrument {
+            name: text(Some(name_at)),
+            currency: text(currency),
+            summary: text(summary),
+            category_group: text(category_group),
+            category: text(category),
+            family: text(family),
+            exchange: text(exchange),
+            price,
+        };
+        if instruments.insert(symbol.clone(), instrument).is_some() {
+            return Err(wrong(format!("the symbol `{symbol}` stands twice")));
+        }
+    }
+    if instruments.len() < 10 {
+        return Err(CatalogueError::Empty { path: path.to_owned() });
+    }
+    Ok(instruments)
+}
+
+fn line_error(path: &Path, error: &csv::Error) -> CatalogueError {
+    let line = error.position().map_or(1, csv::Position::line);
+    let what = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} columns where the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_owned(),
+        csv::ErrorKind::Io(source) => format!("the file cannot be unpacked or read: {source}"),
+        other => format!("{other:?}"),
+    };
+    CatalogueError::Line { path: path.to_owned(), line, what }
+}
+
+/// A made-up instrument: the lengths of its texts follow those of real catalogues (about 390 bytes an entry).
+fn generate(index: u64) -> (String, Instrument) {
+    const WORDS: [&str; 16] = [
+        "fund",
+        "seeks",
+        "long-term",
+        "growth",
+        "income",
+        "index",
+        "global",
+        "equity",
+        "bonds",
+        "invests",
+        "primarily",
+        "securities",
+        "emerging",
+        "markets",
+        "issuers",
+        "duration",
+    ];
+    let mut seed = mix(index);
+    let mut next = |bound: u64| {
+        seed = mix(seed);
+        seed % bound
+    };
+    let mut summary = String::new();
+    for _ in 0..26 + next(22) {
+        let word = usize::try_from(next(16)).ok().and_then(|at| WORDS.get(at)).copied().unwrap_or("fund");
+        summary.push_str(word);
+        summary.push(' ');
+    }
+    let instrument = Instrument {
+        name: format!("Made-up Fund {index} Class {}", next(9)),
+        currency: "EUR".to_owned(),
+        summary,
+        category_group: "Equities".to_owned(),
+        category: "Developed Markets".to_owned(),
+        family: format!("House {}", next(300)),
+        exchange: "STU".to_owned(),
+        price: first_price(index),
+    };
+    (format!("{index:05}.XX"), instrument)
+}
+
+/// SplitMix64: spreads a counter over 64 bits.
+fn mix(index: u64) -> u64 {
+    let mut z = index.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

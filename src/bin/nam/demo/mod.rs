@@ -1,0 +1,221 @@
+//! `nam demo`: the main job as a user sees it, with its figures.
+//!
+//! One daemon process, a store process for the comparison, and node processes that hold the same session. Requests go
+//! round robin; each reads the session on its node, checks a price and changes it. Invariants: every figure is
+//! measured in this run; latencies of nam and of the bare echo are taken in turn; the exit code is 1 if any two copies
+//! of the session differ. Source: the founding scenario.
+
+mod catalogue;
+mod compare;
+mod figures;
+mod interface;
+mod messages;
+mod namespace;
+mod node;
+mod process;
+mod rounds;
+mod store;
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::catalogue::CatalogueError;
+use self::compare::Difference;
+use self::figures::Figures;
+use self::messages::{Order, Report};
+use self::process::{Process, Served};
+use self::rounds::Rounds;
+
+/// What `nam demo` may be told.
+#[derive(clap::Args, Debug)]
+pub(crate) struct DemoArguments {
+    /// A catalogue as CSV or CSV.gz with the columns symbol and name, and if there are: currency, summary,
+    /// category_group, category, family, exchange, price. Without it about 15 MB of the same shape are made up.
+    #[arg(long, value_name = "FILE")]
+    instruments: Option<PathBuf>,
+    /// Node processes that share the session.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=16))]
+    nodes: u16,
+    /// Requests to answer, round robin.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(30..=1_000_000))]
+    requests: u32,
+    /// Where to write the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Says why the demo ended early, or what it found wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DemoError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error("{name} cannot be started: {source}")]
+    Start { name: String, source: std::io::Error },
+    #[error("{name} ended before its work was done; its last lines say why")]
+    Ended { name: String },
+    #[error("{name} said nothing for {seconds} s; is the machine out of memory or stopped?")]
+    Silent { name: String, seconds: u64 },
+    #[error("{name}: {why}")]
+    Node { name: String, why: String },
+    #[error("a process said what was not expected: {text}")]
+    Line { text: String },
+    #[error("{path} cannot be written: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Different(#[from] Difference),
+}
+
+/// Runs the demo, in a network namespace of its own where that is possible.
+pub(crate) fn run(arguments: DemoArguments) -> Result<(), String> {
+    namespace::enter();
+    on_one_thread(demonstrate(arguments))
+}
+
+/// Runs a node process of the demo.
+pub(crate) fn run_node() -> Result<(), String> {
+    on_one_thread(node::run())
+}
+
+/// Runs the process that the demo compares with.
+pub(crate) fn run_store() -> Result<(), String> {
+    on_one_thread(store::run())
+}
+
+fn on_one_thread<E: ToString>(work: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the system gives no event queue: {error}"))?;
+    runtime.block_on(work).map_err(|error| error.to_string())
+}
+
+/// Starts all processes, measures, compares, and prints the table.
+async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
+    if let Some(file) = &arguments.instruments {
+        catalogue::load(Some(file))?;
+    }
+    if let Some(path) = &arguments.json {
+        let writable = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        writable.map_err(|source| DemoError::File { path: path.clone(), source })?;
+    }
+    let folder = Folder::make()?;
+    let data = folder.0.to_string_lossy();
+    let daemon = Served::start("the daemon", &["serve", "--listen", "127.0.0.1:0", "--data", &data]).await?;
+    let store = Served::start("the store", &["demo-store"]).await?;
+    let mut figures = Figures { nodes: usize::from(arguments.nodes), ..Figures::default() };
+    let mut nodes = Vec::new();
+    for i in 1..=arguments.nodes {
+        let mut node = Process::start(&format!("node {i}"))?;
+        node.ask(&Order::Connect { daemon: daemon.place.clone(), store: store.place.clone() }).await?;
+        nodes.push(node);
+    }
+    println!("one daemon, {} nodes, one session", nodes.len());
+
+    let prices = create(&mut nodes, &arguments, &mut figures).await?;
+    open_everywhere(&mut nodes, &mut figures).await?;
+    let mut rounds = Rounds::new(&mut nodes, prices);
+    rounds.measure(arguments.requests, &mut figures).await?;
+    whole_session(&mut nodes, &mut figures).await?;
+
+    let compared = compare::all(&mut nodes, &daemon.place, &store.place, &folder.0).await;
+    figures.replicas_equal = compared.is_ok();
+    for node in nodes {
+        node.close().await?;
+    }
+    println!("{figures}");
+    if let Some(path) = &arguments.json {
+        let text =
+            serde_json::to_string_pretty(&figures).map_err(|error| DemoError::Line { text: error.to_string() })?;
+        std::fs::write(path, text + "\n").map_err(|source| DemoError::File { path: path.clone(), source })?;
+    }
+    compared
+}
+
+/// Creates the session on the first node, with a progress bar; answers its symbols and prices.
+async fn create(
+    nodes: &mut [Process],
+    arguments: &DemoArguments,
+    figures: &mut Figures,
+) -> Result<Vec<(String, f64)>, DemoError> {
+    let Some(first) = nodes.first_mut() else { return Ok(Vec::new()) };
+    let bar = progress_bar();
+    first.order(&Order::Create { catalogue: arguments.instruments.clone() }).await?;
+    loop {
+        match first.report().await? {
+            Report::Progress { what, done, total } => {
+                bar.set_length(total);
+                bar.set_position(done);
+                bar.set_message(what);
+            }
+            Report::Created { object_bytes, delta_bytes, symbols } => {
+                bar.finish_and_clear();
+                println!("node 1 created the session: {}", figures::bytes(object_bytes));
+                figures.object_bytes = object_bytes;
+                figures.delta_bytes = delta_bytes;
+                return Ok(symbols);
+            }
+            other => return Err(DemoError::Line { text: format!("{other:?}") }),
+        }
+    }
+}
+
+/// Opens the session on every other node; the slowest counts.
+async fn open_everywhere(nodes: &mut [Process], figures: &mut Figures) -> Result<(), DemoError> {
+    for (i, node) in nodes.iter_mut().enumerate() {
+        let Report::Opened { ms, udp_bytes } = node.ask(&Order::Open).await? else { continue };
+        if i > 0 {
+            println!("node {} opened it cold in {ms:.0} ms", i + 1);
+            figures.cold_open_ms = figures.cold_open_ms.max(ms);
+            figures.cold_open_bytes = figures.cold_open_bytes.max(udp_bytes);
+        }
+    }
+    let last = nodes.last_mut().ok_or_else(|| DemoError::Line { text: "no node".to_owned() })?;
+    if let Report::Baseline { transfer_ms, decode_ms } = last.ask(&Order::Baseline).await? {
+        figures.raw_transfer_ms = transfer_ms;
+        figures.decode_ms = decode_ms;
+    }
+    Ok(())
+}
+
+/// One change replicated as a whole session: the first node puts it, the second fetches it.
+async fn whole_session(nodes: &mut [Process], figures: &mut Figures) -> Result<(), DemoError> {
+    let (mut ms_sum, mut bytes_sum) = (0.0, 0);
+    for (i, order) in [Order::WholePut, Order::WholeGet].iter().enumerate() {
+        let Some(node) = nodes.get_mut(i) else { continue };
+        if let Report::Whole { ms, bytes } = node.ask(order).await? {
+            ms_sum += ms;
+            bytes_sum += bytes;
+        }
+    }
+    (figures.whole_ms, figures.whole_bytes) = (ms_sum, bytes_sum);
+    Ok(())
+}
+
+/// A folder of this run, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> Result<Self, DemoError> {
+        let path = std::env::temp_dir().join(format!("nam-demo-{}", std::process::id()));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|source| DemoError::File { path: path.clone(), source })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, folder = %self.0.display(), "a folder of the demo is left behind");
+        }
+    }
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<28} {wide_bar} {bytes:>9} of {total_bytes:<9} {elapsed}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
