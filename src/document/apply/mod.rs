@@ -80,7 +80,13 @@ pub(super) fn apply_value(
             if body.is_done() {
                 return Err(DecodeError::Absent { what: "option's value" });
             }
-            w.framed(|w| apply_value(applying, inner, body.rest(), edit, stamp.option_mut(), children, w))
+            let within = stamp.option_mut();
+            w.framed(|w| apply_value(applying, inner, body.rest(), edit, within, children, w))?;
+            // A spliced text inside is stamped as put, and an option is put with what is inside.
+            if within.own == applying.mark {
+                *stamp = Stamp::put(applying.mark);
+            }
+            Ok(())
         }
         Kind::String | Kind::Bytes => {
             let changed = text::apply_text(kind, old, edit)?;
