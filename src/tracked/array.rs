@@ -180,22 +180,26 @@ impl<T: Tracked, const N: usize> Tracked for [T; N] {
             };
             return if changes.elements.iter().any(differs) { Edit::Put } else { Edit::Same };
         }
-        encode_elements(
+        let start = w.len();
+        let edit = encode_elements(
             self.iter().enumerate().filter_map(|(at, element)| Some((at, element, changes.elements.get(&at)?))),
             |element, changes, w| element.encode_edit(changes, w),
             w,
-        )
+        );
+        put_if_not_longer(self, edit, start, w)
     }
 
     fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {
         if T::IS_BYTE {
             return encode_between(&bytes_of(self), &bytes_of(old), w);
         }
-        encode_elements(
+        let start = w.len();
+        let edit = encode_elements(
             self.iter().zip(old).enumerate().map(|(at, (element, old))| (at, element, old)),
             |element, old, w| element.encode_diff(old, w),
             w,
-        )
+        );
+        put_if_not_longer(self, edit, start, w)
     }
 
     fn apply(&mut self, edit: Reader<'_>, changes: Option<&mut Self::Changes>) -> Result<(), DecodeError> {
@@ -251,6 +255,19 @@ fn encode_elements<'e, T: Tracked, C>(
         is_edited |= edit_entry(w, |w| w.length(at), element, |w| body(element, from, w));
     }
     if is_edited { Edit::Edited } else { Edit::Same }
+}
+
+/// Chooses between the edit that stands behind `start` and the whole array.
+fn put_if_not_longer<T: Tracked, const N: usize>(value: &[T; N], edit: Edit, start: usize, w: &mut Writer) -> Edit {
+    let edit_len = w.len() - start;
+    if edit != Edit::Edited || edit_len <= N {
+        return edit;
+    }
+    let at = w.len();
+    value.encode(w);
+    let full_len = w.len() - at;
+    w.truncate(at);
+    if edit_len < full_len { Edit::Edited } else { Edit::Put }
 }
 
 fn apply_elements<T: Tracked>(
@@ -326,6 +343,7 @@ mod tests {
         assert_eq!(check(&before, |mut a| *a.get_mut(1).unwrap() = 5.0), (Edit::Edited, 1 + 1 + 1 + 8));
         assert_eq!(check(&before, |mut a| a.set([1.0, 2.0, 4.0])), (Edit::Edited, 11));
         assert_eq!(check(&before, |mut a| a.edit(|a| a.reverse())), (Edit::Edited, 21));
+        assert_eq!(check(&before, |mut a| a.set([5.0, 6.0, 7.0])).0, Edit::Put);
         assert_eq!(check(&before, |mut a| a.iter_mut().for_each(|mut x| *x += 0.0)).0, Edit::Same);
     }
 

@@ -19,6 +19,9 @@ mod documents;
     reason = "a whole expansion, of which the tests use a part"
 )]
 mod expanded;
+mod fuzz;
+mod generations;
+mod kinds;
 mod lists;
 mod maps;
 mod sets;
