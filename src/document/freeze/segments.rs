@@ -129,7 +129,8 @@ impl Cutter<'_> {
         let is_container = matches!(kind, Kind::List(_) | Kind::Map(..) | Kind::Set(_));
         if let Some(id) = stub_child(value).filter(|_| is_container) {
             let branch = children.share(id)?;
-            if branch.totals().encoded <= self.bytes_max.saturating_sub(w.len()) {
+            // Half of what is left: the fields behind it need room too.
+            if branch.totals().encoded <= self.bytes_max.saturating_sub(w.len()) / 2 {
                 return expand(self.schema, kind, value, children, w);
             }
             w.raw(&[1, 0]);
