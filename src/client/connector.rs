@@ -10,9 +10,7 @@ use crate::engine::{LocalShard, PipeInlet};
 use crate::error::Error;
 #[cfg(feature = "node")]
 use crate::transport::{Dialer, QuicInlet, Traffic};
-#[cfg(feature = "node")]
-use crate::wire::ShardAddress;
-use crate::wire::{Arrival, Inlet, Outlet};
+use crate::wire::{Arrival, Inlet, Outlet, ShardAddress};
 
 /// Where links come from.
 #[derive(Clone, Debug)]
@@ -83,15 +81,15 @@ impl Connector {
         }
     }
 
-    /// The connector of another shard of the same repository.
-    #[cfg(feature = "node")]
+    /// The connector of another shard of the same repository; one within this process has no address.
     pub(super) fn of_shard(&self, shard: &ShardAddress) -> Option<Self> {
         match self {
+            #[cfg(feature = "node")]
             Self::Quic { dialer, .. } => {
                 Some(Self::Quic { dialer: dialer.clone(), addresses: shard.addresses.clone() })
             }
             #[cfg(feature = "in-process")]
-            Self::Local(_) => None,
+            Self::Local(_) => shard.addresses.is_empty().then(|| self.clone()),
         }
     }
 }

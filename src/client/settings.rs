@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "node")]
 use super::Node;
 #[cfg(feature = "node")]
 use super::connector::Connector;
+#[cfg(feature = "node")]
 use crate::error::Error;
 #[cfg(feature = "node")]
 use crate::transport::{Dialer, Identity, Trust};

@@ -25,6 +25,7 @@ use super::{chance, worker};
 use crate::error::Error;
 use crate::ids::{NodeId, ObjectName, shard_of};
 use crate::node::{Answer, LinkState, Replica, ReplicaId};
+use crate::wire::ShardAddress;
 
 /// One node of this process.
 #[derive(Debug)]
@@ -36,7 +37,8 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     timers: Handle,
     next_replica: AtomicU64,
-    _threads: Threads,
+    /// Kept so that the threads live; makes links to further shards.
+    threads: Threads,
 }
 
 /// The node's own threads; they end once this is gone and every driver has stopped.
@@ -59,7 +61,7 @@ impl Shared {
             settings,
             timers,
             next_replica: AtomicU64::new(0),
-            _threads: threads,
+            threads,
         };
         node.connect_all(&connector).await?;
         Ok(node)
@@ -84,17 +86,14 @@ impl Shared {
         if shards.len() < 2 {
             return Ok(());
         }
-        #[cfg(feature = "node")]
-        {
-            let port = |address: &crate::wire::ShardAddress| {
-                if address.shard == welcome.shard {
-                    return Arc::clone(&first);
-                }
-                let connector = connector.of_shard(address).unwrap_or_else(|| connector.clone());
-                self._threads.drive(self.id, connector)
-            };
-            self.ports = shards.iter().map(port).collect();
-        }
+        let port = |address: &ShardAddress| {
+            if address.shard == welcome.shard {
+                return Arc::clone(&first);
+            }
+            let connector = connector.of_shard(address).unwrap_or_else(|| connector.clone());
+            self.threads.drive(self.id, connector)
+        };
+        self.ports = shards.iter().map(port).collect();
         Ok(())
     }
 

@@ -318,7 +318,7 @@ pub(crate) struct Book {
 fn a_transaction_goes_on_past_changes_beside_its_own() {
     let left: Write = |book| *book.pages_mut().get_mut(&1).unwrap().left_mut() += 1;
     let right: Write = |book| *book.pages_mut().get_mut(&1).unwrap().right_mut() += 1;
-    let whole: Write = |book| drop(book.pages_mut().remove(&1));
+    let whole: Write = |book| assert!(book.pages_mut().remove(&1));
     let other: Write = |book| *book.pages_mut().get_mut(&2).unwrap().left_mut() += 1;
     let first: Write = |book| *book.lines_mut().get_mut(0).unwrap().left_mut() += 1;
     let second: Write = |book| *book.lines_mut().get_mut(1).unwrap().left_mut() += 1;
