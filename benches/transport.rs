@@ -254,6 +254,8 @@ struct Nodes {
     desk: Object<Desk>,
     seen: UnboundedReceiver<(Instant, Version)>,
     server: Server,
+    /// Rises with each change: a price that stays would be no change, and nobody would see it.
+    price: f64,
 }
 
 impl Nodes {
@@ -280,13 +282,13 @@ impl Nodes {
                 }
             });
         });
-        Self { runtime, writer, holder, desk, seen, server }
+        Self { runtime, writer, holder, desk, seen, server, price: 0.0 }
     }
 
     /// Changes the prices of `burst` instruments by as many concurrent updates, `rounds` times; the time from the call
     /// until the holder sees the last of them.
     fn run(&mut self, rounds: u64, burst: usize, pause: Duration) -> Duration {
-        let Self { runtime, desk, seen, .. } = self;
+        let Self { runtime, desk, seen, price, .. } = self;
         runtime.block_on(async {
             let mut busy = Duration::ZERO;
             for round in 0..rounds {
@@ -296,7 +298,9 @@ impl Nodes {
                 for instrument in 0..burst {
                     let desk = desk.clone();
                     let place = (round as usize * 31 + instrument) % 1_000;
-                    updates.spawn(async move { reprice(&desk, place, start.elapsed().as_secs_f64() + 1.0).await });
+                    *price += 0.25;
+                    let price = *price;
+                    updates.spawn(async move { reprice(&desk, place, price).await });
                 }
                 while let Some(version) = updates.join_next().await {
                     last = last.max(version.unwrap());
@@ -337,7 +341,7 @@ impl Nodes {
                 let share = count / 64 + u64::from(task < count % 64);
                 tasks.spawn(async move {
                     for update in 0..share {
-                        reprice(&desk, task as usize, update as f64 + 0.5).await;
+                        reprice(&desk, task as usize, update as f64 + 0.125).await;
                     }
                 });
             }
