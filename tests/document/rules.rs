@@ -341,6 +341,21 @@ fn judging_in_steps_counts_a_bounded_number_of_cells() {
     assert_eq!((judged.cells, steps), (30_000, 30));
 }
 
+#[test]
+fn a_change_of_structure_conflicts_with_a_newer_edit_of_what_it_removes() {
+    let mut d = document();
+    let base = go(&mut d, &edit(11, &[2, 3 << 1 | 1, 7, 8, 9]));
+    go(&mut d, &edit(11, &[0, 1, 1, 80]));
+    let removes_edited = edit(11, &[3, 0, 1, 2 << 1, 1]);
+    let removes_other = edit(11, &[2, 1 << 1, 2]);
+    assert_eq!(commit(&mut d, &removes_edited, base).unwrap_err(), Refusal::Conflict);
+    commit(&mut d, &removes_other, base).unwrap();
+    assert_eq!(json(&d), r#"{"f11":[80,9]}"#);
+    assert_eq!(commit(&mut d, &removes_other, base).unwrap_err(), Refusal::Conflict, "structure meets structure");
+    let judged = commit(&mut d, &edit(11, &[0, 2, 1, 90]), base).unwrap();
+    assert_eq!((json(&d), judged.as_sent), (r#"{"f11":[80,90]}"#.to_owned(), false), "an edit moves with its element");
+}
+
 /// An item with an id.
 fn item(id: u64) -> Vec<u8> {
     let body = fields(|f| {
