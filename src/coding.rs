@@ -83,6 +83,12 @@ pub enum DecodeError {
     /// An opaque leaf was refused by its own `Deserialize`.
     #[error("an opaque value does not decode")]
     Leaf,
+    /// A value was refused while it was encoded; what was written must not be sent.
+    #[error("{what} cannot be encoded")]
+    Refused {
+        /// What cannot be encoded.
+        what: &'static str,
+    },
 }
 
 /// Appends values to a byte vector.
@@ -154,6 +160,14 @@ impl Writer {
     #[must_use]
     pub fn refusal(&self) -> Option<&'static str> {
         self.refusal
+    }
+
+    /// Makes sure that everything could be encoded. Whoever sends what was written asks this first.
+    ///
+    /// # Errors
+    /// `Refused` if something could not.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        self.refusal.map_or(Ok(()), |what| Err(DecodeError::Refused { what }))
     }
 
     /// Writes a number in 7-bit groups, low first: 1 byte below 128, 10 at most.
@@ -478,6 +492,15 @@ mod tests {
             nested = nested.frame_of_rest().unwrap();
         }
         assert_eq!(nested.frame_of_rest().unwrap_err(), DecodeError::TooDeep);
+    }
+
+    #[test]
+    fn the_first_refusal_is_told() {
+        let mut w = Writer::new();
+        assert_eq!(w.check(), Ok(()));
+        w.refuse("one");
+        w.refuse("two");
+        assert_eq!(w.check(), Err(DecodeError::Refused { what: "one" }));
     }
 
     #[test]

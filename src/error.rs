@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::coding::DecodeError;
 use crate::ids::ObjectName;
 use crate::node::{Ending, RefusedCommit};
 use crate::wire::{CloseCode, FailureCode};
@@ -150,6 +151,12 @@ impl Error {
             CloseCode::Denied => Self::Denied { why },
             _ => Self::Unavailable { why },
         }
+    }
+
+    /// A value that does not go through its own encoding: the caller's mistake if a value refused, a defect otherwise.
+    pub(crate) fn broken(error: &DecodeError) -> Self {
+        let why = error.to_string();
+        if matches!(error, DecodeError::Refused { .. }) { Self::Invalid { why } } else { Self::Internal { why } }
     }
 
     pub(crate) fn nested() -> Self {

@@ -358,6 +358,7 @@ impl Node {
 fn creation<T: Class>(value: &T) -> Result<(Vec<Bytes>, usize), Error> {
     let mut w = Writer::new();
     value.encode_root(&mut w);
+    w.check().map_err(|error| Error::broken(&error))?;
     let body = w.into_bytes();
     let bytes = body.len();
     if bytes > OBJECT_BYTES_MAX {

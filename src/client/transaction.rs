@@ -131,7 +131,7 @@ impl<T: Class> Transaction<T> {
             Step::Ended(ending) => Error::ended(ending, object.name()),
             Step::Nested => Error::nested(),
             Step::TooLarge(bytes) => Error::Limit { why: format!("a change of {bytes} bytes") },
-            Step::Broken(error) => Error::Internal { why: error.to_string() },
+            Step::Broken(error) => Error::broken(&error),
             _ => Self::conflict(object),
         }
     }

@@ -177,7 +177,7 @@ impl<T: Class> Object<T> {
             Step::TooLarge(bytes) => {
                 Err(Error::Limit { why: format!("a change of {bytes} bytes, {DELTA_BYTES_MAX} are allowed") }.into())
             }
-            Step::Broken(error) => Err(Error::Internal { why: error.to_string() }.into()),
+            Step::Broken(error) => Err(Error::broken(&error).into()),
         }
     }
 

@@ -47,7 +47,7 @@ pub enum Step<V, E> {
     Nested,
     /// Its delta alone is larger than this many bytes.
     TooLarge(usize),
-    /// What was committed here does not apply here: a defect.
+    /// What was committed here does not apply here: a defect; or, as `Refused`, what the closure made cannot be encoded.
     Broken(DecodeError),
 }
 
@@ -207,6 +207,7 @@ pub(super) fn try_out<T: Class, V, E>(
             written.clear();
             let mut w = Writer::append_to(written);
             trial.value.encode_delta(&trial.changes, &mut w);
+            w.check()?;
             Ran::Done(value, w.into_bytes())
         }
     })
