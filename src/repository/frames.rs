@@ -127,6 +127,7 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Alias;
     use bytes::Bytes;
 
     fn slice(bytes: usize) -> Entry {
