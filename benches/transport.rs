@@ -354,7 +354,10 @@ impl Nodes {
 async fn reprice(desk: &Object<Desk>, instrument: usize, price: f64) -> Version {
     let key = name(instrument);
     let done = desk.update(|desk| match desk.instruments_mut().get_mut(key.as_str()) {
-        Some(mut instrument) => Ok(*instrument.price_mut() = price),
+        Some(mut instrument) => {
+            *instrument.price_mut() = price;
+            Ok(())
+        }
         None => Err("no such instrument"),
     });
     done.await.unwrap().version

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use nam::Tracked;
-use nam::client::{Change, Node, Object};
+use nam::client::{Change, Committed, Node, Object};
 use nam::error::Error;
 use nam::server::{Server, ServerConfig};
 use nam::transport::Trust;
@@ -45,10 +45,28 @@ async fn nodes(server: &Server) -> (Node, Node) {
     (node(&address, trust()).await, node(&address, trust()).await)
 }
 
+/// Adds one to the cash of a desk.
+async fn earn(desk: &Object<Desk>) -> Committed<()> {
+    let earned = desk.update(|desk| {
+        *desk.cash_mut() += 1.0;
+        Ok::<_, Infallible>(())
+    });
+    earned.await.unwrap()
+}
+
+/// Adds a letter to the owner of a desk.
+async fn push(desk: &Object<Desk>) -> Committed<()> {
+    let pushed = desk.update(|desk| {
+        desk.owner_mut().push('x');
+        Ok::<_, Infallible>(())
+    });
+    pushed.await.unwrap()
+}
+
 /// Waits until the replica satisfies `is_there`. Reads, so that a replica that was told to be stale is pulled.
 async fn until(object: &Object<Desk>, is_there: impl Fn(&Desk) -> bool) {
     let mut changes = object.watch();
-    while !is_there(&*object.read().await.unwrap()) {
+    while !is_there(&object.read().await.unwrap()) {
         changes.next().await;
     }
 }
@@ -94,7 +112,7 @@ async fn a_watcher_that_never_reads_hears_of_every_version() {
     let mut changes = there.watch();
     // Far more than is pushed to a holder that does not read.
     for _ in 0..1_000 {
-        let done = here.update(|desk| Ok::<_, Infallible>(desk.owner_mut().push('x'))).await.unwrap();
+        let done = push(&here).await;
         while !matches!(changes.next().await, Change::Applied { version, .. } if version >= done.version) {}
     }
 }
@@ -143,10 +161,10 @@ async fn a_large_object_is_opened_while_small_changes_go_on() {
     });
     let mut updates = 0_u32;
     while !opening.is_finished() || updates < 20 {
-        small.update(|desk| Ok::<_, Infallible>(*desk.cash_mut() += 1.0)).await.unwrap();
+        earn(&small).await;
         updates += 1;
         until(&small_there, |desk| desk.cash == f64::from(updates)).await;
-        large.update(|desk| Ok::<_, Infallible>(*desk.cash_mut() += 1.0)).await.unwrap();
+        earn(&large).await;
     }
     let opened = opening.await.unwrap();
     until(&opened, |desk| desk.cash == f64::from(updates)).await;
