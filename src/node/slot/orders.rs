@@ -190,7 +190,8 @@ impl<T: Class> Replica for Slot<T> {
     }
 
     fn take_read(&self) -> bool {
-        std::mem::take(&mut self.inner.lock().is_read)
+        // A watcher reads every change.
+        std::mem::take(&mut self.inner.lock().is_read) || self.watchers.is_watched()
     }
 
     fn bytes(&self) -> usize {
