@@ -6,9 +6,12 @@
 
 use std::time::Duration;
 
+#[cfg(any(feature = "node", feature = "in-process"))]
 use crate::coding::DecodeError;
 use crate::ids::ObjectName;
+#[cfg(any(feature = "node", feature = "in-process"))]
 use crate::node::{Ending, RefusedCommit};
+#[cfg(any(feature = "node", feature = "in-process"))]
 use crate::wire::{CloseCode, FailureCode};
 
 /// Says why an operation of a node failed, by what to do about it.
@@ -113,7 +116,11 @@ impl Error {
             Self::Conflict { .. } | Self::Undecided { .. } | Self::Unavailable { .. } | Self::TimedOut { .. }
         )
     }
+}
 
+/// What the client makes of the answers it gets.
+#[cfg(any(feature = "node", feature = "in-process"))]
+impl Error {
     /// An object that is no longer there.
     pub(crate) fn ended(ending: Ending, object: &ObjectName) -> Self {
         match ending {

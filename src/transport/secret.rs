@@ -34,12 +34,14 @@ impl ResetSecret {
         Some(Self(bytes))
     }
 
+    #[cfg(any(test, feature = "daemon"))]
     /// The secret with these bytes.
     #[cfg(feature = "daemon")]
     pub(super) fn from_bytes(bytes: [u8; SECRET_BYTES]) -> Self {
         Self(bytes)
     }
 
+    #[cfg(any(test, feature = "daemon"))]
     /// Its bytes, to be kept where only the daemon's user reads them.
     #[cfg(feature = "daemon")]
     pub(super) fn as_bytes(&self) -> &[u8] {
