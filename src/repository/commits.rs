@@ -120,7 +120,8 @@ impl Core {
     /// Whether the node holds the object and it lives.
     fn is_held(&self, place: Place, alias: Alias) -> bool {
         let object = self.objects.at(alias).filter(|object| object.document().is_some());
-        object.is_some_and(|object| object.holders.find(place).is_some())
+        let is_misled = self.nodes.at(place).is_none_or(|node| node.misled.contains(&alias));
+        !is_misled && object.is_some_and(|object| object.holders.find(place).is_some())
     }
 
     fn judge(&mut self, alias: Alias, mut offer: Offer) {

@@ -247,8 +247,12 @@ impl Core {
                 self.note_read(place, alias);
                 Ok(())
             }
-            ToRepository::Close { alias } => {
-                self.release(place, alias);
+            ToRepository::Close { alias, birth } => {
+                node.misled.remove(&alias);
+                let has_birth = self.rules.has(Rule::Birth);
+                if self.objects.at(alias).is_some_and(|object| !has_birth || object.birth == birth) {
+                    self.release(place, alias);
+                }
                 Ok(())
             }
             ToRepository::Goodbye => {

@@ -26,6 +26,8 @@ pub(super) struct Node {
     pub(super) outbox: Outbox,
     /// The objects it holds.
     pub(super) held: BTreeSet<Alias>,
+    /// Aliases that it presented and that name something else or nothing now, until it answered that it knows.
+    pub(super) misled: BTreeSet<Alias>,
     /// Objects that changed while there was no room: each at most once.
     pub(super) dirty: VecDeque<Alias>,
     /// How many of `dirty`, from the front, stand before the end of its resume.
@@ -53,6 +55,7 @@ impl Node {
             records: Records::new(),
             outbox: Outbox::default(),
             held: BTreeSet::new(),
+            misled: BTreeSet::new(),
             dirty: VecDeque::new(),
             resuming: None,
             requests: VecDeque::new(),

@@ -161,7 +161,9 @@ impl Core {
         let Some(object) = self.objects.at(alias) else { return false };
         let (birth, head, after) = (object.birth, object.head(), object.frame);
         let held = held.filter(|(held, _)| !has_birth || *held == birth).map(|(_, version)| version);
-        let base = held.filter(|version| *version <= head).unwrap_or(Version(0));
+        // A node that presented what it has is where the records sent since brought it.
+        let reached = object.holders.find(place).map(|holder| holder.base(head));
+        let base = held.filter(|version| *version <= head).map_or(Version(0), |held| reached.unwrap_or(held));
         let Some(leap) = self.leap(place, alias, base) else { return true };
         if self.hold(place, alias, head).is_err() {
             self.fail(place, request, FailureCode::Limit, "the node holds as many objects as it may");
@@ -279,8 +281,9 @@ impl Core {
         let live = known.filter(|object| object.document().is_some());
         let Some(object) = live.filter(|object| version <= object.head() && version > Version(0)) else {
             let is_lost = live.is_some() || (known.is_none() && birth.0.epoch < self.identity.lossy_epoch);
-            self.push(place, self.frames.newest(), &ToNode::Gone { alias, birth, is_lost });
-            return Ok(());
+            let newest = self.frames.newest();
+            self.push(place, newest, &ToNode::Gone { alias, birth, is_lost });
+            return self.mislead(place, alias);
         };
         let differs = object.head() != version;
         self.hold(place, alias, version)
@@ -290,6 +293,17 @@ impl Core {
             holder.set_dirty(true);
             node.dirty.push_back(alias);
             self.catch_later(place);
+        }
+        Ok(())
+    }
+
+    /// Until the node answers, it may mean something by the alias that is no more.
+    fn mislead(&mut self, place: Place, alias: Alias) -> Result<(), Violation> {
+        let subscriptions_max = self.caps.subscriptions_max;
+        let Some(node) = self.nodes.at_mut(place).filter(|_| self.rules.has(Rule::Birth)) else { return Ok(()) };
+        node.misled.insert(alias);
+        if node.misled.len() > subscriptions_max {
+            return Err(Violation::new(CloseCode::TooManyRequests, "the node presents more objects than it may hold"));
         }
         Ok(())
     }

@@ -71,9 +71,6 @@ impl Core {
     fn upload(&mut self, place: Place, transfer: TransferId) -> Result<&mut Upload, Violation> {
         let gone = || Violation::new(CloseCode::Internal, "the node left");
         let node = self.nodes.at_mut(place).ok_or_else(gone)?;
-        if node.id.is_none() {
-            return Err(Violation::new(CloseCode::OutOfOrder, "a link starts with one greeting"));
-        }
         if node.uploads.len() >= TRANSFERS_MAX && !node.uploads.contains_key(&transfer) {
             return Err(Violation::new(CloseCode::TooManyRequests, "too many transfers at a time"));
         }

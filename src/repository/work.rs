@@ -60,6 +60,12 @@ impl Cost {
 }
 
 impl Core {
+    /// Whether [`poll_work`](Self::poll_work) has anything to do.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.work.is_empty()
+    }
+
     /// Does one step of the work that waits; answers whether more does.
     pub fn poll_work(&mut self) -> bool {
         self.cost.begin();

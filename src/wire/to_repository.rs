@@ -63,6 +63,8 @@ pub enum ToRepository<'a> {
     Close {
         /// The object.
         alias: Alias,
+        /// Which object of that alias: after a restart that lost something the alias may name another one already.
+        birth: Birth,
     },
     /// Greets: the first record of a link.
     Hello {
@@ -186,7 +188,10 @@ impl<'a> ToRepository<'a> {
                 w.varint(u64::from(index));
             }),
             Self::Read { alias } => append(out, 4, |w| w.varint(u64::from(alias.0))),
-            Self::Close { alias } => append(out, 5, |w| w.varint(u64::from(alias.0))),
+            Self::Close { alias, birth } => append(out, 5, |w| {
+                w.varint(u64::from(alias.0));
+                write_birth(birth, w);
+            }),
             _ => self.encode_extended(out),
         }
     }
@@ -271,7 +276,7 @@ impl<'a> ToRepository<'a> {
             },
             3 => Self::SegmentTaken { transfer: TransferId(r.varint32()?), index: r.varint32()? },
             4 => Self::Read { alias: Alias(r.varint32()?) },
-            5 => Self::Close { alias: Alias(r.varint32()?) },
+            5 => Self::Close { alias: Alias(r.varint32()?), birth: read_birth(&mut r)? },
             EXTENDED => Self::decode_extended(&mut r)?,
             kind => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(kind) }),
         };

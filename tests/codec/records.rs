@@ -83,7 +83,7 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Pull { request, alias, birth, rewind: Some(base) },
         ToRepository::SegmentTaken { transfer, index: p.a },
         ToRepository::Read { alias },
-        ToRepository::Close { alias },
+        ToRepository::Close { alias, birth },
         ToRepository::Hello { protocol: p.a, node: NodeId(p.b) },
         ToRepository::Register { schema: delta },
         ToRepository::Open { request, class, key, held: None },

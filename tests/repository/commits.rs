@@ -134,10 +134,10 @@ fn destroyed_stays_destroyed_and_the_slot_waits_for_every_holder() {
     assert!(told.contains(&gone), "{told:?}");
     assert!(told.contains(&printed(&ToNode::CommitRefused { sequence: late, code: FailureCode::Gone, text: "" })));
 
-    bench.send(&a, &ToRepository::Close { alias: Alias(0) });
+    bench.send(&a, &ToRepository::Close { alias: Alias(0), birth });
     bench.create(&mut a, "other");
     assert_eq!(bench.core.inspect(crate::bench::CLASS, "other").unwrap().alias, Alias(1), "b may still mean 0");
-    bench.send(&b, &ToRepository::Close { alias: Alias(0) });
+    bench.send(&b, &ToRepository::Close { alias: Alias(0), birth });
     let newer = bench.create(&mut a, "k");
     assert_eq!(bench.core.inspect(crate::bench::CLASS, "k").unwrap().alias, Alias(0));
     assert_ne!(newer, birth);

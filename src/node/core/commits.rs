@@ -179,9 +179,9 @@ impl Core {
             Change::Commit { .. } => {
                 outstanding.replica.settle(settlement).map_err(|refusal| self.diverged(id, &refusal))
             }
-            Change::Destroy { alias, .. } => {
+            Change::Destroy { alias, birth } => {
                 if self.aliases.get(&alias) == Some(&id) {
-                    self.send(&ToRepository::Close { alias });
+                    self.send(&ToRepository::Close { alias, birth });
                     self.end_replica(id, Ending::Gone);
                 }
                 self.tell(outstanding.request, Answer::Destroyed);
@@ -222,7 +222,7 @@ impl Core {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
         let id = outstanding.replica.id();
         let Some(entry) = self.replicas.get_mut(&id) else {
-            self.close_unwanted(alias);
+            self.close_unwanted(alias, birth);
             return Ok(());
         };
         entry.alias = Some(alias);

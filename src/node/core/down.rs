@@ -82,6 +82,12 @@ impl DownTransfers {
         }
     }
 
+    /// Has a transfer swallowed that nobody waits for any more.
+    pub(super) fn swallow(&mut self, transfer: TransferId, request: RequestId) {
+        let goal = Goal { replica: None, is_snapshot: false, request, version: Version(0) };
+        self.transfers.entry(transfer).or_default().goal = Some(goal);
+    }
+
     fn take_goal(&mut self, replica: ReplicaId) -> Option<Goal> {
         let (transfer, goal) = self
             .transfers

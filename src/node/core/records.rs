@@ -117,7 +117,7 @@ impl Core {
 
     /// The object is no more. Closing the alias tells the repository that it may be used again.
     fn gone(&mut self, alias: Alias, birth: Birth, is_lost: bool) {
-        self.send(&ToRepository::Close { alias });
+        self.send(&ToRepository::Close { alias, birth });
         let Some(id) = self.aliases.get(&alias).copied() else { return };
         if self.replicas.get(&id).is_some_and(|entry| entry.birth.is_none_or(|known| known == birth)) {
             self.end_replica(id, if is_lost { Ending::Lost } else { Ending::Gone });

@@ -77,8 +77,8 @@ impl Core {
     pub fn release(&mut self, replica: ReplicaId) {
         self.submissions.retain(|outstanding| !outstanding.concerns(replica));
         let Some(entry) = self.replicas.get(&replica) else { return };
-        if let Some(alias) = entry.alias {
-            self.send(&ToRepository::Close { alias });
+        if let Some((alias, birth)) = entry.alias.zip(entry.birth) {
+            self.send(&ToRepository::Close { alias, birth });
         }
         self.end_replica(replica, Ending::Closed);
     }
@@ -91,7 +91,9 @@ impl Core {
         }
         if let Some(alias) = entry.alias.take() {
             self.aliases.remove(&alias);
-            self.send(&ToRepository::Close { alias });
+            if let Some(birth) = entry.birth {
+                self.send(&ToRepository::Close { alias, birth });
+            }
         }
         true
     }
@@ -183,15 +185,22 @@ impl Core {
         form: Form<'_>,
     ) -> Result<(), Violation> {
         let Some(id) = self.requests.get(&request).and_then(Request::replica) else {
-            self.close_unwanted(alias);
-            return Ok(());
+            self.close_unwanted(alias, birth);
+            return self.give_up(request, form);
         };
         let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
+        let is_whole = matches!(form, Form::Delta { base: Version(0), .. } | Form::Loading { base: None, .. });
+        if !is_whole && entry.replica.reached().is_none() {
+            // Its value was dropped while the answer was on its way: it is asked for whole.
+            self.give_up(request, form)?;
+            self.ask(request);
+            return Ok(());
+        }
         if entry.birth.is_some_and(|known| known != birth) {
             let ending = self.ending_of(id);
-            self.send(&ToRepository::Close { alias });
+            self.send(&ToRepository::Close { alias, birth });
             self.end_replica(id, ending);
-            return Ok(());
+            return self.give_up(request, form);
         }
         if let Some(former) = entry.alias.replace(alias).filter(|former| *former != alias) {
             self.aliases.remove(&former);
@@ -205,27 +214,44 @@ impl Core {
 
     /// Closes what was opened for a replica that is released by now, unless another open may be about the same object: then
     /// records for nobody are ignored.
-    pub(super) fn close_unwanted(&mut self, alias: Alias) {
+    pub(super) fn close_unwanted(&mut self, alias: Alias, birth: Birth) {
         let is_opening = self.requests.values().any(|request| matches!(request, Request::Open(_) | Request::Reopen(_)));
         if !is_opening && !self.aliases.contains_key(&alias) {
-            self.send(&ToRepository::Close { alias });
+            self.send(&ToRepository::Close { alias, birth });
         }
     }
 
     pub(super) fn pulled(&mut self, request: RequestId, version: Version, form: Form<'_>) -> Result<(), Violation> {
-        let Some(id) = self.requests.get(&request).and_then(Request::replica) else { return Ok(()) };
-        let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
-        let Some(birth) = entry.birth else { return Ok(()) };
+        let asked = self.requests.get(&request).and_then(Request::replica);
+        let Some((id, entry)) = asked.and_then(|id| Some((id, self.replicas.get_mut(&id)?))) else {
+            return self.give_up(request, form);
+        };
+        let Some(birth) = entry.birth.filter(|_| entry.alias.is_some()) else {
+            // Its value was dropped while the answer was on its way: now it is opened.
+            self.give_up(request, form)?;
+            self.ask(request);
+            return Ok(());
+        };
         match entry.rewind {
             Some(rewind) if rewind == request => entry.rewind = None,
             Some(_) => {
                 // It tells the way from where the stream stood, and what came on the stream was dropped.
+                self.give_up(request, form)?;
                 self.ask(request);
                 return Ok(());
             }
             None => {}
         }
         self.take_form(request, id, (birth, version), form)
+    }
+
+    /// Lets go of what an answer brings: a transfer is swallowed, so that its sender comes to its end.
+    fn give_up(&mut self, request: RequestId, form: Form<'_>) -> Result<(), Violation> {
+        if let Form::Loading { transfer, .. } = form {
+            self.down.swallow(transfer, request);
+            self.deliver(transfer)?;
+        }
+        Ok(())
     }
 
     /// Brings a replica to what an answer says, and answers when it is there.

@@ -1,0 +1,246 @@
+//! What the journal says happened: the value of every object at every version, and what may be seen of it.
+//!
+//! The history is the referee. Frames fill it in the repository's order; nodes' reads, results of updates and the
+//! repository's documents are held against it by the numbers of the invariants, and each commit against the plain
+//! reference in `merge`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use nam::__private::{Class, Reader, Tracked};
+use nam::ids::{Alias, Birth, CommitNumber, Version};
+use nam::journal::{Entry, Frame, Payload};
+
+use crate::class::Desk;
+use crate::merge::{Clash, Merge};
+
+/// One object from its creation on.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) key: String,
+    /// The value at version i + 1, and whether that is durable.
+    values: Vec<(Arc<Desk>, bool)>,
+    /// The updates in each version, by version.
+    claims: BTreeMap<u64, Vec<Claim>>,
+    /// Whether it is destroyed, and whether durably so.
+    ended: Option<bool>,
+    /// Whether some author never learned what became of its update.
+    is_tainted: bool,
+}
+
+/// An update that was told to be part of a version.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    /// When it joined its batch, among all.
+    pub(crate) order: u64,
+    pub(crate) before: Desk,
+    pub(crate) after: Desk,
+}
+
+/// The history of one shard.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    pub(crate) objects: BTreeMap<Birth, Object>,
+    aliases: BTreeMap<Alias, Birth>,
+    slices: BTreeMap<u64, Vec<u8>>,
+    pieces: BTreeMap<u64, Vec<Vec<u8>>>,
+    /// What restarts lost: nodes may go on showing it until they hear of it.
+    lost: BTreeSet<Birth>,
+    pub(crate) stale_commits: u64,
+    pub(crate) commits: u64,
+}
+
+impl History {
+    /// Takes a frame on its way to the journal.
+    pub(crate) fn take(&mut self, frame: &Frame) {
+        let mut n = frame.first_commit;
+        for entry in &frame.entries {
+            let birth = Birth(CommitNumber { epoch: frame.epoch, n });
+            n += u64::from(entry.is_commit());
+            self.take_entry(entry, birth);
+        }
+    }
+
+    fn take_entry(&mut self, entry: &Entry, birth: Birth) {
+        match entry {
+            Entry::Schema { .. } => {}
+            Entry::Slice { staging, bytes } => {
+                self.slices.entry(*staging).or_default().extend_from_slice(bytes);
+                self.pieces.entry(*staging).or_default().push(bytes.to_vec());
+            }
+            Entry::Created { alias, key, payload, .. } => {
+                let pieces = match payload {
+                    Payload::Inline(bytes) => vec![bytes.to_vec()],
+                    Payload::Staged(staging) => self.pieces.remove(staging).unwrap(),
+                };
+                let mut value = Desk::decode_root(Reader::new(&pieces[0])).unwrap();
+                for piece in &pieces[1..] {
+                    value.apply(Reader::new(piece), None).unwrap();
+                }
+                let twin = self.objects.values().find(|object| object.key == *key && object.ended.is_none());
+                assert!(twin.is_none(), "I11: two living objects are named {key}");
+                let values = vec![(Arc::new(value), false)];
+                let claims = BTreeMap::new();
+                let object = Object { key: key.clone(), values, claims, ended: None, is_tainted: false };
+                self.objects.insert(birth, object);
+                self.aliases.insert(*alias, birth);
+            }
+            Entry::Committed { alias, version, payload, .. } => {
+                let delta = match payload {
+                    Payload::Inline(bytes) => bytes.to_vec(),
+                    Payload::Staged(staging) => self.slices.remove(staging).unwrap(),
+                };
+                let object = self.objects.get_mut(&self.aliases[alias]).unwrap();
+                assert!(object.ended.is_none(), "I11: a commit on {alias}, which is destroyed");
+                assert_eq!(version.0, object.values.len() as u64 + 1, "I1: versions of {alias} are dense");
+                let mut value = Desk::clone(&object.values.last().unwrap().0);
+                value.apply(Reader::new(&delta), None).unwrap();
+                object.values.push((Arc::new(value), false));
+                self.commits += 1;
+            }
+            Entry::Destroyed { alias, .. } => {
+                let object = self.objects.get_mut(&self.aliases[alias]).unwrap();
+                assert!(object.ended.is_none(), "I11: {alias} is destroyed twice");
+                object.ended = Some(false);
+            }
+        }
+    }
+
+    /// Everything in a frame is durable.
+    pub(crate) fn settle(&mut self, frame: &Frame) {
+        let mut n = frame.first_commit;
+        for entry in &frame.entries {
+            match entry {
+                Entry::Created { .. } => {
+                    let birth = Birth(CommitNumber { epoch: frame.epoch, n });
+                    self.objects.get_mut(&birth).unwrap().values[0].1 = true;
+                    // The alias may have been given away again by a later frame.
+                }
+                Entry::Committed { alias, version, .. } => {
+                    let at = usize::try_from(version.0).unwrap() - 1;
+                    if let Some(birth) = self.birth_at(*alias, at) {
+                        self.objects.get_mut(&birth).unwrap().values[at].1 = true;
+                    }
+                }
+                Entry::Destroyed { alias, .. } => {
+                    if let Some(object) = self.aliases.get(alias).and_then(|birth| self.objects.get_mut(birth)) {
+                        object.ended = object.ended.map(|_| true);
+                    }
+                }
+                _ => {}
+            }
+            n += u64::from(entry.is_commit());
+        }
+    }
+
+    /// The newest object in the slot that has a version there which is not durable yet.
+    fn birth_at(&self, alias: Alias, at: usize) -> Option<Birth> {
+        self.aliases.get(&alias).copied().filter(|birth| self.objects[birth].values.len() > at)
+    }
+
+    /// The repository ended before `frames` became durable: they never were. After a loss nothing is left.
+    pub(crate) fn crash(&mut self, is_lossy: bool) {
+        self.slices.clear();
+        self.pieces.clear();
+        if is_lossy {
+            self.lost.extend(self.objects.keys());
+            self.objects.clear();
+            self.aliases.clear();
+            return;
+        }
+        self.objects.retain(|_, object| object.values[0].1);
+        for object in self.objects.values_mut() {
+            object.values.retain(|(_, is_durable)| *is_durable);
+            object.ended = object.ended.filter(|is_durable| *is_durable);
+            let head = object.values.len() as u64;
+            object.claims.retain(|version, _| *version <= head);
+        }
+        self.aliases.retain(|_, birth| self.objects.contains_key(birth));
+    }
+
+    /// A node shows `value` as a version of an object.
+    pub(crate) fn check_seen(&self, who: &str, birth: Birth, version: Version, value: &Desk) {
+        if self.lost.contains(&birth) {
+            return;
+        }
+        let Some(object) = self.objects.get(&birth) else { panic!("I6: {who} shows object {birth}, which never was") };
+        let Some((known, is_durable)) = object.values.get(usize::try_from(version.0).unwrap().wrapping_sub(1)) else {
+            panic!("I6: {who} shows {} at {version}, which never was", object.key)
+        };
+        assert!(*is_durable, "I6: {who} shows {} at {version} before that is durable", object.key);
+        let differs = difference(value, known);
+        assert!(differs.is_none(), "I2: {who} shows {} at {version}: {}", object.key, differs.unwrap());
+    }
+
+    /// An update was told to be part of `version`.
+    pub(crate) fn claim(&mut self, birth: Birth, version: Version, claim: Claim) {
+        let Some(object) = self.objects.get_mut(&birth) else { panic!("I7: an update of {birth}, which never was") };
+        let Some((_, is_durable)) = object.values.get(usize::try_from(version.0).unwrap().wrapping_sub(1)) else {
+            panic!("I7: an update is told to be version {version} of {}, which never was", object.key)
+        };
+        assert!(*is_durable, "I6: an update is told to be version {version} of {} before that is durable", object.key);
+        object.claims.entry(version.0).or_default().push(claim);
+    }
+
+    /// What became of an update of this object will never be known.
+    pub(crate) fn taint(&mut self, birth: Birth) {
+        if let Some(object) = self.objects.get_mut(&birth) {
+            object.is_tainted = true;
+        }
+    }
+
+    pub(crate) fn head(&self, birth: Birth) -> Option<(Version, Arc<Desk>)> {
+        let object = self.objects.get(&birth).filter(|object| object.ended.is_none())?;
+        Some((Version(object.values.len() as u64), Arc::clone(&object.values.last()?.0)))
+    }
+
+    /// Holds every version against the updates that claim it.
+    pub(crate) fn check_claims(&mut self) {
+        let mut stale = 0;
+        for object in self.objects.values_mut() {
+            for at in 1..object.values.len() {
+                let version = at as u64 + 1;
+                let Some(claims) = object.claims.get_mut(&version) else {
+                    assert!(object.is_tainted, "I7: version {version} of {} is nobody's", object.key);
+                    continue;
+                };
+                claims.sort_by_key(|claim| claim.order);
+                stale += u64::from(check_version(&object.key, version, &object.values, claims, object.is_tainted));
+            }
+        }
+        self.stale_commits += stale;
+    }
+}
+
+/// Holds one version against the reference; answers whether its commit was stale.
+fn check_version(key: &str, version: u64, values: &[(Arc<Desk>, bool)], claims: &[Claim], is_tainted: bool) -> bool {
+    let at = usize::try_from(version).unwrap() - 1;
+    let (before, after) = (&values[at - 1].0, &values[at].0);
+    // A commit that changed nothing is told the version it found.
+    let effective: Vec<&Claim> = claims.iter().filter(|claim| claim.before != claim.after).collect();
+    let claims = if effective.is_empty() { claims.iter().take(1).collect() } else { effective };
+    for pair in claims.windows(2) {
+        let differs = difference(&pair[1].before, &pair[0].after).filter(|_| !is_tainted);
+        assert!(differs.is_none(), "I13: a closure in {key} {version} saw {}", differs.unwrap());
+    }
+    let (base, mine) = (&claims[0].before, &claims[claims.len() - 1].after);
+    let is_known = values[..=at].iter().any(|(value, _)| value.as_ref() == base);
+    assert!(is_known || is_tainted, "I13: a closure of {key} {version} saw what was never committed: {base:?}");
+    match Desk::merge(base, mine, before) {
+        Ok(merged) => assert!(is_tainted || merged == **after, "I9: {key} {version} is {after:?}, not {merged:?}"),
+        Err(Clash::Unknown) => {}
+        Err(Clash::Overlap(what)) => panic!("I9: {key} {version} overlaps what it did not see: {what}"),
+    }
+    base != before.as_ref()
+}
+
+/// The first lines of two printed values that differ.
+pub(crate) fn difference(seen: &Desk, known: &Desk) -> Option<String> {
+    if seen == known {
+        return None;
+    }
+    let (seen, known) = (format!("{seen:#?}"), format!("{known:#?}"));
+    let at = seen.lines().zip(known.lines()).position(|(a, b)| a != b).unwrap_or(0);
+    let around = |text: &str| text.lines().skip(at.saturating_sub(2)).take(5).collect::<Vec<_>>().join(" ");
+    Some(format!("{} instead of {}", around(&seen), around(&known)))
+}

@@ -1,0 +1,93 @@
+//! One node: a core for each shard, its slots, and what it reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use nam::ids::{Birth, NodeId, RequestId, Version};
+use nam::node::{Core, Guard, Host, Replica, ReplicaId, Ring, Slot};
+use nam::repository::ConnectionId;
+use parking_lot::Mutex;
+
+use crate::class::Desk;
+
+/// Collects what slots ask for, to be handled in order.
+#[derive(Debug, Default)]
+pub(crate) struct Bell(pub(crate) Mutex<Vec<(ReplicaId, Ring)>>);
+
+impl Host for Bell {
+    fn ring(&self, replica: ReplicaId, ring: Ring) {
+        self.0.lock().push((replica, ring));
+    }
+}
+
+/// A slot that the application uses.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) slot: Arc<Slot<Desk>>,
+    pub(crate) key: String,
+    pub(crate) shard: usize,
+    /// The newest version that was read.
+    pub(crate) seen: Option<(Birth, Version)>,
+    pub(crate) guard: Option<(Guard<Desk>, Desk)>,
+    /// Whether it can still be used.
+    pub(crate) is_open: bool,
+    pub(crate) has_work: bool,
+}
+
+/// One end of a link.
+#[derive(Debug)]
+pub(crate) struct Half {
+    pub(crate) connection: ConnectionId,
+    /// When the last records in each direction arrive.
+    pub(crate) up_at: u64,
+    pub(crate) down_at: u64,
+}
+
+/// A node's half of one shard.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) core: Core,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) link: Option<Half>,
+    pub(crate) is_connecting: bool,
+    pub(crate) requests: BTreeMap<RequestId, usize>,
+}
+
+/// A node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) sides: Vec<Side>,
+    /// Slots, by the numbers of their replicas.
+    pub(crate) opens: Vec<Open>,
+}
+
+impl Node {
+    pub(crate) fn new(number: u64, shards: usize) -> Self {
+        let side = |_| {
+            let mut core = Core::new(NodeId(7_000 + number));
+            core.register(&<Desk as nam::__private::Class>::schema());
+            let bell = Arc::default();
+            Side { core, bell, link: None, is_connecting: false, requests: BTreeMap::new() }
+        };
+        Self { sides: (0..shards).map(side).collect(), opens: Vec::new() }
+    }
+
+    /// Makes a slot for an object; answers its number.
+    pub(crate) fn add_slot(&mut self, shard: usize, key: &str) -> usize {
+        let id = ReplicaId(self.opens.len() as u64);
+        let host: Arc<dyn Host> = Arc::clone(&self.sides[shard].bell) as Arc<dyn Host>;
+        let slot = Slot::new(id, key, host);
+        let key = key.to_owned();
+        self.opens.push(Open { slot, key, shard, seen: None, guard: None, is_open: true, has_work: false });
+        self.opens.len() - 1
+    }
+
+    pub(crate) fn replica(&self, at: usize) -> Arc<dyn Replica> {
+        Arc::clone(&self.opens[at].slot) as Arc<dyn Replica>
+    }
+
+    /// The open slot of an object.
+    pub(crate) fn find(&self, shard: usize, key: &str) -> Option<usize> {
+        self.opens.iter().position(|open| open.is_open && open.shard == shard && open.key == key)
+    }
+}

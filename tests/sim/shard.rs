@@ -1,0 +1,113 @@
+//! One shard: its core, its journal, and how it ends and begins again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use nam::__private::{Class, Reader};
+use nam::document::Tuning;
+use nam::ids::ShardId;
+use nam::journal::{EncodedFrame, Frame, Journal};
+use nam::repository::{Caps, ConnectionId, Core, Identity, Rules};
+use nam::store::MemoryJournal;
+
+use crate::class::Desk;
+use crate::dice::Dice;
+use crate::history::{History, difference};
+
+/// A shard and the world's knowledge of it.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) core: Core,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) is_lossy: bool,
+    pub(crate) incarnation: u64,
+    /// Frames on their way to the journal.
+    pub(crate) appending: VecDeque<(EncodedFrame, u32)>,
+    /// When the last of them arrives there.
+    pub(crate) durable_at: u64,
+    pub(crate) history: History,
+    /// Connections that the core knows.
+    pub(crate) links: BTreeMap<ConnectionId, usize>,
+    pub(crate) has_step: bool,
+    caps: Caps,
+    rules: Rules,
+}
+
+impl Shard {
+    pub(crate) fn new(dice: &mut Dice, rules: Rules) -> Self {
+        let is_lossy = dice.one_in(2);
+        let journal = if is_lossy { MemoryJournal::forgetful() } else { MemoryJournal::kept() };
+        let tuning = Tuning {
+            map_page_bytes: 64 + dice.index(400),
+            list_page_bytes: 64 + dice.index(400),
+            inline_bytes: 32 + dice.index(300),
+            stamp_bytes: [100, 400, 64 * 1024][dice.index(3)],
+        };
+        let unread_bytes_max = [200, 16 * 1024][dice.index(2)];
+        let caps = Caps { tuning, unread_bytes_max, ..Caps::default() };
+        let mut shard = Self {
+            core: Core::new(identity(&mut journal.clone(), 1), caps),
+            journal,
+            is_lossy,
+            incarnation: 0,
+            appending: VecDeque::new(),
+            durable_at: 0,
+            history: History::default(),
+            links: BTreeMap::new(),
+            has_step: false,
+            caps,
+            rules,
+        };
+        shard.begin(1);
+        shard
+    }
+
+    /// The process ends at once: what is not durable is lost, and with a forgetful journal everything.
+    pub(crate) fn crash(&mut self, now: u64) {
+        self.appending.clear();
+        self.links.clear();
+        self.has_step = false;
+        self.history.crash(self.is_lossy);
+        self.begin(now);
+    }
+
+    /// Holds the documents that are at the head of the history against it.
+    pub(crate) fn check_documents(&self) {
+        for (birth, object) in &self.history.objects {
+            let Some((version, value)) = self.history.head(*birth) else { continue };
+            let seen = self.core.inspect(Desk::NAME, &object.key);
+            let Some(seen) = seen.filter(|seen| (seen.birth, seen.version) == (*birth, version)) else { continue };
+            let document = Desk::decode_root(Reader::new(&seen.value)).unwrap();
+            if let Some(differs) = difference(&document, &value) {
+                panic!("I2: the document of {} at {version}: {differs}", object.key);
+            }
+        }
+    }
+
+    fn begin(&mut self, now: u64) {
+        self.incarnation += 1;
+        self.core = Core::new(identity(&mut self.journal, 1_000 + now), self.caps);
+        #[cfg(feature = "mutants")]
+        self.core.set_rules(self.rules);
+        let _ = self.rules;
+        let mut frames: Vec<Frame> = Vec::new();
+        let keep = &mut |frame| {
+            frames.push(frame);
+            true
+        };
+        self.journal.replay(keep).unwrap();
+        for frame in &frames {
+            self.core.replay(frame).unwrap();
+        }
+    }
+}
+
+fn identity(journal: &mut MemoryJournal, wall_ms: u64) -> Identity {
+    let claim = journal.claim(ShardId(0), wall_ms).unwrap();
+    Identity {
+        shard: ShardId(0),
+        epoch: claim.epoch,
+        lossy_epoch: claim.lossy_epoch,
+        last_crc: claim.last_crc,
+        shards: Vec::new(),
+    }
+}

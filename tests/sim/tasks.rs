@@ -1,0 +1,117 @@
+//! Updates under way: each runs its closure again until its changes are committed or can never be.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use nam::__private::Tracked;
+use nam::ids::{Birth, Version};
+use nam::node::{AloneTurn, Scope, Settled, Slot, Step, Ticket};
+use nam::wire::FailureCode;
+
+use crate::class::Desk;
+use crate::dice::Dice;
+use crate::draw::Draw;
+use crate::history::Claim;
+
+/// One update.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) shard: usize,
+    pub(crate) slot: Arc<Slot<Desk>>,
+    seed: u64,
+    scope: Scope,
+    turn: Option<AloneTurn<Desk>>,
+    joined: Option<(Ticket, Claim)>,
+    birth: Option<Birth>,
+    /// Whether the closure fails after it changed something.
+    is_aborting: bool,
+}
+
+/// What became of an update.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "made and taken apart at once")]
+pub(crate) enum Outcome {
+    /// It waits.
+    Pending,
+    /// It is part of this version.
+    Committed(Birth, Version, Claim),
+    /// It left nothing.
+    Nothing,
+    /// Its object ended, and nobody will know.
+    Unknown(Option<Birth>),
+    /// Its closure is to run again: another commit was in the way.
+    Again,
+}
+
+impl Task {
+    pub(crate) fn new(shard: usize, slot: &Arc<Slot<Desk>>, dice: &mut Dice) -> Self {
+        let scope = [Scope::Shared, Scope::Shared, Scope::Shared, Scope::Alone, Scope::Isolated][dice.index(5)];
+        let turn = (scope != Scope::Shared).then(|| slot.queue_alone());
+        Self {
+            shard,
+            slot: Arc::clone(slot),
+            seed: dice.next(),
+            scope,
+            turn,
+            joined: None,
+            birth: None,
+            is_aborting: dice.one_in(12),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, order: u64) -> Outcome {
+        match self.joined.take() {
+            Some((ticket, claim)) => self.poll_ticket(ticket, claim),
+            None => self.poll_run(order),
+        }
+    }
+
+    fn poll_ticket(&mut self, ticket: Ticket, claim: Claim) -> Outcome {
+        match ticket.settled() {
+            None => {
+                self.joined = Some((ticket, claim));
+                Outcome::Pending
+            }
+            Some(Settled::Committed(version)) => Outcome::Committed(self.birth.unwrap(), version, claim),
+            Some(Settled::Conflict | Settled::Rerun) => Outcome::Again,
+            Some(Settled::RerunAlone) => {
+                self.scope = Scope::Alone;
+                self.turn = Some(self.slot.queue_alone());
+                Outcome::Again
+            }
+            Some(Settled::Refused(refused)) if refused.code == FailureCode::Gone => Outcome::Nothing,
+            Some(Settled::Refused(refused)) => panic!("a commit was refused: {refused:?}"),
+            Some(Settled::Ended(_)) => Outcome::Unknown(self.birth),
+        }
+    }
+
+    fn poll_run(&mut self, order: u64) -> Outcome {
+        if let Ok(Some((birth, _))) = self.slot.newest() {
+            self.birth = Some(birth);
+        }
+        let (seed, is_aborting) = (self.seed, self.is_aborting);
+        let mut seen = None;
+        let mut closure = |desk: &mut Desk, changes: &mut <Desk as Tracked>::Changes| {
+            let before = desk.clone();
+            let mut dice = Dice::new(seed);
+            for _ in 0..=dice.below(3) {
+                Desk::change(desk.track(changes), &mut dice);
+            }
+            seen = Some((before, desk.clone()));
+            if is_aborting { Err("changed its mind") } else { Ok(()) }
+        };
+        let context = Context::from_waker(Waker::noop());
+        match self.slot.poll_update(self.scope, &context, &mut closure) {
+            Poll::Pending => Outcome::Pending,
+            Poll::Ready(Step::Joined((), ticket)) => {
+                self.turn = None;
+                let (before, after) = seen.unwrap();
+                self.joined = Some((ticket, Claim { order, before, after }));
+                Outcome::Pending
+            }
+            Poll::Ready(Step::Unchanged(..) | Step::Aborted(_)) => Outcome::Nothing,
+            Poll::Ready(Step::Ended(_)) => Outcome::Unknown(None),
+            Poll::Ready(step) => panic!("an update ended as {step:?}"),
+        }
+    }
+}
