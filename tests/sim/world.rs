@@ -450,11 +450,11 @@ impl World {
         let key = KEYS[self.dice.index(KEYS.len())];
         match self.nodes[node].find(shard, key) {
             Some(slot) => self.use_slot(node, slot),
-            None => self.get_slot(node, shard, key),
+            None => self.find_object(node, shard, key),
         }
     }
 
-    fn get_slot(&mut self, node: usize, shard: usize, key: &str) {
+    fn find_object(&mut self, node: usize, shard: usize, key: &str) {
         let slot = self.nodes[node].add_slot(shard, key);
         let replica = self.nodes[node].replica(slot);
         let request = if self.dice.one_in(2) {
