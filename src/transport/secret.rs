@@ -35,11 +35,13 @@ impl ResetSecret {
     }
 
     /// The secret with these bytes.
+    #[cfg(feature = "daemon")]
     pub(super) fn from_bytes(bytes: [u8; SECRET_BYTES]) -> Self {
         Self(bytes)
     }
 
     /// Its bytes, to be kept where only the daemon's user reads them.
+    #[cfg(feature = "daemon")]
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn shards_derive_keys_of_their_own_and_always_the_same() {
-        let secret = ResetSecret::from_bytes([7; SECRET_BYTES]);
+        let secret = ResetSecret([7; SECRET_BYTES]);
         let (first, second) = (secret.of_shard(ShardId(0)), secret.of_shard(ShardId(1)));
         assert_ne!(first.reset_key(), second.reset_key());
         assert_ne!(first.connection_id_key(), second.connection_id_key());
