@@ -221,12 +221,29 @@ fn check_version(key: &str, version: u64, values: &[(Arc<Desk>, bool)], claims: 
     let after = &values[at].0;
     let effective: Vec<&Claim> = claims.iter().filter(|claim| claim.before != claim.after).collect();
     let claims: Vec<&Claim> = if effective.is_empty() { claims.iter().take(1).collect() } else { effective };
-    let is_idle = |claim: &Claim| Desk::merge(&claim.before, &claim.after, after).is_ok_and(|merged| merged == **after);
+    let is_idle =
+        |claim: &&Claim| Desk::merge(&claim.before, &claim.after, after).is_ok_and(|merged| merged == **after);
     let outcome = hold(key, version, &values[..=at], &claims, is_tainted).or_else(|wrong| {
-        let own: Vec<&Claim> = claims.into_iter().filter(|claim| !is_idle(claim)).collect();
-        if own.is_empty() { Err(wrong) } else { hold(key, version, &values[..=at], &own, is_tainted) }
+        let batches = batches(&claims);
+        let mut own = (0..batches.len()).filter(|own| {
+            let mut others = batches.iter().enumerate().filter(|(other, _)| other != own);
+            others.all(|(_, batch)| batch.iter().all(is_idle))
+        });
+        own.find_map(|own| hold(key, version, &values[..=at], &batches[own], is_tainted).ok()).ok_or(wrong)
     });
     outcome.unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// Parts updates into those that each saw what the one before it made.
+fn batches<'c>(claims: &[&'c Claim]) -> Vec<Vec<&'c Claim>> {
+    let mut batches: Vec<Vec<&Claim>> = Vec::new();
+    for claim in claims {
+        match batches.iter_mut().find(|batch| batch.last().is_some_and(|last| last.after == claim.before)) {
+            Some(batch) => batch.push(claim),
+            None => batches.push(vec![claim]),
+        }
+    }
+    batches
 }
 
 /// Holds the newest of `values` against the updates of the commit that made it.
