@@ -73,7 +73,7 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
     let input: Box<dyn Read> =
         if is_packed { Box::new(MultiGzDecoder::new(std::io::BufReader::new(file))) } else { Box::new(file) };
     let mut rows = csv::ReaderBuilder::new().from_reader(input);
-    let headers = rows.headers().map_err(|error| line_error(path, &error))?.clone();
+    let headers = rows.headers().map_err(|error| line_error(path, error))?.clone();
     let column = |name: &str| headers.iter().position(|header| header.trim() == name);
     let needed =
         |name: &'static str| column(name).ok_or_else(|| CatalogueError::Column { path: path.to_owned(), column: name });
@@ -81,7 +81,7 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
     let optional = ["currency", "summary", "category_group", "category", "family", "exchange", "price"].map(column);
     let mut instruments = HashMap::new();
     for (index, row) in (0_u64..).zip(rows.records()) {
-        let row = row.map_err(|error| line_error(path, &error))?;
+        let row = row.map_err(|error| line_error(path, error))?;
         let line = row.position().map_or(0, csv::Position::line);
         let wrong = |what: String| CatalogueError::Line { path: path.to_owned(), line, what };
         let text = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().to_owned();
@@ -114,14 +114,14 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
     Ok(instruments)
 }
 
-fn line_error(path: &Path, error: &csv::Error) -> CatalogueError {
+fn line_error(path: &Path, error: csv::Error) -> CatalogueError {
     let line = error.position().map_or(1, csv::Position::line);
-    let what = match error.kind() {
+    let what = match error.into_kind() {
+        csv::ErrorKind::Io(source) => return CatalogueError::Unreadable { path: path.to_owned(), source },
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("{len} columns where the header has {expected_len}")
         }
         csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_owned(),
-        csv::ErrorKind::Io(source) => format!("the file cannot be unpacked or read: {source}"),
         other => format!("{other:?}"),
     };
     CatalogueError::Line { path: path.to_owned(), line, what }

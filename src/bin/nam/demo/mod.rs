@@ -17,7 +17,7 @@ mod rounds;
 mod store;
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -97,8 +97,7 @@ async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
         catalogue::load(Some(file))?;
     }
     if let Some(path) = &arguments.json {
-        let writable = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        writable.map_err(|source| DemoError::File { path: path.clone(), source })?;
+        check_writable(path)?;
     }
     let folder = Folder::make()?;
     let data = folder.0.to_string_lossy();
@@ -131,6 +130,14 @@ async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
         std::fs::write(path, text + "\n").map_err(|source| DemoError::File { path: path.clone(), source })?;
     }
     compared
+}
+
+/// Makes sure, before any work, that the figures can be written at its end; leaves nothing behind.
+fn check_writable(path: &Path) -> Result<(), DemoError> {
+    let failed = |source| DemoError::File { path: path.to_owned(), source };
+    let was_there = path.exists();
+    std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    if was_there { Ok(()) } else { std::fs::remove_file(path).map_err(failed) }
 }
 
 /// Creates the session on the first node, with a progress bar; answers its symbols and prices.
