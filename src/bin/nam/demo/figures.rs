@@ -52,7 +52,7 @@ pub(crate) struct Figures {
     pub(crate) cold_open_ms: f64,
     /// UDP payload of one cold open.
     pub(crate) cold_open_bytes: u64,
-    /// The same number of bytes over one bare quinn stream.
+    /// The same number of bytes over one bare quinn stream, the first large one of its connection.
     pub(crate) raw_transfer_ms: f64,
     /// Decoding the session from memory.
     pub(crate) decode_ms: f64,
