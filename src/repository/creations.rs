@@ -39,9 +39,36 @@ impl Core {
                 }
                 self.push(place, self.frames.newest(), &ToNode::Registered { class });
             }
-            Err(text) => self.push(place, FrameNumber(0), &ToNode::SchemaRefused { class, text: &text }),
+            Err(text) => {
+                self.push(place, FrameNumber(0), &ToNode::SchemaRefused { class, text: &text });
+                if let (Some(index), Some(node)) = (self.classes.find(class), self.nodes.at_mut(place)) {
+                    node.refused.insert(index, text);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The class of an object that a node names.
+    ///
+    /// # Errors
+    /// Why the node cannot name it.
+    pub(super) fn class_named(
+        &self,
+        place: Place,
+        class: &str,
+        key: &str,
+    ) -> Result<ClassIndex, (FailureCode, String)> {
+        if key.is_empty() {
+            return Err((FailureCode::Invalid, "the key is empty".to_owned()));
+        }
+        let Some(index) = self.classes.find(class) else {
+            return Err((FailureCode::Invalid, "the class was not registered".to_owned()));
+        };
+        match self.nodes.at(place).and_then(|node| node.refused.get(&index)) {
+            Some(text) => Err((FailureCode::Incompatible, text.clone())),
+            None => Ok(index),
+        }
     }
 
     /// Creates an object from a value that is here, or gets ready for one that comes in segments.
@@ -69,11 +96,10 @@ impl Core {
     }
 
     fn begin_creation(&mut self, place: Place, sequence: Sequence, class: &str, key: &str) -> Option<Building> {
-        let Some(index) = self.classes.find(class).filter(|_| !key.is_empty()) else {
-            let text = if key.is_empty() { "the key is empty" } else { "the class was not registered" };
-            self.refuse(place, sequence, FailureCode::Invalid, text);
-            return None;
-        };
+        let index = self
+            .class_named(place, class, key)
+            .map_err(|(code, text)| self.refuse(place, sequence, code, &text))
+            .ok()?;
         let known = self.classes.class(index)?;
         if let Some(alias) = known.keys.get(key).copied() {
             self.tell_exists(place, sequence, alias);

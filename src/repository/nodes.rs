@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ConnectionId;
+use super::classes::ClassIndex;
 use super::downloads::Download;
 use super::holders::Place;
 use super::outbox::Outbox;
@@ -24,6 +25,8 @@ pub(super) struct Node {
     /// What arrived and was not handled.
     pub(super) records: Records,
     pub(super) outbox: Outbox,
+    /// Known classes that it presented with a schema that does not fit, and why: it names no object of theirs.
+    pub(super) refused: BTreeMap<ClassIndex, String>,
     /// The objects it holds.
     pub(super) held: BTreeSet<Alias>,
     /// Aliases that it presented and that name something else or nothing now, until it answered that it knows.
@@ -54,6 +57,7 @@ impl Node {
             id: None,
             records: Records::new(),
             outbox: Outbox::default(),
+            refused: BTreeMap::new(),
             held: BTreeSet::new(),
             misled: BTreeSet::new(),
             dirty: VecDeque::new(),

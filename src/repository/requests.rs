@@ -129,10 +129,10 @@ impl Core {
         self.cost.add(1, 0);
         match &request {
             Request::Open { request: id, class, key, held } => {
-                let Some(index) = self.classes.find(class).filter(|_| !key.is_empty()) else {
-                    self.fail(place, *id, FailureCode::Invalid, "the class was not registered, or the key is empty");
-                    return None;
-                };
+                let index = self
+                    .class_named(place, class, key)
+                    .map_err(|(code, text)| self.fail(place, *id, code, &text))
+                    .ok()?;
                 let Some(alias) = self.classes.class(index).and_then(|class| class.keys.get(key.as_str()).copied())
                 else {
                     self.push(place, self.frames.newest(), &ToNode::Missing { request: *id });

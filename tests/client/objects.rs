@@ -284,3 +284,39 @@ async fn isolated_updates_and_transactions_get_their_turn() {
     let last = at_a.fresh().await.unwrap();
     assert_eq!((last.total, last.notes.len(), &last.owner[..]), (400, 1, "me"));
 }
+
+mod older {
+    #[derive(nam::Tracked, Clone, Debug, Default)]
+    #[nam(name = "test.Wallet")]
+    pub(super) struct Wallet {
+        pub cash: f64,
+    }
+}
+
+mod newer {
+    #[derive(nam::Tracked, Clone, Debug, Default)]
+    #[nam(name = "test.Wallet")]
+    pub(super) struct Wallet {
+        pub cash: String,
+    }
+}
+
+#[tokio::test]
+async fn an_incompatible_class_is_refused_in_words_and_the_rest_goes_on() {
+    let repository = InProcess::new().unwrap();
+    let (old, new) = (repository.node().await.unwrap(), repository.node().await.unwrap());
+    let wallet = old.create("alice", older::Wallet { cash: 1.0 }).await.unwrap();
+    let refusals = [
+        new.open::<newer::Wallet>("alice").await.unwrap_err(),
+        new.create("bob", newer::Wallet::default()).await.unwrap_err(),
+        new.open_or_create("carol", newer::Wallet::default).await.unwrap_err(),
+    ];
+    for refusal in refusals {
+        let Error::Incompatible { why } = &refusal else { panic!("{refusal:?}") };
+        assert!(why.contains("cash") && why.contains("#[nam("), "it says what to paste: {why}");
+    }
+    assert_eq!(wallet.fresh().await.unwrap().cash, 1.0);
+    let other = new.open_or_create("alice", Cart::default).await.unwrap();
+    assert_eq!(other.read().await.unwrap().total, 0);
+    assert_eq!(old.keys::<older::Wallet>("").await.unwrap(), ["alice"]);
+}

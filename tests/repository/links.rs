@@ -1,11 +1,12 @@
 //! Links: greeting, resume, replay after a restart, slow nodes, notices and pulls.
 
-use nam::ids::{Alias, Epoch, ShardId, Version};
+use nam::ids::{Alias, Epoch, RequestId, ShardId, Version};
 use nam::limits::UNCONFIRMED_BYTES_MAX;
 use nam::repository::{Caps, Core, Identity};
-use nam::wire::{CloseCode, ToNode, ToRepository};
+use nam::schema::{Kind, TypeDef};
+use nam::wire::{CloseCode, CreationValue, ToNode, ToRepository};
 
-use crate::bench::{Bench, CLASS, EPOCH, birth, cash, commit, delta, name, printed};
+use crate::bench::{Bench, CLASS, EPOCH, birth, cash, commit, delta, name, printed, schema};
 
 #[test]
 fn a_link_starts_with_one_greeting() {
@@ -200,4 +201,26 @@ fn keys_come_in_order_and_in_pages() {
     bench.settle();
     let page = |keys| printed(&ToNode::KeysPage { request, keys, is_last: true });
     assert_eq!(bench.receive(&mut a), [page(vec!["b1", "b2"]), page(vec!["b2"])]);
+}
+
+#[test]
+fn a_class_that_does_not_fit_is_refused_in_everything_that_names_it() {
+    let mut bench = Bench::new();
+    let mut a = bench.connect(1);
+    bench.create(&mut a, "k");
+    let mut b = bench.connect_bare(2);
+    let mut offered = schema();
+    let TypeDef::Struct(account) = &mut offered.types[0] else { unreachable!() };
+    account.fields[0].kind = Kind::String;
+    // All in one flight, as a node sends them: the answers to what follows must not depend on what it knows by then.
+    let value = CreationValue::Inline(&[]);
+    let sequence = b.next_sequence();
+    bench.send(&b, &ToRepository::Register { schema: &offered.to_bytes() });
+    bench.send(&b, &ToRepository::Open { request: RequestId(1), class: CLASS, key: "k", held: None });
+    bench.send(&b, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key: "l", value });
+    bench.settle();
+    let told = bench.receive(&mut b);
+    assert!(told[1].starts_with("SchemaRefused"), "{told:?}");
+    assert!(told[2..].iter().all(|answer| answer.contains("code: Incompatible")) && told.len() == 4, "{told:?}");
+    assert!(bench.core.inspect(CLASS, "l").is_none());
 }
