@@ -150,7 +150,7 @@ impl Error {
         Self::failed(refused.code, &refused.text, object)
     }
 
-    /// A link that the repository turned down for good.
+    /// A link that one side closed.
     pub(crate) fn turned_down(code: CloseCode, text: &str) -> Self {
         let why = if text.is_empty() { code.to_string() } else { format!("{code}: {text}") };
         match code {

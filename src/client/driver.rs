@@ -43,7 +43,7 @@ pub(super) struct Driver {
 /// Why a turn of a link ended.
 enum Ended {
     Stopped,
-    Lost(String),
+    Lost(Error),
     Violated(Violation),
 }
 
@@ -142,8 +142,8 @@ impl Driver {
                 None
             }
             Ended::Lost(why) => {
-                tracing::debug!(why, "the link to the repository is lost");
-                Some(Error::Unavailable { why })
+                tracing::debug!(%why, "the link to the repository is lost");
+                Some(why)
             }
             Ended::Violated(Violation { code, text }) => {
                 tracing::warn!(%code, text, "closing the link to the repository");
@@ -186,8 +186,8 @@ impl Driver {
     fn lost(&mut self, reason: CloseReason) -> Ended {
         self.tell();
         match reason {
-            CloseReason::Closed { code, text } => Ended::Lost(format!("{code} {text}")),
-            CloseReason::Lost(why) => Ended::Lost(why),
+            CloseReason::Closed { code, text } => Ended::Lost(Error::turned_down(code, &text)),
+            CloseReason::Lost(why) => Ended::Lost(Error::Unavailable { why }),
         }
     }
 
@@ -242,9 +242,6 @@ impl Driver {
                 CoreEvent::Ready => {
                     let welcome = self.core.welcome().cloned();
                     self.port.note(|standing| (standing.link, standing.welcome) = (LinkState::Ready, welcome));
-                }
-                CoreEvent::Refused { code, text } => {
-                    self.port.note(|standing| standing.trouble = Some(Error::turned_down(code, &text)));
                 }
                 CoreEvent::SchemaRefused { class, text } => tracing::error!(class, text, "a class is refused"),
             }

@@ -247,6 +247,9 @@ impl Node {
     /// # Errors
     /// `Unavailable` or `TimedOut` without an answer.
     pub async fn keys<T: Class>(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        if !prefix.is_empty() {
+            name_of::<T>(prefix)?;
+        }
         let class = ObjectName { class: T::NAME.to_owned(), key: prefix.to_owned() };
         let mut found = Vec::new();
         for port in self.shared.ports() {

@@ -227,7 +227,8 @@ impl Core {
         let Some(document) = self.objects.at(alias).and_then(|object| object.document()) else { return };
         let (place, sequence) = (offer.place, offer.sequence);
         if document.encoded_bytes() + judged.delta.len() > self.caps.object_bytes_max {
-            self.refuse(place, sequence, FailureCode::Limit, "the object would be larger than it may");
+            let bytes = document.encoded_bytes() + judged.delta.len();
+            self.refuse_bytes(place, sequence, bytes);
         } else if judged.is_empty {
             let version = document.version();
             self.bring(place, alias, true);
@@ -327,6 +328,12 @@ impl Core {
     pub(super) fn refuse(&mut self, place: Place, sequence: Sequence, code: FailureCode, text: &str) {
         let after = self.frames.newest();
         self.push(place, after, &ToNode::CommitRefused { sequence, code, text });
+    }
+
+    /// Answers a commit that would make an object of `bytes`, more than it may have.
+    pub(super) fn refuse_bytes(&mut self, place: Place, sequence: Sequence, bytes: usize) {
+        let text = format!("the object would have {bytes} bytes, {} are allowed", self.caps.object_bytes_max);
+        self.refuse(place, sequence, FailureCode::Limit, &text);
     }
 
     /// Frees the slot of an object that ended, once no node can mean it by its alias.

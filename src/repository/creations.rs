@@ -124,11 +124,13 @@ impl Core {
             return;
         }
         if document.encoded_bytes() > self.caps.object_bytes_max {
-            self.refuse(place, sequence, FailureCode::Limit, "the object is larger than it may be");
+            self.refuse_bytes(place, sequence, document.encoded_bytes());
             return;
         }
-        if self.objects.len() >= self.caps.objects_max {
-            self.refuse(place, sequence, FailureCode::Limit, "the shard has as many objects as it may");
+        let objects_max = self.caps.objects_max;
+        if self.objects.len() >= objects_max {
+            let text = format!("the shard has {objects_max} objects, as many as it may have");
+            self.refuse(place, sequence, FailureCode::Limit, &text);
             return;
         }
         let (alias, frame) = (self.objects.next_alias(), self.frames.open());

@@ -48,10 +48,13 @@ impl Core {
     /// A node connected; its greeting follows.
     pub fn handle_connected(&mut self, now: Instant, connection: ConnectionId) {
         self.begin(now);
-        let refusal = if self.is_stopped { CloseCode::Stopped } else { CloseCode::TooManyNodes };
+        let (code, text) = match self.caps.nodes_max {
+            _ if self.is_stopped => (CloseCode::Stopped, String::new()),
+            max => (CloseCode::TooManyNodes, format!("at most {max}")),
+        };
         let is_full = self.nodes.len() >= self.caps.nodes_max;
         if self.is_stopped || is_full || self.nodes.enter(Node::new(connection, now)).is_none() {
-            self.closes.push_back(Close { connection, code: refusal, text: String::new() });
+            self.closes.push_back(Close { connection, code, text });
         } else {
             self.tick_at = self.tick_at.or(Some(now.after(PROGRESS)));
         }
@@ -279,7 +282,7 @@ impl Core {
 
     fn greet(&mut self, place: Place, protocol: u32, id: NodeId) -> Result<(), Violation> {
         if protocol != PROTOCOL {
-            let text = format!("this side speaks version {PROTOCOL}, the node {protocol}");
+            let text = format!("the repository speaks {PROTOCOL}, the node {protocol}: run one version of nam on both");
             return Err(Violation { code: CloseCode::Protocol, text });
         }
         if let Some(older) = self.nodes.find_id(id) {

@@ -105,7 +105,8 @@ impl Core {
             }
             Some(_) => Target::Nobody,
             None => {
-                self.refuse(place, sequence, FailureCode::Limit, "the delta is larger than it may be");
+                let text = format!("a delta has at most {DELTA_BYTES_MAX} bytes");
+                self.refuse(place, sequence, FailureCode::Limit, &text);
                 Target::Nobody
             }
         };
@@ -165,7 +166,7 @@ impl Core {
                     return Target::Nobody;
                 }
                 if building.document.encoded_bytes() > self.caps.object_bytes_max {
-                    self.refuse(place, building.sequence, FailureCode::Limit, "the object is larger than it may be");
+                    self.refuse_bytes(place, building.sequence, building.document.encoded_bytes());
                     return Target::Nobody;
                 }
                 self.frames.push(Entry::Slice { staging, bytes });

@@ -5,7 +5,7 @@
 //! stands before the result. Source: `docs/wire.md` §6.2.
 
 use super::framing::{EXTENDED, append, append_extended};
-use super::{CloseCode, FailureCode, RawRecord};
+use super::{FailureCode, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, RequestId, Sequence, ShardId, TransferId, Version};
 
@@ -62,13 +62,6 @@ pub enum ToNode<'a> {
         lossy_epoch: Epoch,
         /// Every shard and where it is.
         shards: Vec<ShardAddress>,
-    },
-    /// Answers a greeting that is turned down; the link closes.
-    Refused {
-        /// Why.
-        code: CloseCode,
-        /// More about it, for people.
-        text: &'a str,
     },
     /// The class can be used.
     Registered {
@@ -244,10 +237,6 @@ impl<'a> ToNode<'a> {
                 w.length(shards.len());
                 shards.iter().for_each(|address| address.write(w));
             }),
-            Self::Refused { code, text } => append_extended(out, 1, |w| {
-                w.varint(u64::from(code.number()));
-                w.sized(text.as_bytes());
-            }),
             Self::Registered { class } => append_extended(out, 2, |w| w.sized(class.as_bytes())),
             Self::SchemaRefused { class, text } => append_extended(out, 3, |w| {
                 w.sized(class.as_bytes());
@@ -259,7 +248,7 @@ impl<'a> ToNode<'a> {
                 w.byte(u8::from(*is_lost));
             }),
             Self::Resumed => append_extended(out, 13, |_| ()),
-            Self::SegmentTaken { transfer, index } => append_extended(out, 14, |w| {
+            Self::SegmentTaken { transfer, index } => append_extended(out, 1, |w| {
                 w.varint(u64::from(transfer.0));
                 w.varint(u64::from(*index));
             }),
@@ -346,7 +335,7 @@ impl<'a> ToNode<'a> {
     fn decode_extended(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(match r.byte()? {
             0 => Self::decode_welcome(r)?,
-            1 => Self::Refused { code: CloseCode::from_number(r.varint32()?), text: r.text()? },
+            1 => Self::SegmentTaken { transfer: TransferId(r.varint32()?), index: r.varint32()? },
             2 => Self::Registered { class: r.text()? },
             3 => Self::SchemaRefused { class: r.text()?, text: r.text()? },
             4 => Self::Opened {
@@ -384,7 +373,6 @@ impl<'a> ToNode<'a> {
                 Self::KeysPage { request, keys, is_last }
             }
             13 => Self::Resumed,
-            14 => Self::SegmentTaken { transfer: TransferId(r.varint32()?), index: r.varint32()? },
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }

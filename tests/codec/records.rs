@@ -4,9 +4,7 @@ use bytes::Bytes;
 use nam::ids::{
     Alias, Birth, CommitNumber, Epoch, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId, Version,
 };
-use nam::wire::{
-    CloseCode, CreationValue, FailureCode, Form, RawRecord, Records, Segment, ShardAddress, ToNode, ToRepository,
-};
+use nam::wire::{CreationValue, FailureCode, Form, RawRecord, Records, Segment, ShardAddress, ToNode, ToRepository};
 use proptest::prelude::*;
 
 fn birth() -> impl Strategy<Value = Birth> {
@@ -51,7 +49,6 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
         ToNode::Progress { frame: FrameNumber(p.b) },
         ToNode::Conflict { sequence },
         ToNode::Welcome { protocol: p.a, shard: ShardId(3), epoch: Epoch(p.b), lossy_epoch: Epoch(p.c), shards },
-        ToNode::Refused { code: CloseCode::from_number(p.a), text },
         ToNode::Registered { class: text },
         ToNode::SchemaRefused { class: text, text: &p.texts[1] },
         ToNode::Missing { request },

@@ -11,6 +11,7 @@ mod hostile;
 mod links;
 mod nodes;
 mod process;
+mod refusals;
 mod restart;
 mod streams;
 mod trust;

@@ -365,7 +365,6 @@ impl World {
     fn hear(&mut self, node: usize, shard: usize, event: CoreEvent) {
         match event {
             CoreEvent::Ready => {}
-            CoreEvent::Refused { code, text } => panic!("the link was refused: {code} {text}"),
             CoreEvent::SchemaRefused { text, .. } => panic!("the schema was refused: {text}"),
             CoreEvent::Answered { request, answer } => {
                 let Some(slot) = self.nodes[node].sides[shard].requests.remove(&request) else { return };

@@ -71,7 +71,7 @@ impl Core {
 
     pub(super) fn welcomed(&mut self, protocol: u32, welcome: Welcome) -> Result<(), Violation> {
         if protocol != PROTOCOL {
-            let text = format!("the repository speaks version {protocol} of the protocol, this node {PROTOCOL}");
+            let text = format!("the repository speaks {protocol}, the node {PROTOCOL}: run one version of nam on both");
             return Err(Violation { code: CloseCode::Protocol, text });
         }
         self.is_greeted = true;

@@ -100,13 +100,6 @@ pub enum CoreEvent {
     },
     /// The link is ready.
     Ready,
-    /// The repository turned the link down.
-    Refused {
-        /// Why.
-        code: CloseCode,
-        /// More about it, for people.
-        text: String,
-    },
     /// A class cannot be used; requests of it fail.
     SchemaRefused {
         /// The class.

@@ -3,7 +3,7 @@
 //! Invariant: every record in every state has an answer: it takes effect, or it is about something this node gave up and
 //! is ignored, or it is a violation that closes the link. Source: `docs/wire.md` §6.2.
 
-use super::{Answer, Core, CoreEvent, LinkState, Violation, Welcome};
+use super::{Answer, Core, LinkState, Violation, Welcome};
 use crate::coding::DecodeError;
 use crate::ids::{Alias, Birth};
 use crate::limits::{CREDIT_BYTES, UNREAD_BYTES_MAX};
@@ -41,7 +41,7 @@ impl Core {
 
     fn handle_record(&mut self, raw: RawRecord<'_>) -> Result<(), Violation> {
         let record = ToNode::decode(raw).map_err(malformed)?;
-        let greets = matches!(record, ToNode::Welcome { .. } | ToNode::Refused { .. });
+        let greets = matches!(record, ToNode::Welcome { .. });
         if self.link == LinkState::Down || greets == self.is_greeted {
             return Err(Violation {
                 code: CloseCode::OutOfOrder,
@@ -64,10 +64,6 @@ impl Core {
             ToNode::Progress { .. } | ToNode::Registered { .. } => Ok(()),
             ToNode::Welcome { protocol, shard, epoch, lossy_epoch, shards } => {
                 self.welcomed(protocol, Welcome { shard, epoch, lossy_epoch, shards })
-            }
-            ToNode::Refused { code, text } => {
-                self.events.push_back(CoreEvent::Refused { code, text: text.to_owned() });
-                Ok(())
             }
             ToNode::SchemaRefused { class, text } => {
                 self.schema_refused(class, text);
