@@ -1,7 +1,7 @@
 //! Answers "what changed since version v" from the document and its stamps, as one delta.
 //!
-//! The walk descends only where a stamp is newer than `v`, and scans the heads of pages for those that are, so the cost
-//! follows what changed. What was put whole goes out whole; a removed key goes out as a removal; a list as runs. The
+//! The walk descends only where a stamp is newer than `v`: it scans the heads of pages for those that changed, and in
+//! them the marks of blocks, so the cost follows what changed. What was put whole goes out whole; a removed key goes out as a removal; a list as runs. The
 //! answer is the squash of all commits since: no history is kept. Source: own measurements, `ARCHITECTURE.md`.
 
 use std::cell::Cell;
@@ -20,7 +20,7 @@ use crate::schema::{FieldDef, Kind, Schema, TypeDef, TypeIndex, field_by_id};
 pub(super) struct Since<'d> {
     pub(super) schema: &'d Schema,
     pub(super) base: Mark,
-    /// Values looked into or written; tests assert that it follows what changed.
+    /// Fields and entries that were looked at; tests assert that it follows what changed.
     pub(super) visited: Cell<usize>,
 }
 
@@ -119,8 +119,9 @@ impl Since<'_> {
     ) -> Result<bool, DecodeError> {
         let at = w.len();
         for head in map.heads().iter().filter(|head| self.is_newer(head.newest)) {
-            for entry in head.page.entries.entries(kinds) {
+            for entry in head.page.entries.entries_since(kinds, self.base) {
                 let entry = entry?;
+                self.visit();
                 match entry.fate {
                     Fate::Plain => {}
                     Fate::Gone(mark) => self.gone(entry.key, mark, w),
@@ -143,6 +144,7 @@ impl Since<'_> {
         for _ in 0..body.varint()? {
             let key = stored_key(kinds.keys, &mut body)?;
             let value = stored_value(kinds.values, &mut body)?;
+            self.visit();
             while let Some((removed, stamp)) = gone.next_if(|(removed, _)| removed.as_ref() < key) {
                 self.gone(removed, stamp.newest(), w);
             }
@@ -158,7 +160,6 @@ impl Since<'_> {
 
     fn gone(&self, key: &[u8], mark: Mark, w: &mut Writer) {
         if self.is_newer(mark) {
-            self.visit();
             w.raw(key);
             w.byte(0);
         }
@@ -168,7 +169,6 @@ impl Since<'_> {
         if !self.is_newer(stored.stamp.newest()) {
             return Ok(());
         }
-        self.visit();
         let at = w.len();
         w.raw(key);
         if self.change(kinds.values, stored, w)? {
@@ -204,9 +204,9 @@ impl Since<'_> {
             let first = out.new_len;
             self.part_runs(element, part, &mut out)?;
             for (index, stamp) in part.stamps.edits() {
+                self.visit();
                 // What is new goes out whole with its run.
                 if self.is_newer(stamp.newest()) && out.was_kept(first + u64::from(index)) {
-                    self.visit();
                     let at = edits.len();
                     edits.varint(first + u64::from(index));
                     let value = part.element(element, index)?;

@@ -5,9 +5,11 @@
 //!       │ n+2 │ stamp of n bytes │ value
 //!       │ 0   │ mark              removed at mark; no value
 //! restarts: where a block of about 512 bytes begins, so a search is a few comparisons and a short scan
+//! newest:   the newest mark of each block, so what changed is found without a scan of what did not
 //! ```
 //! Invariants: keys ascend by their bytes (encodings of one key kind are prefix-free, so comparing the shorter length
-//! suffices); a restart is the start of an entry and not the first. Source: own reasoning; restart points as in
+//! suffices); a restart is the start of an entry and not the first; a block's newest mark bounds its entries' marks from
+//! above. Source: own reasoning; restart points as in
 //! LevelDB's table format.
 
 use std::ops::Range;
@@ -56,6 +58,15 @@ impl Entry<'_> {
         !matches!(self.fate, Fate::Gone(_))
     }
 
+    /// The newest mark of it.
+    fn newest(&self) -> Result<Mark, DecodeError> {
+        match self.fate {
+            Fate::Gone(mark) => Ok(mark),
+            Fate::Plain => Ok(Mark::NEVER),
+            Fate::Stamped(_) => self.fate.stamp().map(|stamp| stamp.newest()),
+        }
+    }
+
     /// Bytes of it that are neither key nor value nor the head of an untouched entry.
     pub(in crate::document) fn stamp_bytes(&self) -> usize {
         match self.fate {
@@ -91,7 +102,16 @@ pub(super) fn write_gone(key: &[u8], mark: Mark, w: &mut Writer) {
 #[derive(Clone, Debug, Default)]
 pub(in crate::document) struct Packed {
     bytes: Vec<u8>,
-    restarts: Vec<u32>,
+    restarts: Vec<Restart>,
+    /// The newest mark before the first restart.
+    newest: Mark,
+}
+
+/// Where a block begins, and the newest mark in it.
+#[derive(Clone, Copy, Debug)]
+struct Restart {
+    start: u32,
+    newest: Mark,
 }
 
 /// Goes through entries in order.
@@ -129,8 +149,8 @@ impl<'a> Entries<'a, '_> {
 
 impl Packed {
     pub(super) fn from_bytes(bytes: Vec<u8>, kinds: EntryKinds<'_>) -> Result<Self, DecodeError> {
-        let mut packed = Self { bytes, restarts: Vec::new() };
-        packed.rebuild_restarts(kinds)?;
+        let mut packed = Self { bytes, restarts: Vec::new(), newest: Mark::NEVER };
+        packed.rebuild_blocks(kinds)?;
         Ok(packed)
     }
 
@@ -139,7 +159,7 @@ impl Packed {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity() + self.restarts.capacity() * size_of::<u32>()
+        self.bytes.capacity() + self.restarts.capacity() * size_of::<Restart>()
     }
 
     /// All entries, the removed ones too.
@@ -152,14 +172,27 @@ impl Packed {
         Entries { kinds, reader: Reader::new(self.bytes.get(start..).unwrap_or_default()), total: self.bytes.len() }
     }
 
+    /// The entries of the blocks that changed after `base`, in order.
+    pub(in crate::document) fn entries_since<'k>(
+        &self,
+        kinds: EntryKinds<'k>,
+        base: Mark,
+    ) -> impl Iterator<Item = Result<Entry<'_>, DecodeError>> + use<'_, 'k> {
+        let changed = (0..=self.restarts.len()).filter(move |block| self.newest_in(*block) > base);
+        changed.flat_map(move |block| {
+            let (start, end) = self.block(block);
+            Entries { kinds, reader: Reader::new(self.bytes.get(start..end).unwrap_or_default()), total: end }
+        })
+    }
+
     /// Finds `key`, or where it would stand.
     pub(in crate::document) fn find<'a>(
         &'a self,
         kinds: EntryKinds<'_>,
         key: &[u8],
     ) -> Result<Result<Entry<'a>, usize>, DecodeError> {
-        let block = self.restarts.partition_point(|start| self.key_at(*start, key.len()) <= key);
-        let start = block.checked_sub(1).and_then(|at| self.restarts.get(at)).map_or(0, |start| *start as usize);
+        let block = self.restarts.partition_point(|restart| self.key_at(restart.start, key.len()) <= key);
+        let (start, _) = self.block(block);
         for entry in self.entries_from(kinds, start) {
             let entry = entry?;
             match entry.key.cmp(key) {
@@ -171,13 +204,16 @@ impl Packed {
         Ok(Err(self.bytes.len()))
     }
 
-    /// Puts `new` in the place of the entry at `range`, or before `range.start` if that is empty.
+    /// Puts `new`, whose newest mark is `mark` or older, in the place of the entry at `range`, or before `range.start` if
+    /// that is empty.
     pub(super) fn replace(
         &mut self,
         range: Range<usize>,
         new: &[u8],
+        mark: Mark,
         kinds: EntryKinds<'_>,
     ) -> Result<(), DecodeError> {
+        self.raise(self.block_around(range.start), mark);
         if range.len() == new.len() {
             if let Some(place) = self.bytes.get_mut(range) {
                 place.copy_from_slice(new);
@@ -191,14 +227,12 @@ impl Packed {
         let (start, end) = (range.start, range.end);
         self.bytes.splice(range, new.iter().copied());
         for restart in &mut self.restarts {
-            if *restart as usize > start {
-                *restart = offset((*restart as usize + new.len()).saturating_sub(end - start))?;
+            if restart.start as usize > start {
+                restart.start = offset((restart.start as usize + new.len()).saturating_sub(end - start))?;
             }
         }
         if new.is_empty() {
-            let len = self.bytes.len();
-            self.restarts.dedup();
-            self.restarts.retain(|restart| *restart > 0 && (*restart as usize) < len);
+            self.drop_empty_blocks();
         }
         if self.bytes.capacity() > self.bytes.len() * 2 + 64 {
             self.bytes.shrink_to_fit();
@@ -208,9 +242,8 @@ impl Packed {
 
     /// Adds a restart point to the block around `at` if it has grown too long.
     fn cut_block(&mut self, at: usize, kinds: EntryKinds<'_>) -> Result<(), DecodeError> {
-        let block = self.restarts.partition_point(|start| *start as usize <= at);
-        let start = block.checked_sub(1).and_then(|at| self.restarts.get(at)).map_or(0, |start| *start as usize);
-        let end = self.restarts.get(block).map_or(self.bytes.len(), |end| *end as usize);
+        let block = self.block_around(at);
+        let (start, end) = self.block(block);
         if end - start < 2 * BLOCK_BYTES {
             return Ok(());
         }
@@ -226,23 +259,59 @@ impl Packed {
             if self.restarts.len() == self.restarts.capacity() {
                 self.restarts.reserve_exact(4);
             }
-            self.restarts.insert(block, offset(cut)?);
+            self.restarts.insert(block, Restart { start: offset(cut)?, newest: self.newest_in(block) });
         }
         Ok(())
     }
 
-    fn rebuild_restarts(&mut self, kinds: EntryKinds<'_>) -> Result<(), DecodeError> {
-        let mut restarts = Vec::with_capacity(self.bytes.len() / BLOCK_BYTES);
-        let mut next = BLOCK_BYTES;
-        for entry in self.entries(kinds) {
-            let start = entry?.range.start;
-            if start >= next {
-                restarts.push(offset(start)?);
-                next = start + BLOCK_BYTES;
+    /// Notes a mark in a block.
+    fn raise(&mut self, block: usize, mark: Mark) {
+        let restart = block.checked_sub(1).and_then(|at| self.restarts.get_mut(at));
+        let newest = restart.map_or(&mut self.newest, |restart| &mut restart.newest);
+        *newest = mark.max(*newest);
+    }
+
+    /// Joins blocks that have lost their entries with those before them.
+    fn drop_empty_blocks(&mut self) {
+        for at in (0..self.restarts.len()).rev() {
+            let ((before, start), (_, end)) = (self.block(at), self.block(at + 1));
+            if before == start || start == end {
+                let lost = self.restarts.remove(at);
+                self.raise(at, lost.newest);
             }
         }
-        restarts.shrink_to_fit();
-        self.restarts = restarts;
+    }
+
+    /// The block in which what stands at byte `at` is, or what is put there would be.
+    fn block_around(&self, at: usize) -> usize {
+        self.restarts.partition_point(|restart| restart.start as usize <= at)
+    }
+
+    /// Where a block begins and ends.
+    fn block(&self, block: usize) -> (usize, usize) {
+        let start = |at: usize| self.restarts.get(at).map(|restart| restart.start as usize);
+        (block.checked_sub(1).and_then(start).unwrap_or(0), start(block).unwrap_or(self.bytes.len()))
+    }
+
+    /// The newest mark in a block.
+    fn newest_in(&self, block: usize) -> Mark {
+        let restart = block.checked_sub(1).and_then(|at| self.restarts.get(at));
+        restart.map_or(self.newest, |restart| restart.newest)
+    }
+
+    fn rebuild_blocks(&mut self, kinds: EntryKinds<'_>) -> Result<(), DecodeError> {
+        let mut blocks = Self { restarts: Vec::with_capacity(self.bytes.len() / BLOCK_BYTES), ..Self::default() };
+        let mut next = BLOCK_BYTES;
+        for entry in self.entries(kinds) {
+            let entry = entry?;
+            if entry.range.start >= next {
+                blocks.restarts.push(Restart { start: offset(entry.range.start)?, newest: Mark::NEVER });
+                next = entry.range.start + BLOCK_BYTES;
+            }
+            blocks.raise(blocks.restarts.len(), entry.newest()?);
+        }
+        blocks.restarts.shrink_to_fit();
+        (self.restarts, self.newest) = (blocks.restarts, blocks.newest);
         Ok(())
     }
 
@@ -285,7 +354,7 @@ mod tests {
                 write_entry(&key, &Stamp::put(Mark(step)), &value, &mut w);
                 model.insert(key.clone(), (step, value));
             }
-            packed.replace(place, w.as_slice(), kinds).unwrap();
+            packed.replace(place, w.as_slice(), Mark(step), kinds).unwrap();
             assert_eq!(packed.find(kinds, &key).unwrap().is_ok(), model.contains_key(&key), "step {step}");
         }
         assert!(packed.restarts.len() > 5);
@@ -296,5 +365,13 @@ mod tests {
             assert_eq!(entry.fate.stamp().unwrap().own, Mark(*step));
         }
         assert!(entries.next().is_none());
+        let is_late = |step: &u32| *step > 3_980;
+        let (mut looked_at, mut late) = (0, 0);
+        for entry in packed.entries_since(kinds, Mark(3_980)).map(Result::unwrap) {
+            looked_at += 1;
+            late += usize::from(is_late(&entry.fate.stamp().unwrap().own.0));
+        }
+        assert_eq!(late, model.values().filter(|(step, _)| is_late(step)).count());
+        assert!(looked_at < model.len(), "blocks without a late entry are passed over");
     }
 }

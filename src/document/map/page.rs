@@ -109,7 +109,7 @@ impl MapPage {
                 true
             }
         };
-        self.entries.replace(range.clone(), w.as_slice(), kinds)?;
+        self.entries.replace(range.clone(), w.as_slice(), applying.mark, kinds)?;
         self.live = self.live + u32::from(is_live) - u32::from(was_live);
         let new_stamps = self.stamps_at(kinds, range.start, w.len())?;
         self.stamp_bytes = self.stamp_bytes + new_stamps - old_stamps;
