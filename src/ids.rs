@@ -26,7 +26,7 @@ number_ids! {
     VariantId(u32);
     /// Counts the commits of one object; 0 is "nothing yet", the commit that creates the object makes 1.
     Version(u64);
-    /// A shard's term: milliseconds since 1970 for a memory journal, the journal's own counter otherwise; rises at each start.
+    /// A shard's term: milliseconds since 1970 at its start, or one more than the last; rises at each start.
     Epoch(u64);
     /// Names a process that holds replicas; random, one per process.
     NodeId(u64);

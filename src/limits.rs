@@ -98,3 +98,6 @@ pub const SLOW_MS: u64 = 10_000;
 
 /// Inputs of all links that wait for one shard; beyond it links are not read until the shard has taken some.
 pub const SHARD_INPUTS_MAX: usize = 256;
+
+/// Bytes that stay free on the device of a journal, default: what the store may still write of what it has taken. With less, commits are `Unavailable` until there is room again.
+pub const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;

@@ -1,8 +1,8 @@
 //! The loop around a shard's core: inputs in, frames to the journal, records and segments out.
 //!
 //! ```text
-//!   links ──▶ inputs ──▶ core ──▶ frame ──▶ journal
-//!                         │ ◀─── durable ──────┘
+//!   links ──▶ inputs ──▶ core ──▶ frame ──▶ appender ──▶ journal
+//!                         │ ◀─── durable ────────┘
 //!                         └──▶ records, segments, closes ──▶ outlets
 //! ```
 //! Stands on the daemon's shard threads and on the thread of an in-process repository. Invariants: everything that waits is
@@ -18,23 +18,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::appender::Appender;
+use super::committer::Outcome;
 use super::gate::Gate;
 use super::inputs::{Input, ShardInputs};
-use crate::journal::{Journal, JournalError};
+use crate::journal::JournalError;
 use crate::limits::{RECORD_BYTES_MAX, SHARD_INPUTS_MAX};
-use crate::repository::{Append, Close, ConnectionId, Core};
+use crate::repository::{Close, ConnectionId, Core};
 use crate::time::Instant;
 use crate::wire::{Arrival, CloseCode, Outlet};
 
 /// A shard's core with all it needs to run.
-pub struct Driver<J> {
+pub struct Driver {
     core: Core,
-    journal: J,
+    appender: Appender,
+    /// An outcome that the loop waited for.
+    outcome: Option<Outcome>,
     links: BTreeMap<ConnectionId, Served>,
     /// Links whose records wait because the core has no room for them.
     held: BTreeSet<ConnectionId>,
     inputs: mpsc::Receiver<Input>,
     started: std::time::Instant,
+    /// The shard's time when the driver started.
+    began: Instant,
     /// Filled by the core, emptied by an outlet, so that its memory is used again.
     records: Vec<u8>,
 }
@@ -47,20 +53,22 @@ struct Served {
     waiting: VecDeque<Bytes>,
 }
 
-impl<J> fmt::Debug for Driver<J> {
+impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("links", &self.links.len()).finish_non_exhaustive()
     }
 }
 
-impl<J: Journal> Driver<J> {
-    /// A driver of `core`, which has replayed what `journal` has, and where its inputs go.
+impl Driver {
+    /// A driver of `core`, which has replayed what is in the journal behind `appender`, and where its inputs go.
     #[must_use]
-    pub fn new(core: Core, journal: J) -> (Self, ShardInputs) {
+    pub fn new(core: Core, appender: Appender) -> (Self, ShardInputs) {
         let (sender, inputs) = mpsc::channel(SHARD_INPUTS_MAX);
         let driver = Self {
+            began: core.now(),
             core,
-            journal,
+            appender,
+            outcome: None,
             links: BTreeMap::new(),
             held: BTreeSet::new(),
             inputs,
@@ -88,24 +96,63 @@ impl<J: Journal> Driver<J> {
                 return Ok(());
             }
             arrived.drain(..).for_each(|input| self.take(input));
+            let settled = self.settle();
             self.core.handle_timeout(self.now());
             has_work = self.core.poll_work();
-            self.turn()?;
+            self.turn(settled)?;
             while self.feed_held() {
-                self.turn()?;
+                self.turn(Ok(()))?;
             }
         }
     }
 
-    /// Waits for inputs or for the core's time; false when no input can come any more.
+    /// Waits for inputs, outcomes or the core's time; false when no input can come any more.
     async fn wait(&mut self, arrived: &mut Vec<Input>) -> bool {
         let now = self.now();
         let due = self.core.poll_timeout().map(|at| at.since(now));
-        let received = self.inputs.recv_many(arrived, SHARD_INPUTS_MAX);
+        let woken = async {
+            tokio::select! {
+                biased;
+                outcome = self.appender.outcome() => {
+                    self.outcome = Some(outcome);
+                    true
+                }
+                received = self.inputs.recv_many(arrived, SHARD_INPUTS_MAX) => received > 0,
+            }
+        };
         match due {
-            None => received.await > 0,
-            Some(due) => tokio::time::timeout(due.max(Duration::from_millis(1)), received).await.unwrap_or(1) > 0,
+            None => woken.await,
+            Some(due) => tokio::time::timeout(due.max(Duration::from_millis(1)), woken).await.unwrap_or(true),
         }
+    }
+
+    /// Tells the core what has become of its frames.
+    fn settle(&mut self) -> Result<(), JournalError> {
+        while let Some(outcome) = self.outcome.take().or_else(|| self.appender.poll_outcome()) {
+            self.take_outcome(outcome)?;
+        }
+        Ok(())
+    }
+
+    fn take_outcome(&mut self, outcome: Outcome) -> Result<(), JournalError> {
+        let now = self.now();
+        match outcome {
+            Outcome::Durable(frame) => self.core.handle_durable(now, frame),
+            Outcome::Room(has_room) => {
+                if has_room {
+                    tracing::warn!("the device of the journal has room again");
+                } else {
+                    tracing::error!("the device of the journal is full, the shard takes no commits");
+                }
+                self.core.handle_room(now, has_room);
+            }
+            Outcome::Failed(error) => {
+                tracing::error!(%error, "the journal failed, the shard stops");
+                self.core.handle_append_failed(now);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Gives one input to the core.
@@ -164,31 +211,29 @@ impl<J: Journal> Driver<J> {
         has_fed
     }
 
-    /// Does everything the core wants done.
-    fn turn(&mut self) -> Result<(), JournalError> {
+    /// Does everything the core wants done, and what is left to do when the journal failed.
+    fn turn(&mut self, mut settled: Result<(), JournalError>) -> Result<(), JournalError> {
         loop {
-            let appended = self.append();
+            let appended = settled.and_then(|()| self.append());
             let has_sent = self.send();
             let has_closed = self.close();
             if !appended? && !has_sent && !has_closed {
                 return Ok(());
             }
+            settled = Ok(());
         }
     }
 
-    /// Makes sealed frames durable; whether there was one.
+    /// Hands sealed frames on; whether anything came of it.
     fn append(&mut self) -> Result<bool, JournalError> {
-        let mut has_appended = false;
-        while let Some(Append { frame, expected }) = self.core.poll_append() {
-            if let Err(error) = self.journal.append(&frame, expected) {
-                tracing::error!(%error, frame = %frame.number, "the journal failed, the shard stops");
-                self.core.handle_append_failed(self.now());
-                return Err(error);
+        let mut has_settled = false;
+        while let Some(append) = self.core.poll_append() {
+            if let Some(outcome) = self.appender.append(append) {
+                self.take_outcome(outcome)?;
+                has_settled = true;
             }
-            self.core.handle_durable(self.now(), frame.number);
-            has_appended = true;
         }
-        Ok(has_appended)
+        Ok(has_settled)
     }
 
     /// Sends what is due; whether anything was.
@@ -223,11 +268,11 @@ impl<J: Journal> Driver<J> {
     }
 
     fn now(&self) -> Instant {
-        Instant(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.began.after(self.started.elapsed())
     }
 }
 
-impl<J> Drop for Driver<J> {
+impl Drop for Driver {
     fn drop(&mut self) {
         for link in self.links.values_mut() {
             link.outlet.close(CloseCode::ShuttingDown, "");

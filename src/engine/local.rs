@@ -8,13 +8,13 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use super::appender::Appender;
 use super::driver::Driver;
 use super::inputs::ShardInputs;
 use super::open::{OpenError, claim, replay};
 use super::pipe::{PipeEnd, pipe};
 use crate::ids::ShardId;
-use crate::journal::{Claim, Journal};
-use crate::repository::Identity;
+use crate::journal::Journal;
 use crate::store::MemoryJournal;
 use crate::wire::ShardAddress;
 
@@ -33,10 +33,10 @@ impl LocalShard {
     /// [`OpenError`].
     pub fn open<J: Journal + 'static>(mut journal: J) -> Result<Self, OpenError> {
         let shard = ShardId(0);
-        let Claim { epoch, lossy_epoch, last_crc } = claim(&mut journal, shard)?;
-        let shards = vec![ShardAddress { shard, epoch, addresses: Vec::new() }];
-        let core = replay(&mut journal, Identity { shard, epoch, lossy_epoch, last_crc, shards })?;
-        let (driver, inputs) = Driver::new(core, journal);
+        let claim = claim(&mut journal, shard)?;
+        let shards = vec![ShardAddress { shard, epoch: claim.epoch, addresses: Vec::new() }];
+        let core = replay(&mut journal, shard, claim, shards)?;
+        let (driver, inputs) = Driver::new(core, Appender::Here(Box::new(journal)));
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let handle = runtime.handle().clone();
         let (alive, is_dropped) = oneshot::channel::<()>();

@@ -3,6 +3,8 @@
 //! Stands between the links and the repository's core, the same in the daemon (links over QUIC) and within a process (pipes).
 //! Source: own reasoning (sans-I/O cores want short drivers).
 
+mod appender;
+mod committer;
 mod driver;
 mod gate;
 mod inputs;
@@ -10,6 +12,8 @@ mod local;
 mod open;
 mod pipe;
 
+pub use appender::Appender;
+pub use committer::{Committer, Lane};
 pub use driver::Driver;
 pub use inputs::ShardInputs;
 pub use local::LocalShard;

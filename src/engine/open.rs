@@ -8,8 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 
 use crate::ids::ShardId;
-use crate::journal::{Claim, Journal, JournalError};
+use crate::journal::{Claim, FrameName, Journal, JournalError};
 use crate::repository::{Caps, Core, Identity, ReplayError};
+use crate::time::Instant;
+use crate::wire::ShardAddress;
 
 /// Why a shard does not start.
 #[derive(Debug, Error)]
@@ -19,8 +21,13 @@ pub enum OpenError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// A frame of the journal does not fit those before it.
-    #[error("the journal does not replay: {0}")]
-    Replay(#[from] ReplayError),
+    #[error("frame {frame} does not fit those before it: {error}")]
+    Replay {
+        /// The frame.
+        frame: FrameName,
+        /// What does not fit.
+        error: ReplayError,
+    },
     /// The system gives no thread or no event queue.
     #[error("the system gives no thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -35,19 +42,28 @@ pub fn claim(journal: &mut impl Journal, shard: ShardId) -> Result<Claim, Journa
     journal.claim(shard, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Makes the core of a claimed shard and replays what the journal has.
+/// Makes the core of a shard from its claim and replays what the journal has.
 ///
 /// # Errors
 /// [`OpenError::Journal`] and [`OpenError::Replay`].
-pub fn replay(journal: &mut impl Journal, identity: Identity) -> Result<Core, OpenError> {
-    let mut core = Core::new(identity, Caps::default());
+pub fn replay(
+    journal: &mut impl Journal,
+    shard: ShardId,
+    claim: Claim,
+    shards: Vec<ShardAddress>,
+) -> Result<Core, OpenError> {
+    let Claim { epoch, lossy_epoch, last_crc, time_ms } = claim;
+    let mut core = Core::new(Identity { shard, epoch, lossy_epoch, last_crc, shards }, Caps::default());
     let mut failed = None;
-    journal.replay(&mut |frame| {
-        failed = core.replay(&frame).err();
+    journal.replay(shard, &mut |frame| {
+        failed = core.replay(&frame).err().map(|error| (frame.name(), error));
         failed.is_none()
     })?;
     match failed {
-        None => Ok(core),
-        Some(error) => Err(error.into()),
+        None => {
+            core.handle_replayed(Instant(time_ms));
+            Ok(core)
+        }
+        Some((frame, error)) => Err(OpenError::Replay { frame, error }),
     }
 }

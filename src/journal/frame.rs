@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 
-use super::{Entry, FrameError};
+use super::{Entry, FrameError, FrameName};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::ids::{Epoch, FrameNumber, ShardId};
 
@@ -39,10 +39,10 @@ pub struct Frame {
 /// A frame ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedFrame {
-    /// The term.
-    pub epoch: Epoch,
-    /// Its place in the term.
-    pub number: FrameNumber,
+    /// Its name.
+    pub name: FrameName,
+    /// The shard's time, in milliseconds.
+    pub time_ms: u64,
     /// The frame, its checksum included.
     pub bytes: Bytes,
     /// Its checksum.
@@ -50,6 +50,12 @@ pub struct EncodedFrame {
 }
 
 impl Frame {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> FrameName {
+        FrameName { shard: self.shard, epoch: self.epoch, number: self.number }
+    }
+
     /// Encodes the frame.
     #[must_use]
     pub fn encode(&self) -> EncodedFrame {
@@ -69,7 +75,7 @@ impl Frame {
         }
         let crc = crc32fast::hash(w.as_slice());
         w.raw(&crc.to_le_bytes());
-        EncodedFrame { epoch: self.epoch, number: self.number, bytes: w.into_bytes().into(), crc }
+        EncodedFrame { name: self.name(), time_ms: self.time_ms, bytes: w.into_bytes().into(), crc }
     }
 
     /// Decodes one whole frame; answers its checksum too.
@@ -153,11 +159,12 @@ mod tests {
         let first = frame(1, 0).encode();
         let second = frame(2, first.crc).encode();
         let third = frame(3, second.crc).encode();
-        let mut chain = Chain::default();
+        let mut chain = Chain::of(ShardId(3), 0);
+        assert!(chain.next(&second.bytes).is_err(), "the first one is missing");
         assert!(chain.next(&first.bytes).is_ok());
         assert!(matches!(
             chain.next(&third.bytes),
-            Err(JournalError::Damaged { last: FrameNumber(1), error: FrameError::Chain { .. } })
+            Err(JournalError::Damaged { last, error: FrameError::Chain { .. } }) if last == first.name
         ));
         assert!(chain.next(&second.bytes).is_ok());
         assert!(chain.next(&third.bytes).is_ok());

@@ -5,13 +5,15 @@
 //! the CRC of the one before; a frame carries verdicts, so replay judges nothing; damage is refused with its place,
 //! never skipped. Source: group commit as in ARIES-style logs; the claim as in Chubby's sequencers.
 
+mod chain;
 mod entry;
 mod frame;
+mod term;
 
+pub use chain::{Chain, FrameName};
 pub use entry::{Entry, Origin, Payload};
 pub use frame::{EncodedFrame, Frame};
-
-use bytes::Bytes;
+pub use term::Term;
 
 use crate::coding::DecodeError;
 use crate::ids::{Epoch, FrameNumber, ShardId};
@@ -45,9 +47,9 @@ pub enum FrameError {
     #[error("frame {found} does not follow frame {last}")]
     Chain {
         /// The frame that was read.
-        found: FrameNumber,
+        found: FrameName,
         /// The frame before it.
-        last: FrameNumber,
+        last: FrameName,
     },
 }
 
@@ -61,12 +63,20 @@ pub enum JournalError {
     #[error("it is unknown whether the frame is durable: {0}")]
     InDoubt(String),
     /// A frame is damaged.
-    #[error("frame behind {last} is damaged: {error}")]
+    #[error("damaged behind frame {last}: {error}")]
     Damaged {
         /// The last good frame.
-        last: FrameNumber,
+        last: FrameName,
         /// What is wrong.
         error: FrameError,
+    },
+    /// A frame that was acknowledged is not there.
+    #[error("frame {acknowledged} was acknowledged and is not there; the last one there is {last}")]
+    Missing {
+        /// The newest frame that was acknowledged.
+        acknowledged: FrameName,
+        /// The newest frame that is there.
+        last: FrameName,
     },
     /// The store could not be read.
     #[error("the store cannot be read: {0}")]
@@ -82,74 +92,61 @@ pub struct Claim {
     pub lossy_epoch: Epoch,
     /// The checksum of the last frame, 0 if there is none: what the first frame of the term names as its predecessor.
     pub last_crc: u32,
+    /// The shard's time at which the term begins, in milliseconds.
+    pub time_ms: u64,
 }
 
-/// A place that keeps the frames of a shard. Calls may block until the device answers.
+/// A sealed frame on its way to the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// What to append.
+    pub frame: EncodedFrame,
+    /// The checksum of the frame it follows.
+    pub expected: u32,
+}
+
+/// A place that keeps the frames of shards. Calls may block until the device answers.
 ///
 /// # Laws
 /// 1. `claim` gives a term above all earlier ones and fences their holders: their `append` fails from then on.
 /// 2. When `append` answers `Ok` the frame survives whatever this backend promises to survive, and so do all before it.
-/// 3. `append` takes a frame only behind the one whose checksum is `expected`.
+/// 3. `append` takes a frame only behind the one whose checksum is expected.
 /// 4. `append` that fails leaves the frame there wholly or not at all; it is never retried.
 /// 5. `replay` visits every frame that `append` acknowledged and that was not truncated, in order, and at most one that
-///    was in doubt, at the end; a damaged frame ends it with its place.
+///    was in doubt, at the end; a damaged or missing frame ends it with its place.
 /// 6. `truncate` forgets whole frames from the old end only.
 pub trait Journal: Send {
-    /// Takes the shard over at `wall_ms` milliseconds since 1970.
+    /// Takes a shard over at `wall_ms` milliseconds since 1970.
     ///
     /// # Errors
-    /// `Unreadable` or `Damaged`.
+    /// `Unreadable`, `Damaged` or `Missing`.
     fn claim(&mut self, shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError>;
 
-    /// Makes a frame durable behind the one whose checksum is `expected`.
+    /// Makes a frame durable.
     ///
     /// # Errors
     /// `Fenced`, or `InDoubt` after which the shard must stop.
-    fn append(&mut self, frame: &EncodedFrame, expected: u32) -> Result<(), JournalError>;
+    fn append(&mut self, append: &Append) -> Result<(), JournalError>;
 
-    /// Visits the frames from the oldest to the newest; stops early when `visit` answers false.
+    /// Makes frames durable together, at most one of a shard; one answer each, in their order.
+    fn append_all(&mut self, appends: &[Append]) -> Vec<Result<(), JournalError>> {
+        appends.iter().map(|append| self.append(append)).collect()
+    }
+
+    /// Visits the frames of a shard from the oldest to the newest; stops early when `visit` answers false.
     ///
     /// # Errors
-    /// `Unreadable` or `Damaged`.
-    fn replay(&mut self, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError>;
+    /// `Unreadable`, `Damaged` or `Missing`.
+    fn replay(&mut self, shard: ShardId, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError>;
 
-    /// Forgets the frames before `(epoch, number)`.
+    /// Forgets the frames of a shard before `(epoch, number)`.
     ///
     /// # Errors
     /// `InDoubt`: some of them may still be there.
-    fn truncate(&mut self, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError>;
-}
+    fn truncate(&mut self, shard: ShardId, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError>;
 
-/// Checks, frame by frame, that a stored sequence is one unbroken chain.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Chain {
-    last: Option<(Epoch, FrameNumber, u32)>,
-}
-
-impl Chain {
-    /// Decodes the next stored frame and checks that it follows the one before.
-    ///
-    /// # Errors
-    /// `Damaged`, with the last good frame.
-    pub fn next(&mut self, bytes: &Bytes) -> Result<Frame, JournalError> {
-        let last = self.last.map_or(FrameNumber(0), |(_, number, _)| number);
-        let damaged = |error| JournalError::Damaged { last, error };
-        let (frame, crc) = Frame::decode(bytes).map_err(damaged)?;
-        if let Some((epoch, number, previous)) = self.last {
-            let follows = frame.previous_crc == previous
-                && (frame.epoch == epoch && frame.number.0 == number.0 + 1
-                    || frame.epoch > epoch && frame.number == FrameNumber(1));
-            if !follows {
-                return Err(damaged(FrameError::Chain { found: frame.number, last: number }));
-            }
-        }
-        self.last = Some((frame.epoch, frame.number, crc));
-        Ok(frame)
-    }
-
-    /// The checksum of the last frame, 0 before the first.
-    #[must_use]
-    pub fn last_crc(&self) -> u32 {
-        self.last.map_or(0, |(_, _, crc)| crc)
+    /// Whether there is room for the frames of commits that are not judged yet.
+    fn has_room(&mut self) -> bool {
+        true
     }
 }

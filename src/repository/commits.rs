@@ -64,6 +64,9 @@ impl Core {
         let known = self.outcomes.find(id, sequence).filter(|_| self.rules.has(Rule::ExactlyOnce));
         if let Some(outcome) = known {
             self.tell_again(place, sequence, outcome);
+        } else if self.is_full {
+            self.refuse(place, sequence, FailureCode::Unavailable, "the disk of the repository is full");
+            return false;
         }
         known.is_none()
     }

@@ -7,20 +7,11 @@
 use std::mem;
 
 use crate::ids::{Birth, CommitNumber, Epoch, FrameNumber, ShardId};
-use crate::journal::{EncodedFrame, Entry, Frame};
+use crate::journal::{Append, Entry, Frame};
 use crate::limits::FRAME_BYTES_MAX;
 
 /// Sealed frames that are not durable yet; beyond it the shard reads no more commits.
 const IN_FLIGHT_MAX: u64 = 2;
-
-/// A sealed frame, for the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Append {
-    /// What to append.
-    pub frame: EncodedFrame,
-    /// The checksum of the frame it follows.
-    pub expected: u32,
-}
 
 /// The frames of a term.
 #[derive(Debug)]
@@ -114,7 +105,7 @@ impl Frames {
         let expected = mem::replace(&mut self.last_crc, frame.crc);
         self.entry_bytes = 0;
         self.first_commit = self.next_commit;
-        self.sealed = frame.number;
+        self.sealed = frame.name.number;
         Some(Append { frame, expected })
     }
 
@@ -140,7 +131,7 @@ mod tests {
         assert_eq!(frames.seal(0), None);
         frames.push(slice(1));
         let first = frames.seal(5).unwrap();
-        assert_eq!((first.frame.number, first.expected), (FrameNumber(1), 0));
+        assert_eq!((first.frame.name.number, first.expected), (FrameNumber(1), 0));
         frames.push(slice(1));
         assert_eq!(frames.seal(5), None, "one is on its way");
         frames.push(slice(FRAME_BYTES_MAX));

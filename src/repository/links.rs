@@ -12,9 +12,10 @@ use bytes::Bytes;
 use super::holders::Place;
 use super::nodes::Node;
 use super::work::Work;
-use super::{Append, Close, ConnectionId, Core, Rule};
+use super::{Close, ConnectionId, Core, Rule};
 use crate::coding::DecodeError;
 use crate::ids::{FrameNumber, NodeId, Sequence};
+use crate::journal::Append;
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, PROGRESS_MS, RECORD_BYTES_MAX, SLOW_MS};
 use crate::time::Instant;
 use crate::wire::{CloseCode, PROTOCOL, ToNode, ToRepository};
@@ -117,6 +118,12 @@ impl Core {
         for place in places {
             self.close(place, &Violation::new(CloseCode::Stopped, "a frame could not be made durable"));
         }
+    }
+
+    /// The device of the journal is full, or has room again: until it has, no commit is taken.
+    pub fn handle_room(&mut self, now: Instant, has_room: bool) {
+        self.begin(now);
+        self.is_full = !has_room;
     }
 
     /// Time passed: says that the link lives, closes those that do not keep up, forgets old outcomes.

@@ -33,7 +33,6 @@ mod settings;
 mod uploads;
 mod work;
 
-pub use frames::Append;
 pub use replay::ReplayError;
 pub use settings::{Caps, Identity, Rule, Rules};
 
@@ -124,6 +123,8 @@ pub struct Core {
     now: Instant,
     tick_at: Option<Instant>,
     is_stopped: bool,
+    /// Whether the device of the journal is full.
+    is_full: bool,
 }
 
 impl Core {
@@ -154,6 +155,7 @@ impl Core {
             now: Instant(0),
             tick_at: None,
             is_stopped: false,
+            is_full: false,
         }
     }
 
@@ -167,6 +169,12 @@ impl Core {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The newest time that it was told; after a replay, the shard's time at which its term begins.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
     }
 
     /// Objects, those included whose aliases are not free yet.

@@ -58,6 +58,12 @@ impl Outcomes {
         }
     }
 
+    /// All nodes are gone, as they are when a term begins: keeps their outcomes for a while.
+    pub(super) fn leave_all(&mut self, now: Instant) {
+        let forget_at = Some(now.after(Duration::from_millis(OUTCOMES_KEPT_MS)));
+        self.nodes.values_mut().for_each(|remembered| remembered.forget_at = forget_at);
+    }
+
     /// A node is gone for good.
     pub(super) fn forget(&mut self, node: NodeId) {
         self.nodes.remove(&node);

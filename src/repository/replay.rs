@@ -5,6 +5,7 @@
 //! are remembered as if they had just left. Source: own reasoning.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -14,9 +15,11 @@ use super::objects::Body;
 use super::outcomes::{Deed, Outcome};
 use crate::coding::DecodeError;
 use crate::document::Document;
-use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, Version};
+use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Frame, Origin, Payload};
+use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, OUTCOMES_KEPT_MS};
 use crate::schema::{Schema, SchemaError};
+use crate::time::Instant;
 
 /// Says why a frame does not fit what came before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +53,8 @@ pub enum ReplayError {
 pub(super) struct Replay {
     epoch: Epoch,
     slices: BTreeMap<u64, Vec<Bytes>>,
+    /// When outcomes that nobody can ask for any more are looked for again.
+    expire_at: Instant,
 }
 
 impl Core {
@@ -59,9 +64,14 @@ impl Core {
     /// The frame does not fit; the core is not to be used.
     pub fn replay(&mut self, frame: &Frame) -> Result<(), ReplayError> {
         if frame.epoch != self.replay.epoch {
-            self.replay = Replay { epoch: frame.epoch, slices: BTreeMap::new() };
+            self.replay = Replay { epoch: frame.epoch, slices: BTreeMap::new(), ..self.replay };
         }
         self.frames.follow(frame.time_ms);
+        self.now = self.now.max(Instant(frame.time_ms));
+        if self.now >= self.replay.expire_at {
+            self.outcomes.expire(self.now);
+            self.replay.expire_at = self.now.after(Duration::from_millis(OUTCOMES_KEPT_MS));
+        }
         let mut n = frame.first_commit;
         for entry in &frame.entries {
             let birth = Birth(CommitNumber { epoch: frame.epoch, n });
@@ -69,6 +79,14 @@ impl Core {
             n += u64::from(entry.is_commit());
         }
         Ok(())
+    }
+
+    /// The journal has nothing more: a term begins at `now`, and every node as if it had just left.
+    pub fn handle_replayed(&mut self, now: Instant) {
+        self.outcomes.expire(self.now);
+        self.now = self.now.max(now);
+        self.outcomes.leave_all(self.now);
+        self.replay = Replay::default();
     }
 
     fn replay_entry(&mut self, entry: &Entry, birth: Birth) -> Result<(), ReplayError> {
@@ -141,7 +159,9 @@ impl Core {
     fn remember(&mut self, origin: Origin, alias: Alias, deed: Deed) {
         let Some(birth) = self.objects.at(alias).map(|object| object.birth) else { return };
         let outcome = Outcome { alias, birth, deed, frame: FrameNumber(0) };
+        let unacked = origin.sequence.0.saturating_sub(COMMITS_UNACKNOWLEDGED_MAX as u64 - 1);
         self.outcomes.remember(origin.node, origin.sequence, outcome);
+        self.outcomes.acknowledge(origin.node, Sequence(unacked));
         self.outcomes.leave(origin.node, self.now);
     }
 }

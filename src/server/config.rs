@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::engine::OpenError;
 use crate::journal::JournalError;
+use crate::store::{DataError, Durability};
 use crate::transport::{IdentityError, ListenError};
 
 /// The files by which a daemon and its nodes know each other.
@@ -23,15 +24,27 @@ pub struct Certificates {
     pub node_authorities: Option<PathBuf>,
 }
 
+/// Where a daemon keeps commits, by what they survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JournalPlace {
+    /// In memory: nothing survives the daemon.
+    #[default]
+    Memory,
+    /// In its data directory.
+    Data(Durability),
+}
+
 /// What a daemon is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where the first shard listens, each further one a port above; port 0 for any free ports.
     pub listen: SocketAddr,
-    /// Shards, each a thread with a port of its own; 1 and up.
-    pub shards: u16,
-    /// Where the development identity and the reset secret are kept; none, and a restart is a stranger to its nodes.
+    /// Shards, each a thread with a port of its own; `None` for those that the data directory was made for, or one.
+    pub shards: Option<u16>,
+    /// Where what a restart needs is kept; none, and a restart is a stranger to its nodes.
     pub data: Option<PathBuf>,
+    /// Where commits are kept.
+    pub journal: JournalPlace,
     /// The daemon's certificates; none, and it makes a development identity for this machine.
     pub certificates: Option<Certificates>,
 }
@@ -39,7 +52,13 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     /// One shard on any free port of this machine, nothing kept.
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), shards: 1, data: None, certificates: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            shards: None,
+            data: None,
+            journal: JournalPlace::Memory,
+            certificates: None,
+        }
     }
 }
 
@@ -69,6 +88,12 @@ pub enum StartError {
     /// The certificates cannot be read or made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Commits are to be kept, and there is no data directory.
+    #[error("commits are to be kept, so a data directory is needed")]
+    NoData,
     /// The journal cannot be taken over.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -81,16 +106,16 @@ pub enum StartError {
 }
 
 impl ServerConfig {
-    /// The addresses of the shards, in order.
+    /// The addresses of `shards` shards, in order.
     ///
     /// # Errors
     /// [`StartError::Exposed`] and [`StartError::Shards`].
-    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, StartError> {
+    pub(super) fn addresses(&self, shards: u16) -> Result<Vec<SocketAddr>, StartError> {
         let knows_nodes = self.certificates.as_ref().is_some_and(|given| given.node_authorities.is_some());
         if !self.listen.ip().is_loopback() && !knows_nodes {
             return Err(StartError::Exposed { listen: self.listen });
         }
-        let (shards, port) = (self.shards, self.listen.port());
+        let port = self.listen.port();
         let above = |shard: u16| if port == 0 { Some(0) } else { port.checked_add(shard) };
         let addresses = (0..shards).map(|shard| above(shard).map(|port| SocketAddr::new(self.listen.ip(), port)));
         let addresses = addresses.collect::<Option<Vec<_>>>().filter(|addresses| !addresses.is_empty());
@@ -102,29 +127,29 @@ impl ServerConfig {
 mod tests {
     use super::*;
 
-    fn listening(at: &str, shards: u16) -> ServerConfig {
-        ServerConfig { listen: at.parse().unwrap(), shards, ..ServerConfig::default() }
+    fn listening(at: &str) -> ServerConfig {
+        ServerConfig { listen: at.parse().unwrap(), ..ServerConfig::default() }
     }
 
     #[test]
     fn shards_stand_on_ports_one_above_the_other() {
-        let addresses = listening("[::1]:7420", 2).addresses().unwrap();
+        let addresses = listening("[::1]:7420").addresses(2).unwrap();
         assert_eq!(addresses, ["[::1]:7420", "[::1]:7421"].map(|at| at.parse().unwrap()));
-        assert_eq!(listening("127.0.0.1:0", 2).addresses().unwrap(), ["127.0.0.1:0".parse().unwrap(); 2]);
+        assert_eq!(listening("127.0.0.1:0").addresses(2).unwrap(), ["127.0.0.1:0".parse().unwrap(); 2]);
     }
 
     #[test]
     fn nonsense_is_refused_before_anything_is_done() {
-        assert!(matches!(listening("127.0.0.1:7420", 0).addresses(), Err(StartError::Shards { .. })));
-        assert!(matches!(listening("127.0.0.1:65535", 2).addresses(), Err(StartError::Shards { .. })));
+        assert!(matches!(listening("127.0.0.1:7420").addresses(0), Err(StartError::Shards { .. })));
+        assert!(matches!(listening("127.0.0.1:65535").addresses(2), Err(StartError::Shards { .. })));
         for at in ["0.0.0.0:7420", "[::]:7420", "192.168.1.1:7420"] {
-            let mut config = listening(at, 1);
-            assert!(matches!(config.addresses(), Err(StartError::Exposed { .. })), "{at}");
+            let mut config = listening(at);
+            assert!(matches!(config.addresses(1), Err(StartError::Exposed { .. })), "{at}");
             let files = |node_authorities| Certificates { certificate: "c".into(), key: "k".into(), node_authorities };
             config.certificates = Some(files(None));
-            assert!(matches!(config.addresses(), Err(StartError::Exposed { .. })), "{at}");
+            assert!(matches!(config.addresses(1), Err(StartError::Exposed { .. })), "{at}");
             config.certificates = Some(files(Some("ca".into())));
-            assert!(config.addresses().is_ok(), "{at}");
+            assert!(config.addresses(1).is_ok(), "{at}");
         }
     }
 }

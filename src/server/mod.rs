@@ -5,6 +5,7 @@
 //! made. Source: own reasoning.
 
 mod config;
+mod keeping;
 mod shard;
 
 use std::net::SocketAddr;
@@ -12,13 +13,12 @@ use std::net::SocketAddr;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-pub use self::config::{Certificates, ServerConfig, StartError};
+pub use self::config::{Certificates, JournalPlace, ServerConfig, StartError};
+use self::keeping::Keeping;
 use self::shard::ShardThread;
-use crate::engine::{self, Driver};
+use crate::engine::{Committer, Driver};
 use crate::ids::{Epoch, ShardId};
-use crate::journal::{Claim, JournalError};
-use crate::repository;
-use crate::store::MemoryJournal;
+use crate::journal::JournalError;
 use crate::transport::{Authorities, Fingerprint, Identity, IdentityError, Listener, ResetSecret, TrafficCounts};
 use crate::wire::ShardAddress;
 
@@ -29,6 +29,8 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     fingerprint: Fingerprint,
     ended: mpsc::UnboundedReceiver<Result<(), JournalError>>,
+    /// Last, so that it ends behind the shards.
+    _committer: Option<Committer>,
 }
 
 /// What the links of a daemon have cost.
@@ -44,17 +46,17 @@ pub struct ServerStats {
 struct Port {
     runtime: Runtime,
     listener: Listener,
-    journal: MemoryJournal,
-    claim: Claim,
 }
 
 impl Server {
-    /// Starts the daemon; it listens when this answers.
+    /// Starts the daemon; it listens when this answers, with all that its journal has.
     ///
     /// # Errors
     /// [`StartError`], a sentence for who wrote the configuration.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
-        let addresses = config.addresses()?;
+        config.addresses(config.shards.unwrap_or(1))?;
+        let keeping = Keeping::open(config)?;
+        let addresses = config.addresses(keeping.shards())?;
         let identity = identity(config)?;
         let fingerprint = identity.fingerprint().ok_or_else(|| IdentityError::Unusable("no certificate".into()))?;
         let secret = match &config.data {
@@ -70,25 +72,24 @@ impl Server {
                 let _entered = runtime.enter();
                 Listener::bind(address, &identity, authorities.as_ref(), &secret.of_shard(shard))?
             };
-            let mut journal = MemoryJournal::forgetful();
-            let claim = engine::claim(&mut journal, shard)?;
-            ports.push(Port { runtime, listener, journal, claim });
+            ports.push(Port { runtime, listener });
         }
-        Self::run(ports, fingerprint)
+        Self::run(ports, keeping, fingerprint)
     }
 
     /// Makes the cores, now that all ports are known, and starts their threads.
-    fn run(ports: Vec<Port>, fingerprint: Fingerprint) -> Result<Self, StartError> {
+    fn run(ports: Vec<Port>, mut keeping: Keeping, fingerprint: Fingerprint) -> Result<Self, StartError> {
         let addresses: Vec<SocketAddr> = ports.iter().map(|port| port.listener.address()).collect();
-        let epochs: Vec<Epoch> = ports.iter().map(|port| port.claim.epoch).collect();
-        let map = shard_map(&addresses, &epochs);
+        let claims = keeping.claim()?;
+        let epochs: Vec<Epoch> = claims.iter().map(|claim| claim.epoch).collect();
+        let cores = keeping.replay(&claims, &shard_map(&addresses, &epochs))?;
+        let (committer, appenders) = keeping.start()?;
         let (sender, ended) = mpsc::unbounded_channel();
-        let mut server = Self { shards: Vec::new(), addresses, fingerprint, ended };
-        for (shard, mut port) in (0..).map(ShardId).zip(ports) {
-            let Claim { epoch, lossy_epoch, last_crc } = port.claim;
-            let identity = repository::Identity { shard, epoch, lossy_epoch, last_crc, shards: map.clone() };
-            let core = engine::replay(&mut port.journal, identity)?;
-            let driver = Driver::new(core, port.journal);
+        let mut server = Self { shards: Vec::new(), addresses, fingerprint, ended, _committer: committer };
+        for (shard, (port, (core, appender))) in
+            (0..).map(ShardId).zip(ports.into_iter().zip(cores.into_iter().zip(appenders)))
+        {
+            let driver = Driver::new(core, appender);
             let thread = ShardThread::start(shard, port.runtime, port.listener, driver, sender.clone())?;
             server.shards.push(thread);
         }

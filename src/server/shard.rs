@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Driver, ShardInputs};
 use crate::ids::ShardId;
-use crate::journal::{Journal, JournalError};
+use crate::journal::JournalError;
 use crate::transport::{Handshake, Listener, Traffic, TrafficCounts};
 use crate::wire::CloseCode;
 
@@ -57,11 +57,11 @@ impl ShardThread {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn start<J: Journal + 'static>(
+    pub(super) fn start(
         shard: ShardId,
         runtime: Runtime,
         listener: Listener,
-        (driver, inputs): (Driver<J>, ShardInputs),
+        (driver, inputs): (Driver, ShardInputs),
         ended: mpsc::UnboundedSender<Result<(), JournalError>>,
     ) -> io::Result<Self> {
         let links = Arc::new(Mutex::new(Links::default()));

@@ -5,48 +5,65 @@
 use bytes::Bytes;
 
 use crate::ids::{Epoch, FrameNumber, ShardId};
-use crate::journal::{EncodedFrame, Entry, Frame, Journal, JournalError};
+use crate::journal::{Append, Entry, Frame, FrameName, Journal, JournalError};
 
-fn frame(epoch: Epoch, number: u64, previous_crc: u32) -> EncodedFrame {
+/// A frame of `shard` behind the one whose checksum is `expected`.
+pub(super) fn frame(shard: ShardId, epoch: Epoch, number: u64, expected: u32) -> Append {
     let entries = vec![Entry::Slice { staging: number, bytes: Bytes::from_static(b"bytes") }];
-    let (shard, number) = (ShardId(0), FrameNumber(number));
-    Frame { shard, epoch, number, time_ms: 0, first_commit: 1, previous_crc, entries }.encode()
+    let (number, time_ms) = (FrameNumber(number), number * 10);
+    let frame = Frame { shard, epoch, number, time_ms, first_commit: 1, previous_crc: expected, entries }.encode();
+    Append { frame, expected }
 }
 
-fn stored(journal: &mut dyn Journal) -> Vec<(Epoch, u64)> {
+/// The names of the frames that a replay visits.
+pub(super) fn stored(journal: &mut dyn Journal, shard: ShardId) -> Vec<FrameName> {
     let mut seen = Vec::new();
     journal
-        .replay(&mut |frame| {
-            seen.push((frame.epoch, frame.number.0));
+        .replay(shard, &mut |frame| {
+            seen.push(frame.name());
             true
         })
         .unwrap();
     seen
 }
 
-/// Checks laws 1 to 3, 5 and 6 on a fresh, durable journal; `open` opens the same place each time.
+/// Checks laws 1 to 3, 5 and 6 on a fresh, durable journal of two shards; `open` opens the same place each time.
 pub(super) fn laws(open: &mut dyn FnMut() -> Box<dyn Journal>) {
+    let (shard, other) = (ShardId(0), ShardId(1));
     let mut first = open();
-    let claim = first.claim(ShardId(0), 1_000).unwrap();
+    let claim = first.claim(shard, 1_000).unwrap();
     assert_eq!((claim.last_crc, claim.lossy_epoch), (0, claim.epoch), "nothing was there before");
-    let one = frame(claim.epoch, 1, 0);
-    let two = frame(claim.epoch, 2, one.crc);
-    first.append(&one, 0).unwrap();
-    assert!(first.append(&one, 0).is_err(), "law 3: a frame only behind its predecessor");
-    first.append(&two, one.crc).unwrap();
+    let one = frame(shard, claim.epoch, 1, 0);
+    let two = frame(shard, claim.epoch, 2, one.frame.crc);
+    first.append(&one).unwrap();
+    assert!(first.append(&one).is_err(), "law 3: a frame only behind its predecessor");
+    assert!(first.append(&frame(other, Epoch(1), 1, 0)).is_err(), "law 1: nothing without a claim");
+    first.append(&two).unwrap();
 
     let mut second = open();
-    let again = second.claim(ShardId(0), 1_000).unwrap();
+    let again = second.claim(shard, 1_000).unwrap();
     assert!(again.epoch > claim.epoch, "law 1: terms rise, whatever the clock says");
     assert_eq!(again.lossy_epoch, claim.epoch, "nothing was lost");
-    assert_eq!(again.last_crc, two.crc);
-    let late = frame(claim.epoch, 3, two.crc);
-    assert_eq!(first.append(&late, two.crc), Err(JournalError::Fenced), "law 1: the old holder is fenced");
+    assert_eq!(again.last_crc, two.frame.crc);
+    assert_eq!(again.time_ms, 20, "the shard's time goes on behind its last frame");
+    let late = frame(shard, claim.epoch, 3, two.frame.crc);
+    assert_eq!(first.append(&late), Err(JournalError::Fenced), "law 1: the old holder is fenced");
 
-    let three = frame(again.epoch, 1, two.crc);
-    second.append(&three, two.crc).unwrap();
-    let all = [(claim.epoch, 1), (claim.epoch, 2), (again.epoch, 1)];
-    assert_eq!(stored(second.as_mut()), all, "law 5: all acknowledged frames, in order");
-    second.truncate(claim.epoch, FrameNumber(2)).unwrap();
-    assert_eq!(stored(second.as_mut()), all[1..], "law 6: whole frames from the old end");
+    let beside = second.claim(other, 1_000).unwrap();
+    assert_eq!(beside.last_crc, 0, "shards know nothing of each other");
+    let three = frame(shard, again.epoch, 1, two.frame.crc);
+    let theirs = frame(other, beside.epoch, 1, 0);
+    let astray = frame(other, beside.epoch, 2, 7);
+    assert_eq!(second.append_all(&[three.clone(), theirs.clone()]), [Ok(()), Ok(())]);
+    let answers = second.append_all(&[frame(shard, again.epoch, 2, three.frame.crc), astray]);
+    assert!(answers[0].is_ok() && answers[1].is_err(), "law 3: one shard's mistake is not the other's");
+
+    let last = FrameName { number: FrameNumber(2), ..three.frame.name };
+    let all = [one.frame.name, two.frame.name, three.frame.name, last];
+    assert_eq!(stored(second.as_mut(), shard), all, "law 5: all acknowledged frames, in order");
+    assert_eq!(stored(second.as_mut(), other), [theirs.frame.name]);
+    second.truncate(shard, claim.epoch, FrameNumber(2)).unwrap();
+    assert_eq!(stored(second.as_mut(), shard), all[1..], "law 6: whole frames from the old end");
+    second.truncate(shard, again.epoch, FrameNumber(1)).unwrap();
+    assert_eq!(stored(second.as_mut(), shard), all[2..], "law 6: over the end of a term");
 }

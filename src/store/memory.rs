@@ -4,29 +4,32 @@
 //! lossless; without them every claim begins a lossy epoch (F3). Invariant: its epochs come from the wall clock and
 //! rise even if that does not. Source: own reasoning.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::ids::{Epoch, FrameNumber, ShardId};
-use crate::journal::{Chain, Claim, EncodedFrame, Frame, Journal, JournalError};
+use crate::journal::{Append, Chain, Claim, Frame, FrameName, Journal, JournalError, Term};
 
-/// Frames of one shard in memory; clones share them.
+/// Frames in memory; clones share them.
 #[derive(Clone, Debug)]
 pub struct MemoryJournal {
-    shared: Arc<Mutex<Shared>>,
-    epoch: Epoch,
+    shards: Arc<Mutex<BTreeMap<ShardId, Kept>>>,
+    claimed: BTreeMap<ShardId, Epoch>,
     is_kept: bool,
 }
 
+/// What is kept of one shard.
 #[derive(Debug, Default)]
-struct Shared {
-    frames: VecDeque<(Epoch, FrameNumber, Bytes)>,
-    epoch: Epoch,
-    lossy_epoch: Epoch,
+struct Kept {
+    frames: VecDeque<(FrameName, Bytes)>,
+    term: Term,
+    /// The checksum that the oldest frame names as its predecessor's.
+    first_crc: u32,
     last_crc: u32,
+    last_ms: u64,
 }
 
 impl MemoryJournal {
@@ -43,43 +46,47 @@ impl MemoryJournal {
     }
 
     fn new(is_kept: bool) -> Self {
-        Self { shared: Arc::default(), epoch: Epoch(0), is_kept }
+        Self { shards: Arc::default(), claimed: BTreeMap::new(), is_kept }
     }
 }
 
 impl Journal for MemoryJournal {
-    fn claim(&mut self, _shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError> {
-        let mut shared = self.shared.lock();
-        let is_first = shared.epoch == Epoch(0);
-        let epoch = Epoch(wall_ms.max(shared.epoch.0 + 1));
-        shared.epoch = epoch;
-        if !self.is_kept || is_first {
-            shared.lossy_epoch = epoch;
-            shared.last_crc = 0;
+    fn claim(&mut self, shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError> {
+        let mut shards = self.shards.lock();
+        let kept = shards.entry(shard).or_default();
+        kept.term = kept.term.next(kept.last_ms, wall_ms, !self.is_kept);
+        if !self.is_kept {
+            kept.last_crc = 0;
         }
-        self.epoch = epoch;
-        Ok(Claim { epoch, lossy_epoch: shared.lossy_epoch, last_crc: shared.last_crc })
+        self.claimed.insert(shard, kept.term.epoch);
+        Ok(kept.term.claim(kept.last_crc))
     }
 
-    fn append(&mut self, frame: &EncodedFrame, expected: u32) -> Result<(), JournalError> {
-        let mut shared = self.shared.lock();
-        if shared.epoch != self.epoch || frame.epoch != self.epoch {
+    fn append(&mut self, append: &Append) -> Result<(), JournalError> {
+        let Append { frame, expected } = append;
+        let mut shards = self.shards.lock();
+        let kept = shards.get_mut(&frame.name.shard).ok_or(JournalError::Fenced)?;
+        let claimed = self.claimed.get(&frame.name.shard);
+        if claimed != Some(&kept.term.epoch) || claimed != Some(&frame.name.epoch) {
             return Err(JournalError::Fenced);
         }
-        if shared.last_crc != expected {
+        if kept.last_crc != *expected {
             return Err(JournalError::InDoubt("the frame does not follow the last one".to_owned()));
         }
-        shared.last_crc = frame.crc;
+        kept.last_crc = frame.crc;
         if self.is_kept {
-            shared.frames.push_back((frame.epoch, frame.number, frame.bytes.clone()));
+            kept.last_ms = frame.time_ms;
+            kept.frames.push_back((frame.name, frame.bytes.clone()));
         }
         Ok(())
     }
 
-    fn replay(&mut self, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError> {
-        let frames = self.shared.lock().frames.clone();
-        let mut chain = Chain::default();
-        for (_, _, bytes) in &frames {
+    fn replay(&mut self, shard: ShardId, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError> {
+        let mut shards = self.shards.lock();
+        let kept = shards.entry(shard).or_default();
+        let (frames, mut chain) = (kept.frames.clone(), Chain::of(shard, kept.first_crc));
+        drop(shards);
+        for (_, bytes) in &frames {
             if !visit(chain.next(bytes)?) {
                 break;
             }
@@ -87,10 +94,13 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn truncate(&mut self, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError> {
-        let mut shared = self.shared.lock();
-        while shared.frames.front().is_some_and(|(e, n, _)| (*e, *n) < (epoch, number)) {
-            shared.frames.pop_front();
+    fn truncate(&mut self, shard: ShardId, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError> {
+        let mut shards = self.shards.lock();
+        let kept = shards.entry(shard).or_default();
+        let first = FrameName { shard, epoch, number };
+        while let Some((_, bytes)) = kept.frames.pop_front_if(|(name, _)| *name < first) {
+            let damaged = |error| JournalError::Damaged { last: first, error };
+            kept.first_crc = Frame::decode(&bytes).map_err(damaged)?.1;
         }
         Ok(())
     }
@@ -110,10 +120,9 @@ mod tests {
     #[test]
     fn a_forgetful_journal_says_so() {
         let mut journal = MemoryJournal::forgetful();
-        for wall_ms in [5, 5, 3] {
+        for (wall_ms, epoch) in [(5, 5), (5, 6), (3, 7)] {
             let claim = journal.claim(ShardId(0), wall_ms).unwrap();
-            assert_eq!((claim.lossy_epoch, claim.last_crc), (claim.epoch, 0));
+            assert_eq!((claim.epoch, claim.lossy_epoch, claim.last_crc), (Epoch(epoch), Epoch(epoch), 0));
         }
-        assert_eq!(journal.epoch, Epoch(7));
     }
 }

@@ -5,6 +5,10 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(feature = "disk")]
+mod disk;
 mod memory;
 
+#[cfg(feature = "disk")]
+pub use disk::{DataError, DiskJournal, DiskSettings, Durability};
 pub use memory::MemoryJournal;

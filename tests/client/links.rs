@@ -122,7 +122,7 @@ impl World {
                 is_moved |= self.send(at);
             }
             while let Some(append) = self.repository.poll_append() {
-                self.repository.handle_durable(Instant(0), append.frame.number);
+                self.repository.handle_durable(Instant(0), append.frame.name.number);
                 is_moved = true;
             }
             while let Some(connection) = self.repository.poll_wake() {

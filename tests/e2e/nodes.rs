@@ -174,12 +174,12 @@ async fn a_large_object_is_opened_while_small_changes_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_nodes_come_back_by_themselves() {
     let directory = Directory::new("reconnect");
-    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let daemon = Daemon::forgetful("127.0.0.1:0", &directory.0);
     let (address, fingerprint) = (daemon.address.clone(), daemon.fingerprint);
     let (a, b) = (node(&address, Trust::Fingerprint(fingerprint)).await, node(&address, Trust::Loopback).await);
     a.create("before", Desk::default()).await.unwrap();
     daemon.kill();
-    let daemon = Daemon::start(&address, &directory.0);
+    let daemon = Daemon::forgetful(&address, &directory.0);
     // Its journal was in memory: the object is gone, and nobody is told otherwise.
     let again = loop {
         match a.create("after", Desk { cash: 3.0, ..Desk::default() }).await {
@@ -199,8 +199,31 @@ async fn after_a_restart_nodes_come_back_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_after_a_restart_and_nobody_loads_it_again() {
+    let directory = Directory::new("kept");
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let (address, fingerprint) = (daemon.address.clone(), daemon.fingerprint);
+    let (a, b) = (node(&address, Trust::Fingerprint(fingerprint)).await, node(&address, Trust::Loopback).await);
+    let here = a.create("alice", desk(1_000, 1_000)).await.unwrap();
+    let there = b.open::<Desk>("alice").await.unwrap();
+    earn(&here).await;
+    a.create("bob", Desk::default()).await.unwrap();
+    a.destroy::<Desk>("bob").await.unwrap();
+    until(&there, |desk| desk.cash == 1.0).await;
+    daemon.kill();
+    let loaded = b.traffic().bytes();
+    let daemon = Daemon::start(&address, &directory.0);
+    assert_eq!(earn(&here).await.version.0, 3, "versions go on");
+    until(&there, |desk| desk.cash == 2.0).await;
+    assert!(b.traffic().bytes() - loaded < 100_000, "a megabyte was loaded again");
+    assert!(*there.read().await.unwrap() == *here.read().await.unwrap(), "the copies differ");
+    assert_eq!(b.keys::<Desk>("").await.unwrap(), ["alice"], "destroyed stays destroyed");
+    drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn objects_of_two_shards_are_found_by_their_keys() {
-    let server = Server::start(&ServerConfig { shards: 2, ..ServerConfig::default() }).unwrap();
+    let server = Server::start(&ServerConfig { shards: Some(2), ..ServerConfig::default() }).unwrap();
     assert_eq!(server.addresses().len(), 2);
     let (a, b) = nodes(&server).await;
     for number in 0..20 {

@@ -34,9 +34,19 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `nam serve` and reads its first lines.
+    /// Starts `nam serve` with a journal on disk and reads its first lines.
     pub(crate) fn start(listen: &str, data: &Path) -> Self {
-        let mut child = nam(&["serve", "--listen", listen, "--data", data.to_str().unwrap()]).spawn().unwrap();
+        Self::start_with(listen, data, &[], "; what is acknowledged is synced")
+    }
+
+    /// Starts `nam serve` with a journal in memory.
+    pub(crate) fn forgetful(listen: &str, data: &Path) -> Self {
+        Self::start_with(listen, data, &["--journal", "memory"], "memory; nothing survives the daemon")
+    }
+
+    fn start_with(listen: &str, data: &Path, more: &[&str], journal: &str) -> Self {
+        let serve = ["serve", "--listen", listen, "--data", data.to_str().unwrap()];
+        let mut child = nam(&[&serve, more].concat()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut second = |first: &str| {
             let line = lines.next().unwrap().unwrap();
@@ -47,7 +57,7 @@ impl Daemon {
         let address = second("listening").strip_suffix(" (shard 0)").unwrap().to_owned();
         let fingerprint = second("fingerprint").parse().unwrap();
         assert!(second("identity").starts_with("development"));
-        assert_eq!(second("journal"), "memory; nothing survives the daemon");
+        assert!(second("journal").ends_with(journal));
         Self { child, lines, address, fingerprint }
     }
 
@@ -146,11 +156,14 @@ fn what_the_daemon_keeps_is_for_its_user_only() {
     drop(Daemon::start("127.0.0.1:0", &data));
     let mut names = Vec::new();
     for file in std::fs::read_dir(&data).unwrap().map(Result::unwrap) {
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        let metadata = file.metadata().unwrap();
+        let private = if metadata.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(metadata.permissions().mode() & 0o777, private, "{file:?}");
         names.push(file.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["development.crt", "development.key", "reset.key"]);
+    let kept = ["acknowledged", "development.crt", "development.key", "format", "lock", "reset.key", "store"];
+    assert_eq!(names, kept);
 }
 
 #[test]
@@ -160,10 +173,15 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
     let data = path("data");
     std::fs::write(path("not.pem"), "hello").unwrap();
     let daemon = Daemon::start("127.0.0.1:0", &directory.0.join("other"));
-    let serve = |more: &[&str]| [&["serve", "--data", &data], more].concat().join("\u{1f}");
+    let serve = |more: &[&str]| {
+        let place: &[&str] = if more.contains(&"--data") { &[] } else { &["--data", &data] };
+        [&["serve"], place, more].concat().join("\u{1f}")
+    };
     let cases = [
         (serve(&["--listen", &daemon.address]), "Address already in use"),
         (serve(&["--listen", "0.0.0.0:0"]), "give a certificate, its key and the authority of the nodes"),
+        (serve(&["--listen", "127.0.0.1:0", "--data", &path("other")]), "is in use by another process"),
+        (serve(&["--listen", "127.0.0.1:0", "--data", directory.0.to_str().unwrap()]), "which is not nam's"),
         (serve(&["--listen", "127.0.0.1:0", "--shards", "0"]), "0 shards do not fit"),
         (serve(&["--listen", "127.0.0.1:65535", "--shards", "2"]), "2 shards do not fit"),
         (serve(&["--cert", "none.pem", "--key", "none.pem"]), "cannot read none.pem: No such file"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nam::Tracked;
 use nam::client::Node;
-use nam::engine::{Driver, claim};
+use nam::engine::{Appender, Driver, claim};
 use nam::error::{Error, UpdateError};
 use nam::ids::ShardId;
 use nam::journal::Claim;
@@ -36,9 +36,9 @@ mod other {
 /// Serves a shard with these caps on the links that come in, for as long as it is polled.
 async fn serve(listener: Listener, caps: Caps) {
     let (shard, mut journal) = (ShardId(0), MemoryJournal::forgetful());
-    let Claim { epoch, lossy_epoch, last_crc } = claim(&mut journal, shard).unwrap();
+    let Claim { epoch, lossy_epoch, last_crc, .. } = claim(&mut journal, shard).unwrap();
     let identity = Identity { shard, epoch, lossy_epoch, last_crc, shards: Vec::new() };
-    let (driver, inputs) = Driver::new(Core::new(identity, caps), journal);
+    let (driver, inputs) = Driver::new(Core::new(identity, caps), Appender::Here(Box::new(journal)));
     let accept = async {
         while let Some(handshake) = listener.accept().await {
             let inputs = inputs.clone();

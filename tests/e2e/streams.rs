@@ -1,10 +1,9 @@
 //! The same records by either kind of link: what a node is told over QUIC, it is told through a pipe, byte for byte.
 
 use nam::coding::Writer;
-use nam::engine::{Driver, ShardInputs, pipe, replay};
+use nam::engine::{Appender, Driver, ShardInputs, pipe, replay};
 use nam::ids::{Alias, Epoch, FieldId, NodeId, RequestId, Sequence, ShardId, Version};
-use nam::journal::{Claim, Journal};
-use nam::repository::Identity;
+use nam::journal::Journal;
 use nam::schema::{FieldDef, Kind, Policy, Schema, StructDef, TypeDef, TypeIndex};
 use nam::store::MemoryJournal;
 use nam::transport::Dialer;
@@ -48,11 +47,10 @@ fn hit() -> Vec<u8> {
 /// A shard that begins as every other one does, driven on a task of this runtime.
 fn shard() -> ShardInputs {
     let mut journal = MemoryJournal::forgetful();
-    let Claim { epoch, lossy_epoch, last_crc } = journal.claim(ShardId(0), 1_000).unwrap();
-    assert_eq!(epoch, Epoch(1_000));
-    let identity = Identity { shard: ShardId(0), epoch, lossy_epoch, last_crc, shards: Vec::new() };
-    let core = replay(&mut journal, identity).unwrap();
-    let (driver, inputs) = Driver::new(core, journal);
+    let claim = journal.claim(ShardId(0), 1_000).unwrap();
+    assert_eq!(claim.epoch, Epoch(1_000));
+    let core = replay(&mut journal, ShardId(0), claim, Vec::new()).unwrap();
+    let (driver, inputs) = Driver::new(core, Appender::Here(Box::new(journal)));
     tokio::spawn(driver.run());
     inputs
 }

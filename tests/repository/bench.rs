@@ -135,7 +135,7 @@ impl Bench {
     pub(crate) fn settle_one(&mut self) -> bool {
         self.work();
         let Some(frame) = self.appended.pop_front() else { return false };
-        self.core.handle_durable(self.now, frame.number);
+        self.core.handle_durable(self.now, frame.name.number);
         self.work();
         true
     }

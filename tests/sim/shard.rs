@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use nam::__private::{Class, Reader};
 use nam::document::Tuning;
 use nam::ids::ShardId;
-use nam::journal::{EncodedFrame, Frame, Journal};
+use nam::journal::{Append, Frame, Journal};
 use nam::repository::{Caps, ConnectionId, Core, Identity, Rules};
 use nam::store::MemoryJournal;
+use nam::time::Instant;
 
 use crate::class::Desk;
 use crate::dice::Dice;
@@ -21,7 +22,7 @@ pub(crate) struct Shard {
     pub(crate) is_lossy: bool,
     pub(crate) incarnation: u64,
     /// Frames on their way to the journal.
-    pub(crate) appending: VecDeque<(EncodedFrame, u32)>,
+    pub(crate) appending: VecDeque<Append>,
     /// When the last of them arrives there.
     pub(crate) durable_at: u64,
     pub(crate) history: History,
@@ -94,10 +95,11 @@ impl Shard {
             frames.push(frame);
             true
         };
-        self.journal.replay(keep).unwrap();
+        self.journal.replay(ShardId(0), keep).unwrap();
         for frame in &frames {
             self.core.replay(frame).unwrap();
         }
+        self.core.handle_replayed(Instant(now));
     }
 }
 

@@ -216,10 +216,10 @@ impl World {
         if shard.incarnation != incarnation {
             return;
         }
-        let (encoded, expected) = shard.appending.pop_front().unwrap();
-        assert_eq!(encoded.number, frame);
-        shard.journal.append(&encoded, expected).unwrap();
-        shard.history.settle(&Frame::decode(&encoded.bytes).unwrap().0);
+        let append = shard.appending.pop_front().unwrap();
+        assert_eq!(append.frame.name.number, frame);
+        shard.journal.append(&append).unwrap();
+        shard.history.settle(&Frame::decode(&append.frame.bytes).unwrap().0);
         shard.core.handle_durable(Instant(self.now), frame);
     }
 
@@ -257,9 +257,9 @@ impl World {
             shard.history.take(&frame);
             shard.check_documents();
             shard.durable_at = shard.durable_at.max(now) + self.dice.below(12);
-            let (incarnation, frame) = (shard.incarnation, append.frame.number);
+            let (incarnation, frame) = (shard.incarnation, append.frame.name.number);
             self.agenda.plan(shard.durable_at, Event::Durable { shard: at, incarnation, frame });
-            shard.appending.push_back((append.frame, append.expected));
+            shard.appending.push_back(append);
         }
         while let Some(connection) = self.shards[at].core.poll_wake() {
             self.send_down(at, connection);

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use nam::server::{Certificates, Server, ServerConfig};
+use nam::server::{Certificates, JournalPlace, Server, ServerConfig};
+use nam::store::Durability;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where commits are kept.
@@ -14,6 +15,17 @@ use tokio::signal::unix::{SignalKind, signal};
 enum JournalKind {
     /// In memory: nothing survives the daemon.
     Memory,
+    /// In the data directory.
+    Disk,
+}
+
+/// What a commit survives once it is acknowledged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Survives {
+    /// The end of the daemon, at any instant, but not that of the machine: nothing is synced.
+    Process,
+    /// The end of the machine: every commit is synced.
+    Disk,
 }
 
 /// What `nam serve` is told.
@@ -22,15 +34,18 @@ pub(crate) struct Serve {
     /// Where the first shard listens; each further one a port above.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7420")]
     listen: SocketAddr,
-    /// Shards, each a thread and a port.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    shards: u16,
+    /// Shards, each a thread and a port; fixed when the data directory is made [default: those it has, or 1].
+    #[arg(long, value_name = "N")]
+    shards: Option<u16>,
     /// Where the daemon keeps what a restart needs.
     #[arg(long, value_name = "DIR", default_value = "nam-data")]
     data: PathBuf,
     /// Where commits are kept.
-    #[arg(long, value_enum, default_value_t = JournalKind::Memory)]
+    #[arg(long, value_enum, default_value_t = JournalKind::Disk)]
     journal: JournalKind,
+    /// What a commit survives once it is acknowledged.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Survives::Disk)]
+    durability: Survives,
     /// The daemon's certificate chain, PEM, leaf first.
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -71,7 +86,12 @@ impl Serve {
             key,
             node_authorities: self.client_ca.clone(),
         });
-        ServerConfig { listen: self.listen, shards: self.shards, data: Some(self.data.clone()), certificates }
+        let journal = match (self.journal, self.durability) {
+            (JournalKind::Memory, _) => JournalPlace::Memory,
+            (JournalKind::Disk, Survives::Process) => JournalPlace::Data(Durability::Process),
+            (JournalKind::Disk, Survives::Disk) => JournalPlace::Data(Durability::Disk),
+        };
+        ServerConfig { listen: self.listen, shards: self.shards, data: Some(self.data.clone()), journal, certificates }
     }
 
     fn announce(&self, server: &Server, config: &ServerConfig) {
@@ -84,8 +104,13 @@ impl Serve {
             Some(given) if given.node_authorities.is_none() => println!("identity  certificate; nodes need none"),
             Some(_) => println!("identity  certificate; nodes must show one"),
         }
-        match self.journal {
-            JournalKind::Memory => println!("journal  memory; nothing survives the daemon"),
+        let data = self.data.display();
+        match config.journal {
+            JournalPlace::Memory => println!("journal  memory; nothing survives the daemon"),
+            JournalPlace::Data(Durability::Process) => {
+                println!("journal  {data}; what is acknowledged survives the daemon, not the machine");
+            }
+            JournalPlace::Data(Durability::Disk) => println!("journal  {data}; what is acknowledged is synced"),
         }
     }
 }

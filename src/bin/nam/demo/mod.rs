@@ -41,6 +41,9 @@ pub(crate) struct DemoArguments {
     /// Requests to answer, round robin.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(30..=1_000_000))]
     requests: u32,
+    /// Where the daemon keeps the session, synced with every change; without it in memory.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Where to write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -100,8 +103,9 @@ async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
         check_writable(path)?;
     }
     let folder = Folder::make()?;
-    let data = folder.0.to_string_lossy();
-    let daemon = Served::start("the daemon", &["serve", "--listen", "127.0.0.1:0", "--data", &data]).await?;
+    let (data, journal) = arguments.data.as_ref().map_or((&folder.0, "memory"), |data| (data, "disk"));
+    let (listen, data) = (["serve", "--listen", "127.0.0.1:0"], data.to_string_lossy());
+    let daemon = Served::start("the daemon", &[&listen[..], &["--journal", journal, "--data", &data]].concat()).await?;
     let store = Served::start("the store", &["demo-store"]).await?;
     let mut figures = Figures { nodes: usize::from(arguments.nodes), ..Figures::default() };
     let mut nodes = Vec::new();

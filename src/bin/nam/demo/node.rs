@@ -116,6 +116,8 @@ impl Worker {
         symbols.sort_by(|(a, _), (b, _)| a.cmp(b));
         let object_bytes = encoded(&desk).len() as u64;
         let delta_bytes = record_of_one_price(&desk, &symbols).len() as u64;
+        // One that an earlier demo left in the same data directory; there is none otherwise.
+        let _gone = self.node.destroy::<Desk>(KEY).await;
         let session = self.with_progress(object_bytes, self.node.create(KEY, desk)).await.map_err(failed)?;
         self.follow(session);
         Ok(Report::Created { object_bytes, delta_bytes, symbols })

@@ -1,0 +1,328 @@
+//! The journal on disk: frames in fjall, one keyspace a shard, under a chain of our own.
+//!
+//! ```text
+//! keyspace frames-N   epoch: 8 BE · number: 8 BE ──▶ the frame
+//! keyspace terms      "term" · shard: 2 BE  ──▶ the shard's newest term
+//!                     "first" · shard: 2 BE ──▶ the checksum that the oldest frame names
+//! ```
+//! `docs/journal.md` is normative. Invariants: an append is one batch, and one sync whatever the number of shards; what
+//! the store's own checks miss the chain and the note of what was acknowledged find; after a write or sync that failed
+//! nothing is written any more. Source: research of embedded stores (fjall has the fastest durable batch); the fsync rule
+//! from Rebello et al., "Can applications recover from fsync failures?" (ATC 2020).
+
+mod acknowledged;
+mod directory;
+mod log;
+mod store;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::ids::{Epoch, FrameNumber, ShardId};
+use crate::journal::{Append, Chain, Claim, Frame, FrameError, FrameName, Journal, JournalError};
+
+use acknowledged::{Acknowledged, AcknowledgedFile};
+use directory::DataDirectory;
+pub use directory::DataError;
+use store::Store;
+
+/// What an acknowledged commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, at any instant; not that of the machine.
+    Process,
+    /// The end of the machine: it was synced.
+    #[default]
+    Disk,
+}
+
+/// How a journal on disk is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSettings {
+    /// What an acknowledged commit survives.
+    pub durability: Durability,
+    /// Shards; `None` for those that the directory has, or one.
+    pub shards: Option<u16>,
+    /// Bytes that stay free on the device: with less, commits are refused until there is room again.
+    pub free_bytes_min: u64,
+}
+
+impl Default for DiskSettings {
+    fn default() -> Self {
+        Self { durability: Durability::Disk, shards: None, free_bytes_min: crate::limits::FREE_BYTES_MIN }
+    }
+}
+
+/// The frames of all shards of a data directory; clones share it.
+#[derive(Clone, Debug)]
+pub struct DiskJournal {
+    open: Arc<Mutex<Open>>,
+    claimed: BTreeMap<ShardId, Epoch>,
+}
+
+#[derive(Debug)]
+struct Open {
+    store: Store,
+    noted: AcknowledgedFile,
+    heads: Vec<Head>,
+    settings: DiskSettings,
+    /// Why nothing is written any more.
+    failed: Option<String>,
+    directory: DataDirectory,
+}
+
+/// The newest end of a shard's frames.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// The term that was claimed last, while the directory is open.
+    epoch: Epoch,
+    last: FrameName,
+    last_crc: u32,
+    acknowledged: Option<Acknowledged>,
+}
+
+impl DiskJournal {
+    /// Opens the data directory `path`, making it if there is none, and locks it.
+    ///
+    /// # Errors
+    /// [`DataError`], a sentence for who gave the path.
+    pub fn open(path: &Path, settings: DiskSettings) -> Result<Self, DataError> {
+        let directory = DataDirectory::open(path, settings.shards)?;
+        let shards = directory.shards;
+        let (noted, acknowledged) = AcknowledgedFile::open(path, shards)?;
+        let is_used = acknowledged.iter().any(Option::is_some);
+        let place = directory.store();
+        if !place.exists() {
+            if is_used {
+                return Err(DataError::Damaged { path: place, what: "it is not there".to_owned() });
+            }
+            Store::make(&directory)?;
+        }
+        log::mend(&place, &acknowledged)?;
+        let store = Store::open(&place, shards)?;
+        let heads = (0..).map(ShardId).zip(acknowledged).map(|(shard, acknowledged)| {
+            let (last, last_crc) = store.last(shard)?;
+            Ok(Head { epoch: Epoch(0), last, last_crc, acknowledged })
+        });
+        let heads = heads.collect::<Result<_, JournalError>>();
+        let heads = heads.map_err(|error| DataError::Journal { path: place, error })?;
+        let open = Open { store, noted, heads, settings, failed: None, directory };
+        Ok(Self { open: Arc::new(Mutex::new(open)), claimed: BTreeMap::new() })
+    }
+
+    /// Shards of the directory.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.open.lock().directory.shards
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.open.lock().directory.path.clone()
+    }
+}
+
+impl Open {
+    fn head(&mut self, shard: ShardId) -> Result<&mut Head, JournalError> {
+        let unknown = || JournalError::Unreadable(format!("shard {shard} is not one of this directory"));
+        self.heads.get_mut(usize::from(shard.0)).ok_or_else(unknown)
+    }
+
+    fn claim(&mut self, shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError> {
+        self.check_acknowledged(shard)?;
+        let Head { last, last_crc, .. } = *self.head(shard)?;
+        let (known, last_ms) = (self.store.term(shard)?, self.store.time_ms(last)?);
+        let term = known.unwrap_or_default().next(last_ms, wall_ms, false);
+        self.store.put_term(shard, term).map_err(JournalError::Unreadable)?;
+        self.head(shard)?.epoch = term.epoch;
+        Ok(term.claim(last_crc))
+    }
+
+    /// Whether the newest frame that was acknowledged is there, as it was written.
+    fn check_acknowledged(&mut self, shard: ShardId) -> Result<(), JournalError> {
+        let Head { last, acknowledged, .. } = *self.head(shard)?;
+        let Some(Acknowledged { name, crc }) = acknowledged else { return Ok(()) };
+        let Some(bytes) = self.store.frame(name)? else {
+            return Err(JournalError::Missing { acknowledged: name, last });
+        };
+        match Frame::decode(&bytes) {
+            Ok((_, found)) if found == crc => Ok(()),
+            Ok((_, found)) => Err(damaged(name, FrameError::Checksum { found, computed: crc })),
+            Err(error) => Err(damaged(name, error)),
+        }
+    }
+
+    /// Why a frame is not taken, if it is not.
+    fn refusal(&mut self, append: &Append, claimed: Option<Epoch>) -> Option<JournalError> {
+        let name = append.frame.name;
+        if let Some(text) = &self.failed {
+            return Some(JournalError::InDoubt(text.clone()));
+        }
+        match self.head(name.shard) {
+            Err(error) => Some(error),
+            Ok(head) if claimed != Some(head.epoch) || claimed != Some(name.epoch) => Some(JournalError::Fenced),
+            Ok(head) if head.last_crc != append.expected => {
+                Some(JournalError::InDoubt("the frame does not follow the last one".to_owned()))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    /// Writes frames as one batch and notes them.
+    fn write(&mut self, appends: &[&Append]) -> Result<(), String> {
+        self.store.append(appends, self.settings.durability)?;
+        for Append { frame, .. } in appends.iter().copied() {
+            if let Ok(head) = self.head(frame.name.shard) {
+                (head.last, head.last_crc) = (frame.name, frame.crc);
+            }
+            let acknowledged = Acknowledged { name: frame.name, crc: frame.crc };
+            self.noted.note(acknowledged).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+fn damaged(last: FrameName, error: FrameError) -> JournalError {
+    let number = FrameNumber(last.number.0.saturating_sub(1));
+    JournalError::Damaged { last: FrameName { number, ..last }, error }
+}
+
+impl Journal for DiskJournal {
+    fn claim(&mut self, shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError> {
+        let claim = self.open.lock().claim(shard, wall_ms)?;
+        self.claimed.insert(shard, claim.epoch);
+        Ok(claim)
+    }
+
+    fn append(&mut self, append: &Append) -> Result<(), JournalError> {
+        let answers = self.append_all(std::slice::from_ref(append));
+        answers.into_iter().next().unwrap_or_else(|| Err(JournalError::InDoubt("no answer".to_owned())))
+    }
+
+    fn append_all(&mut self, appends: &[Append]) -> Vec<Result<(), JournalError>> {
+        let mut open = self.open.lock();
+        let refusals: Vec<Option<JournalError>> = appends
+            .iter()
+            .map(|append| open.refusal(append, self.claimed.get(&append.frame.name.shard).copied()))
+            .collect();
+        let taken: Vec<&Append> =
+            appends.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(append, _)| append).collect();
+        let written = if taken.is_empty() { Ok(()) } else { open.write(&taken) };
+        if let Err(text) = &written {
+            open.failed = Some(text.clone());
+        }
+        let answer = |refusal: Option<JournalError>| match (refusal, &written) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Err(text)) => Err(JournalError::InDoubt(text.clone())),
+            (None, Ok(())) => Ok(()),
+        };
+        refusals.into_iter().map(answer).collect()
+    }
+
+    fn replay(&mut self, shard: ShardId, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError> {
+        let open = self.open.lock();
+        let mut chain = Chain::of(shard, open.store.first_crc(shard)?);
+        for bytes in open.store.frames(shard)? {
+            let unreadable = |text| JournalError::Unreadable(format!("behind frame {}: {text}", chain.last()));
+            if !visit(chain.next(&bytes.map_err(unreadable)?)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, shard: ShardId, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError> {
+        let open = self.open.lock();
+        open.store.truncate(FrameName { shard, epoch, number }).map_err(JournalError::InDoubt)
+    }
+
+    fn has_room(&mut self) -> bool {
+        let open = self.open.lock();
+        directory::free_bytes(&open.directory.path).is_none_or(|free| free >= open.settings.free_bytes_min)
+    }
+}
+
+/// A directory of a test's own, removed with it.
+#[cfg(test)]
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+#[cfg(test)]
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("nam-store-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+#[cfg(test)]
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{self, frame, stored};
+
+    const SHARD: ShardId = ShardId(0);
+
+    fn settings(shards: u16) -> DiskSettings {
+        DiskSettings { shards: Some(shards), free_bytes_min: 0, ..DiskSettings::default() }
+    }
+
+    #[test]
+    fn a_journal_on_disk_keeps_the_laws() {
+        let directory = Scratch::new("laws");
+        let journal = DiskJournal::open(&directory.0, settings(2)).unwrap();
+        conformance::laws(&mut || Box::new(journal.clone()));
+    }
+
+    #[test]
+    fn frames_survive_and_an_end_that_went_missing_is_refused() {
+        let directory = Scratch::new("survive");
+        let open = || DiskJournal::open(&directory.0, settings(1)).unwrap();
+        let mut journal = open();
+        let claim = journal.claim(SHARD, 5).unwrap();
+        let one = frame(SHARD, claim.epoch, 1, 0);
+        let two = frame(SHARD, claim.epoch, 2, one.frame.crc);
+        journal.append(&one).unwrap();
+        journal.append(&two).unwrap();
+        assert!(matches!(DiskJournal::open(&directory.0, settings(1)), Err(DataError::InUse { .. })));
+        drop(journal);
+        let mut journal = open();
+        let again = journal.claim(SHARD, 5).unwrap();
+        assert_eq!((again.last_crc, again.lossy_epoch), (two.frame.crc, claim.epoch));
+        assert_eq!(stored(&mut journal, SHARD), [one.frame.name, two.frame.name]);
+        journal.open.lock().store.truncate_behind(one.frame.name).unwrap();
+        drop(journal);
+        let missing = JournalError::Missing { acknowledged: two.frame.name, last: one.frame.name };
+        assert_eq!(open().claim(SHARD, 5), Err(missing));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_left_alone() {
+        let directory = Scratch::new("foreign");
+        let told = |path: &Path| DiskJournal::open(path, settings(1)).unwrap_err().to_string();
+        std::fs::write(directory.0.join("letter.txt"), "dear").unwrap();
+        assert!(told(&directory.0).contains("letter.txt"), "{}", told(&directory.0));
+        let format = |name: &str, text: &str| {
+            let path = directory.0.join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::write(path.join("format"), text).unwrap();
+            told(&path)
+        };
+        assert!(format("newer", "nam data directory\nformat 2\nanything\n").contains("format 2"));
+        assert!(format("other", "PostgreSQL 15\n").contains("not nam's"));
+        assert!(format("cut", "nam data dir").contains("damaged"));
+        assert!(format("flipped", "nam data directory\nformat 1\nshards 2\ncrc 00000000\n").contains("checksum"));
+        drop(DiskJournal::open(&directory.0.join("two"), settings(2)).unwrap());
+        assert!(told(&directory.0.join("two")).contains("made for 2 shards, not 1"));
+    }
+}

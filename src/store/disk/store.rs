@@ -1,0 +1,238 @@
+//! fjall as a table of frames: the only file that knows it.
+//!
+//! Invariants: every write is one batch; every key is read back by the codec that wrote it; no panic of the store leaves
+//! this file. Source: fjall 3.1.
+
+use std::fmt;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::config::FilterPolicy;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+
+use super::Durability;
+use super::directory::{DataDirectory, DataError, failed, sync_directory};
+use crate::ids::{Epoch, FrameNumber, ShardId};
+use crate::journal::{Append, Frame, FrameName, JournalError, Term};
+
+/// Bytes of frames that the store gathers in memory before it sorts them into a table.
+const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes of tables that the store caches: frames are read once, at a start.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// An open store.
+pub(super) struct Store {
+    database: Database,
+    terms: Keyspace,
+    frames: Vec<Keyspace>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("shards", &self.frames.len()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Makes an empty store, wholly or not at all.
+    pub(super) fn make(directory: &DataDirectory) -> Result<(), DataError> {
+        let (draft, place) = (directory.path.join("store.new"), directory.store());
+        if draft.exists() {
+            fs::remove_dir_all(&draft).map_err(failed(&draft))?;
+        }
+        fs::create_dir(&draft).map_err(failed(&draft))?;
+        #[cfg(unix)]
+        fs::set_permissions(&draft, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(failed(&draft))?;
+        let made = guarded(|| {
+            let database = open_database(&draft)?;
+            database.keyspace("terms", options)?;
+            for shard in 0..directory.shards {
+                database.keyspace(&frames_of(ShardId(shard)), options)?;
+            }
+            database.persist(PersistMode::SyncAll)
+        });
+        made.map_err(|what| DataError::Store { path: draft.clone(), what })?;
+        fs::rename(&draft, &place).map_err(failed(&place))?;
+        sync_directory(&directory.path)
+    }
+
+    /// Opens a store that was made for `shards`.
+    pub(super) fn open(place: &Path, shards: u16) -> Result<Self, DataError> {
+        let refused = |what| DataError::Store { path: place.into(), what };
+        let database = guarded(|| open_database(place)).map_err(refused)?;
+        let keyspace = |name: &str| {
+            if !database.keyspace_exists(name) {
+                return Err(refused(format!("its keyspace {name} is not there")));
+            }
+            guarded(|| database.keyspace(name, options)).map_err(refused)
+        };
+        let terms = keyspace("terms")?;
+        let frames = (0..shards).map(|shard| keyspace(&frames_of(ShardId(shard)))).collect::<Result<_, _>>()?;
+        Ok(Self { database, terms, frames })
+    }
+
+    /// Makes frames durable as one batch.
+    pub(super) fn append(&self, appends: &[&Append], durability: Durability) -> Result<(), String> {
+        let mode = match durability {
+            Durability::Process => PersistMode::Buffer,
+            Durability::Disk => PersistMode::SyncData,
+        };
+        guarded(|| {
+            let mut batch = OwnedWriteBatch::with_capacity(self.database.clone(), appends.len());
+            for Append { frame, .. } in appends {
+                if let Some(keyspace) = self.frames.get(usize::from(frame.name.shard.0)) {
+                    batch.insert(keyspace, key(frame.name), frame.bytes.clone());
+                }
+            }
+            batch.durability(Some(mode)).commit()
+        })
+    }
+
+    pub(super) fn put_term(&self, shard: ShardId, term: Term) -> Result<(), String> {
+        self.put(&label(b"term", shard), &term.encode())
+    }
+
+    /// The newest term of a shard; `None` before the first claim.
+    pub(super) fn term(&self, shard: ShardId) -> Result<Option<Term>, JournalError> {
+        let Some(bytes) = self.get(&self.terms, &label(b"term", shard))? else { return Ok(None) };
+        let damaged = |error| JournalError::Damaged { last: FrameName::before_all(shard), error };
+        Term::decode(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The checksum that the oldest frame of a shard names as its predecessor's.
+    pub(super) fn first_crc(&self, shard: ShardId) -> Result<u32, JournalError> {
+        let Some(bytes) = self.get(&self.terms, &label(b"first", shard))? else { return Ok(0) };
+        let crc = <[u8; 4]>::try_from(&bytes[..]).map(u32::from_le_bytes);
+        crc.map_err(|_| JournalError::Unreadable(format!("the start of shard {shard} is damaged")))
+    }
+
+    /// The newest frame of a shard and its checksum.
+    pub(super) fn last(&self, shard: ShardId) -> Result<(FrameName, u32), JournalError> {
+        let none = (FrameName::before_all(shard), self.first_crc(shard)?);
+        let Some(keyspace) = self.frames.get(usize::from(shard.0)) else { return Ok(none) };
+        let last = guarded(|| keyspace.last_key_value().map(fjall::Guard::into_inner).transpose());
+        let Some((key, value)) = last.map_err(JournalError::Unreadable)? else { return Ok(none) };
+        let name = name(shard, &key);
+        match Frame::decode(&value.into()) {
+            Ok((frame, crc)) if frame.name() == name => Ok((name, crc)),
+            Ok((frame, _)) => {
+                Err(super::damaged(name, crate::journal::FrameError::Chain { found: frame.name(), last: name }))
+            }
+            Err(error) => Err(super::damaged(name, error)),
+        }
+    }
+
+    /// The shard's time in a frame, 0 if there is none.
+    pub(super) fn time_ms(&self, name: FrameName) -> Result<u64, JournalError> {
+        let Some(bytes) = self.frame(name)? else { return Ok(0) };
+        Frame::decode(&bytes).map(|(frame, _)| frame.time_ms).map_err(|error| super::damaged(name, error))
+    }
+
+    pub(super) fn frame(&self, name: FrameName) -> Result<Option<Bytes>, JournalError> {
+        let Some(keyspace) = self.frames.get(usize::from(name.shard.0)) else { return Ok(None) };
+        self.get(keyspace, &key(name))
+    }
+
+    /// The frames of a shard, oldest first.
+    pub(super) fn frames(
+        &self,
+        shard: ShardId,
+    ) -> Result<impl Iterator<Item = Result<Bytes, String>> + use<>, JournalError> {
+        let unknown = || JournalError::Unreadable(format!("shard {shard} is not one of this directory"));
+        let mut guards = self.frames.get(usize::from(shard.0)).ok_or_else(unknown)?.iter();
+        Ok(std::iter::from_fn(move || {
+            let next = guarded(|| guards.next().map(fjall::Guard::value).transpose());
+            next.map(|value| value.map(Bytes::from)).transpose()
+        }))
+    }
+
+    /// Forgets the frames of a shard before `first`.
+    pub(super) fn truncate(&self, first: FrameName) -> Result<(), String> {
+        let Some(keyspace) = self.frames.get(usize::from(first.shard.0)) else { return Ok(()) };
+        guarded(|| {
+            let mut batch = self.database.batch();
+            let mut last = None;
+            for guard in keyspace.range(..key(first)) {
+                let (key, value) = guard.into_inner()?;
+                batch.remove(keyspace, key);
+                last = Some(value);
+            }
+            let crc = last.and_then(|value| Frame::decode(&value.into()).ok()).map(|(_, crc)| crc);
+            let Some(crc) = crc else { return Ok(()) };
+            batch.insert(&self.terms, label(b"first", first.shard), crc.to_le_bytes());
+            batch.durability(Some(PersistMode::SyncData)).commit()
+        })
+    }
+
+    /// Loses the frames of a shard behind `last`, as damage does.
+    #[cfg(test)]
+    pub(super) fn truncate_behind(&self, last: FrameName) -> Result<(), String> {
+        let Some(keyspace) = self.frames.get(usize::from(last.shard.0)) else { return Ok(()) };
+        guarded(|| {
+            for guard in keyspace.range(key(last)..).skip(1) {
+                keyspace.remove(guard.key()?)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), String> {
+        guarded(|| {
+            let mut batch = self.database.batch();
+            batch.insert(&self.terms, key, value);
+            batch.durability(Some(PersistMode::SyncAll)).commit()
+        })
+    }
+
+    fn get(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>, JournalError> {
+        let value = guarded(|| keyspace.get(key)).map_err(JournalError::Unreadable)?;
+        Ok(value.map(Bytes::from))
+    }
+}
+
+fn open_database(place: &Path) -> fjall::Result<Database> {
+    Database::builder(place).cache_size(CACHE_BYTES).journal_compression(CompressionType::None).worker_threads(2).open()
+}
+
+/// Keys only ever rise and are read in order: no filters.
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES).filter_policy(FilterPolicy::disabled())
+}
+
+/// Runs a call of the store; what it cannot do, or panics at, becomes words.
+fn guarded<T>(call: impl FnOnce() -> fjall::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(fjall::Error::Io(error))) => Err(error.to_string()),
+        Ok(Err(fjall::Error::Poisoned)) => Err("a write of the store in the background failed".to_owned()),
+        Ok(Err(error)) => Err(format!("{error:?}")),
+        Err(_) => Err("the store found something that it had ruled out".to_owned()),
+    }
+}
+
+fn frames_of(shard: ShardId) -> String {
+    format!("frames-{shard}")
+}
+
+fn label(what: &[u8], shard: ShardId) -> Vec<u8> {
+    [what, &shard.0.to_be_bytes()].concat()
+}
+
+fn key(name: FrameName) -> [u8; 16] {
+    let mut key = [0; 16];
+    let (epoch, number) = key.split_at_mut(8);
+    epoch.copy_from_slice(&name.epoch.0.to_be_bytes());
+    number.copy_from_slice(&name.number.0.to_be_bytes());
+    key
+}
+
+/// The name under which a frame was put; no key of ours has another length.
+fn name(shard: ShardId, key: &[u8]) -> FrameName {
+    let number = |part: Option<&[u8]>| {
+        part.and_then(|part| <[u8; 8]>::try_from(part).ok()).map(u64::from_be_bytes).unwrap_or_default()
+    };
+    FrameName { shard, epoch: Epoch(number(key.get(..8))), number: FrameNumber(number(key.get(8..))) }
+}
