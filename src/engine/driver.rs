@@ -98,11 +98,13 @@ impl Driver {
             arrived.drain(..).for_each(|input| self.take(input));
             let settled = self.settle();
             self.core.handle_timeout(self.now());
-            has_work = self.core.poll_work();
+            self.core.poll_work();
             self.turn(settled)?;
             while self.feed_held() {
                 self.turn(Ok(()))?;
             }
+            // Asked last: what is sealed, made durable and fed in a turn leaves work behind, too.
+            has_work = self.core.has_work();
         }
     }
 
