@@ -1,8 +1,11 @@
 //! How long does the repository's copy take to judge, apply, answer and freeze, and does the cost follow the change?
 //!
-//! The object is a catalogue of 39,544 entries of about 390 B (15 MB). `nested` edits one field of a map of 10,000 keys
-//! inside an entry, to be compared with the same edit of a map at the top.
+//! The object is a catalogue of 39,544 entries of about 390 B (15 MB). The table's row edits a map of 10,000 keys inside an
+//! entry beside the same edit of a map at the top. What a document costs in memory is counted by `tests/memory`, for every
+//! shape that is promised; here the catalogue and the small entries go through the whole million of commits.
 #![allow(missing_docs, reason = "a bench has no readers of its items")]
+
+mod table;
 
 #[path = "../tests/memory/shapes.rs"]
 #[allow(dead_code, reason = "the memory test uses more of it")]
@@ -10,6 +13,7 @@ mod shapes;
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -18,6 +22,8 @@ use nam::delta::WireType;
 use nam::document::{Document, Scope};
 use nam::ids::{FieldId, Version};
 use nam::schema::{FieldDef, KeyKind, Kind, Policy, Schema, StructDef, TypeDef, TypeIndex};
+use table::Budget;
+
 use shapes::{Shape, draw, load, work};
 
 fn commit(shape: Shape, state: &mut u64) -> Bytes {
@@ -158,32 +164,39 @@ fn key(n: usize) -> Vec<u8> {
     w.into_bytes()
 }
 
-fn nested(c: &mut Criterion) {
-    let mut document = nested_document();
-    let mut state = 7;
-    for (name, is_nested) in [("top", false), ("nested", true)] {
-        c.bench_function(&format!("judge and apply in a map of 10,000 keys/{name}"), |b| {
-            b.iter(|| {
-                let mut entry = Writer::new();
-                entry.raw(&key(draw(&mut state, 10_000)));
-                entry.byte(1);
-                entry.raw(&(state as f64).to_le_bytes());
-                let mut w = Writer::new();
-                if is_nested {
-                    w.varint(2 << 3 | WireType::EditRest as u64);
-                    w.raw(&key(draw(&mut state, 10)));
-                    w.length(entry.len() + 2);
-                } else {
-                    w.varint(1 << 3 | WireType::EditRest as u64);
-                }
-                w.raw(entry.as_slice());
-                let delta = Bytes::from(w.into_bytes());
-                if let Ok(judged) = document.judge(&delta, document.version(), Scope::Cells) {
-                    document.apply(&judged, document.version().next());
-                }
-            });
-        });
+/// Changes one number of a map of 10,000 keys, at the top or in an entry of the map of maps.
+fn edit_once(document: &mut Document, state: &mut u64, is_nested: bool) {
+    let mut entry = Writer::new();
+    entry.raw(&key(draw(state, 10_000)));
+    entry.byte(1);
+    entry.raw(&(*state as f64).to_le_bytes());
+    let mut w = Writer::new();
+    if is_nested {
+        w.varint(2 << 3 | WireType::EditRest as u64);
+        w.raw(&key(draw(state, 10)));
+        w.length(entry.len() + 2);
+    } else {
+        w.varint(1 << 3 | WireType::EditRest as u64);
     }
+    w.raw(entry.as_slice());
+    let delta = Bytes::from(w.into_bytes());
+    if let Ok(judged) = document.judge(&delta, document.version(), Scope::Cells) {
+        document.apply(&judged, document.version().next());
+    }
+}
+
+fn nested(_: &mut Criterion) {
+    let (mut document, mut other) = (nested_document(), nested_document());
+    let (mut state, mut other_state) = (7, 7);
+    let [top, nested] = table::in_turn(
+        21,
+        5_000,
+        [&mut || edit_once(&mut document, &mut state, false), &mut || edit_once(&mut other, &mut other_state, true)],
+    );
+    assert!(document.version() > Version(1) && other.version() > Version(1), "every edit was accepted");
+    table::title("one number of a map of 10,000 keys, judged and applied");
+    let beside = Some(("at the top", top.p50()));
+    table::time("the map is inside an entry", nested.p50(), beside, Budget::Times(5.0));
 }
 
 fn million(c: &mut Criterion) {
@@ -199,5 +212,9 @@ fn million(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, judge_and_apply, judge_stale, since, freeze, nested, million);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1)).sample_size(20);
+    targets = judge_and_apply, judge_stale, since, freeze, nested, million
+}
 criterion_main!(benches);

@@ -3,13 +3,18 @@
 //! A leaf write on a held cursor beside a plain store (budget: 5 times), and a whole transaction of one field in a map
 //! of 100,000 entries, encoded (budget: 1 µs) or undone. The map is the worst case that is common: the key is hashed,
 //! copied and noted, and nothing may cost what the map's size is.
+#![allow(clippy::indexing_slicing, reason = "a benchmark stops when something is wrong")]
+
+mod table;
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use nam::__private::{Class, Writer};
 use nam::Tracked;
+use table::Budget;
 
 #[derive(Tracked, Clone, Default)]
 struct Instrument {
@@ -94,5 +99,51 @@ fn transactions(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, leaves, transactions);
+fn rows(_: &mut Criterion) {
+    let (mut plain, mut tracked) = (portfolio(1).0, portfolio(1).0);
+    let mut changes = PortfolioChanges::default();
+    let mut cursor = tracked.track(&mut changes);
+    let [store, write] = table::in_turn(
+        21,
+        1_000_000,
+        [&mut || *black_box(&mut plain.cash) += 1.0, &mut || *black_box(&mut cursor).cash_mut() += 1.0],
+    );
+    table::title("what it costs to know what changed");
+    let beside = Some(("a plain store", store.p50()));
+    table::time("a leaf written on a held cursor", write.p50(), beside, Budget::Times(5.0));
+
+    let (mut value, keys) = portfolio(100_000);
+    let mut other = value.clone();
+    let (mut here, mut there) = (0, 0);
+    let mut w = Writer::new();
+    let [plain, whole] = table::in_turn(
+        21,
+        20_000,
+        [
+            &mut || {
+                here = (here + 7_919) % keys.len();
+                if let Some(instrument) = other.instruments.get_mut(&keys[here]) {
+                    instrument.price += 1.0;
+                }
+            },
+            &mut || {
+                there = (there + 7_919) % keys.len();
+                let mut changes = PortfolioChanges::default();
+                if let Some(mut instrument) = value.track(&mut changes).instruments_mut().get_mut(&keys[there]) {
+                    *instrument.price_mut() += 1.0;
+                }
+                w.truncate(0);
+                black_box(value.encode_delta(&changes, &mut w));
+            },
+        ],
+    );
+    let beside = Some(("a plain write", plain.p50()));
+    table::time("begin, one field of 100,000 entries, encode", whole.p50(), beside, Budget::Nanoseconds(1_000.0));
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2)).sample_size(50);
+    targets = leaves, transactions, rows
+}
 criterion_main!(benches);
