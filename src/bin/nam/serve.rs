@@ -2,6 +2,7 @@
 //!
 //! Its first lines say where it listens, by which fingerprint nodes know it, and what survives a restart.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -94,24 +95,26 @@ impl Serve {
         ServerConfig { listen: self.listen, shards: self.shards, data: Some(self.data.clone()), journal, certificates }
     }
 
+    /// Prints the first lines; nobody has to read them.
     fn announce(&self, server: &Server, config: &ServerConfig) {
+        let (data, mut lines) = (self.data.display(), Vec::new());
         for (shard, address) in server.addresses().iter().enumerate() {
-            println!("listening  {address} (shard {shard})");
+            lines.push(format!("listening  {address} (shard {shard})"));
         }
-        println!("fingerprint  {}", server.fingerprint());
-        match &config.certificates {
-            None => println!("identity  development, kept in {}; this machine only", self.data.display()),
-            Some(given) if given.node_authorities.is_none() => println!("identity  certificate; nodes need none"),
-            Some(_) => println!("identity  certificate; nodes must show one"),
-        }
-        let data = self.data.display();
-        match config.journal {
-            JournalPlace::Memory => println!("journal  memory; nothing survives the daemon"),
+        lines.push(format!("fingerprint  {}", server.fingerprint()));
+        lines.push(match &config.certificates {
+            None => format!("identity  development, kept in {data}; this machine only"),
+            Some(given) if given.node_authorities.is_none() => "identity  certificate; nodes need none".to_owned(),
+            Some(_) => "identity  certificate; nodes must show one".to_owned(),
+        });
+        lines.push(match config.journal {
+            JournalPlace::Memory => "journal  memory; nothing survives the daemon".to_owned(),
             JournalPlace::Data(Durability::Process) => {
-                println!("journal  {data}; what is acknowledged survives the daemon, not the machine");
+                format!("journal  {data}; what is acknowledged survives the daemon, not the machine")
             }
-            JournalPlace::Data(Durability::Disk) => println!("journal  {data}; what is acknowledged is synced"),
-        }
+            JournalPlace::Data(Durability::Disk) => format!("journal  {data}; what is acknowledged is synced"),
+        });
+        let _closed = writeln!(std::io::stdout(), "{}", lines.join("\n"));
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn mend(store: &Path, acknowledged: &[Option<Acknowledged>]) -> Resul
 
 /// Reads whole batches from the start of a log file.
 pub(super) fn extent(bytes: &[u8]) -> Extent {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    let end = end_of_content(bytes);
     let (mut valid, mut last) = (0, None);
     while let Some(rest) = bytes.get(valid..end).filter(|rest| !rest.is_empty()) {
         let mut r = Reader::new(rest);
@@ -81,6 +81,18 @@ pub(super) fn extent(bytes: &[u8]) -> Extent {
         valid += rest.len() - r.left();
     }
     Extent { valid, end }
+}
+
+/// Where the zeros begin that the store put there in advance.
+fn end_of_content(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let (pages, rest) = bytes.as_chunks::<4096>();
+    let (from, last) = match pages.iter().rposition(|page| *page != ZEROS) {
+        _ if rest.iter().any(|byte| *byte != 0) => (pages.len() * ZEROS.len(), rest),
+        Some(at) => (at * ZEROS.len(), pages.get(at).map_or(rest, |page| page.as_slice())),
+        None => (0, &[][..]),
+    };
+    last.iter().rposition(|byte| *byte != 0).map_or(from, |at| from + at + 1)
 }
 
 fn batch(r: &mut Reader<'_>) -> Result<u64, DecodeError> {

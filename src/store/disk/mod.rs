@@ -14,6 +14,7 @@ mod acknowledged;
 mod directory;
 mod log;
 mod store;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,11 +24,15 @@ use parking_lot::Mutex;
 
 use crate::ids::{Epoch, FrameNumber, ShardId};
 use crate::journal::{Append, Chain, Claim, Frame, FrameError, FrameName, Journal, JournalError};
+use crate::limits::FREE_BYTES_MIN;
 
 use acknowledged::{Acknowledged, AcknowledgedFile};
 use directory::DataDirectory;
 pub use directory::DataError;
 use store::Store;
+
+/// Bytes of frames that the store gathers in memory, by default.
+const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What an acknowledged commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,11 +53,15 @@ pub struct DiskSettings {
     pub shards: Option<u16>,
     /// Bytes that stay free on the device: with less, commits are refused until there is room again.
     pub free_bytes_min: u64,
+    /// Bytes of frames that the store gathers in memory before it sorts them into a table.
+    #[doc(hidden)]
+    pub gathered_bytes: u64,
 }
 
 impl Default for DiskSettings {
     fn default() -> Self {
-        Self { durability: Durability::Disk, shards: None, free_bytes_min: crate::limits::FREE_BYTES_MIN }
+        let (free_bytes_min, gathered_bytes) = (FREE_BYTES_MIN, GATHERED_BYTES);
+        Self { durability: Durability::Disk, shards: None, free_bytes_min, gathered_bytes }
     }
 }
 
@@ -99,8 +108,9 @@ impl DiskJournal {
             if is_used {
                 return Err(DataError::Damaged { path: place, what: "it is not there".to_owned() });
             }
-            Store::make(&directory)?;
+            Store::make(&directory, settings.gathered_bytes)?;
         }
+        tables::check(&place)?;
         log::mend(&place, &acknowledged)?;
         let store = Store::open(&place, shards)?;
         let heads = (0..).map(ShardId).zip(acknowledged).map(|(shard, acknowledged)| {

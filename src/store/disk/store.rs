@@ -17,9 +17,6 @@ use super::directory::{DataDirectory, DataError, failed, sync_directory};
 use crate::ids::{Epoch, FrameNumber, ShardId};
 use crate::journal::{Append, Frame, FrameName, JournalError, Term};
 
-/// Bytes of frames that the store gathers in memory before it sorts them into a table.
-const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
-
 /// Bytes of tables that the store caches: frames are read once, at a start.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -38,7 +35,7 @@ impl fmt::Debug for Store {
 
 impl Store {
     /// Makes an empty store, wholly or not at all.
-    pub(super) fn make(directory: &DataDirectory) -> Result<(), DataError> {
+    pub(super) fn make(directory: &DataDirectory, gathered_bytes: u64) -> Result<(), DataError> {
         let (draft, place) = (directory.path.join("store.new"), directory.store());
         if draft.exists() {
             fs::remove_dir_all(&draft).map_err(failed(&draft))?;
@@ -48,6 +45,7 @@ impl Store {
         fs::set_permissions(&draft, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(failed(&draft))?;
         let made = guarded(|| {
             let database = open_database(&draft)?;
+            let options = || options().max_memtable_size(gathered_bytes);
             database.keyspace("terms", options)?;
             for shard in 0..directory.shards {
                 database.keyspace(&frames_of(ShardId(shard)), options)?;
@@ -199,7 +197,7 @@ fn open_database(place: &Path) -> fjall::Result<Database> {
 
 /// Keys only ever rise and are read in order: no filters.
 fn options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES).filter_policy(FilterPolicy::disabled())
+    KeyspaceCreateOptions::default().filter_policy(FilterPolicy::disabled())
 }
 
 /// Runs a call of the store; what it cannot do, or panics at, becomes words.

@@ -1,0 +1,235 @@
+//! The store of a daemon, flipped, cut and torn: refused with its place, or served whole; never in between.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use nam::ids::{Epoch, FrameNumber, ShardId};
+use nam::journal::{Append, Entry, Frame, FrameName, Journal};
+use nam::store::{DiskJournal, DiskSettings};
+
+use crate::dice::Dice;
+use crate::scratch::{Scratch, content, copy, files};
+
+const SHARDS: u16 = 2;
+const FRAMES: u64 = 120;
+const TRIALS: u64 = 200;
+
+/// Tables of a few frames, so that the store has some of everything.
+fn settings() -> DiskSettings {
+    DiskSettings { shards: Some(SHARDS), gathered_bytes: 48 * 1024, free_bytes_min: 0, ..DiskSettings::default() }
+}
+
+/// The frames of a journal.
+type Kept = Vec<(FrameName, u32)>;
+
+/// Makes frames of random sizes, one after the other.
+struct Author {
+    epoch: Epoch,
+    last: Vec<(u64, u32)>,
+}
+
+impl Author {
+    fn new(journal: &mut DiskJournal) -> Self {
+        let claims: Vec<_> = (0..SHARDS).map(|shard| journal.claim(ShardId(shard), 1_000).unwrap()).collect();
+        Self { epoch: claims[0].epoch, last: claims.iter().map(|claim| (0, claim.last_crc)).collect() }
+    }
+
+    fn next(&mut self, dice: &mut Dice) -> Append {
+        let shard = dice.below(u64::from(SHARDS));
+        let (number, expected) = self.last[shard as usize];
+        let size = if dice.below(10) == 0 { dice.below(20_000) } else { dice.below(300) };
+        let bytes: Bytes = (0..size).map(|_| dice.below(256) as u8).collect();
+        let frame = Frame {
+            shard: ShardId(shard as u16),
+            epoch: self.epoch,
+            number: FrameNumber(number + 1),
+            time_ms: number,
+            first_commit: 1,
+            previous_crc: expected,
+            entries: vec![Entry::Slice { staging: 1, bytes }],
+        };
+        let frame = frame.encode();
+        self.last[shard as usize] = (number + 1, frame.crc);
+        Append { frame, expected }
+    }
+}
+
+/// A store with frames in its log and in its tables, and what was acknowledged.
+fn make(path: &Path, dice: &mut Dice) -> Kept {
+    let mut journal = DiskJournal::open(path, settings()).unwrap();
+    let mut author = Author::new(&mut journal);
+    let mut kept = Kept::new();
+    for _ in 0..FRAMES {
+        let append = author.next(dice);
+        journal.append(&append).unwrap();
+        kept.push((append.frame.name, append.frame.crc));
+    }
+    kept.sort();
+    kept
+}
+
+/// What a daemon would have at its start, or what it would say.
+fn read(path: &Path) -> Result<Kept, String> {
+    let mut journal = DiskJournal::open(path, settings()).map_err(|error| error.to_string())?;
+    let mut kept = Kept::new();
+    for shard in (0..SHARDS).map(ShardId) {
+        journal.claim(shard, 2_000).map_err(|error| error.to_string())?;
+        let visit = &mut |frame: Frame| {
+            kept.push((frame.name(), frame.encode().crc));
+            true
+        };
+        journal.replay(shard, visit).map_err(|error| error.to_string())?;
+    }
+    Ok(kept)
+}
+
+/// A file as it was before it was damaged, and how.
+struct Damage {
+    path: PathBuf,
+    what: String,
+    content: Vec<u8>,
+    length: u64,
+}
+
+impl Damage {
+    fn undo(&self) {
+        overwrite(&self.path, &self.content);
+        fs::OpenOptions::new().write(true).open(&self.path).unwrap().set_len(self.length).unwrap();
+    }
+}
+
+/// Some byte of some file: any byte of all, or any of the files that is not empty.
+fn pick(mut contents: Vec<(PathBuf, Vec<u8>)>, dice: &mut Dice) -> (PathBuf, Vec<u8>, usize) {
+    contents.retain(|(_, content)| !content.is_empty());
+    if dice.below(3) == 0 {
+        let (path, content) = contents.swap_remove(dice.below(contents.len() as u64) as usize);
+        let at = dice.below(content.len() as u64) as usize;
+        return (path, content, at);
+    }
+    let total: usize = contents.iter().map(|(_, content)| content.len()).sum();
+    let mut at = dice.below(total as u64) as usize;
+    for (path, content) in contents {
+        if at < content.len() {
+            return (path, content, at);
+        }
+        at -= content.len();
+    }
+    unreachable!("at is below the total")
+}
+
+/// Flips a bit or cuts a file.
+fn damage(store: &Path, dice: &mut Dice) -> Damage {
+    let contents: Vec<(PathBuf, Vec<u8>)> =
+        files(store).into_iter().map(|path| (path.clone(), content(&path))).collect();
+    let (path, content, at) = pick(contents, dice);
+    let (mut bytes, length) = (content.clone(), fs::metadata(&path).unwrap().len());
+    let name = path.strip_prefix(store).unwrap().display().to_string();
+    let what = if dice.below(3) == 0 {
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(at as u64).unwrap();
+        format!("{name} cut at {at}")
+    } else {
+        let bit = dice.below(8);
+        bytes[at] ^= 1 << bit;
+        overwrite(&path, &bytes);
+        format!("{name} flipped at {at}, bit {bit}")
+    };
+    Damage { path, what, content, length }
+}
+
+/// Puts bytes at the start of a file.
+fn overwrite(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    fs::OpenOptions::new().write(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_store_is_refused_with_its_place_or_served_whole() {
+    let (scratch, mut dice) = (Scratch::new("damage"), Dice::new(11));
+    let (whole, trial) = (scratch.0.join("whole"), scratch.0.join("trial"));
+    let kept = make(&whole, &mut dice);
+    assert_eq!(read(&whole).unwrap(), kept);
+    assert!(files(&whole).iter().any(|path| path.parent().unwrap().ends_with("tables")), "the store has tables");
+    let (mut refused, mut served) = (0, 0);
+    for _ in 0..TRIALS {
+        copy(&whole, &trial);
+        let damage = damage(&trial, &mut dice);
+        let what = &damage.what;
+        match read(&trial) {
+            Ok(there) => {
+                assert_eq!(there, kept, "{what}: served, but not whole");
+                served += 1;
+            }
+            Err(told) => {
+                let is_placed = told.contains(trial.to_str().unwrap()) || told.contains("frame ");
+                assert!(is_placed, "{what}: no place is named: {told}");
+                println!("{what}: {told}");
+                refused += 1;
+                damage.undo();
+                assert_eq!(read(&trial).as_ref(), Ok(&kept), "{what}: mended, but the refusal had changed something");
+            }
+        }
+    }
+    println!("{refused} refused, {served} served whole");
+    assert!(refused > TRIALS / 2, "most of the bytes matter");
+}
+
+/// What a power loss may leave of bytes that were written and not synced: a part, holes, or something else.
+fn tear(written: &mut Vec<u8>, dice: &mut Dice) {
+    const SECTOR: usize = 512;
+    match dice.below(3) {
+        0 => written.truncate(dice.below(written.len() as u64) as usize),
+        1 => {
+            let holes = 1 + dice.below(3);
+            for _ in 0..holes {
+                let at = dice.below(written.len() as u64) as usize / SECTOR * SECTOR;
+                let end = written.len().min(at + SECTOR);
+                written[at..end].fill(0);
+            }
+        }
+        _ => {
+            let at = dice.below(written.len() as u64) as usize;
+            written[at..].iter_mut().for_each(|byte| *byte = dice.below(256) as u8);
+        }
+    }
+}
+
+#[test]
+fn an_end_that_was_torn_before_anybody_was_told_is_no_damage() {
+    let (scratch, mut dice) = (Scratch::new("torn"), Dice::new(13));
+    let (whole, trial) = (scratch.0.join("whole"), scratch.0.join("trial"));
+    let settings = DiskSettings { gathered_bytes: 1 << 24, ..settings() };
+    let (noted, log) = ("acknowledged", "store/0.jnl");
+    let mut journal = DiskJournal::open(&whole, settings).unwrap();
+    let mut author = Author::new(&mut journal);
+    let mut kept = Kept::new();
+    for _ in 0..20 {
+        let append = author.next(&mut dice);
+        journal.append(&append).unwrap();
+        kept.push((append.frame.name, append.frame.crc));
+    }
+    kept.sort();
+    let (noted_before, log_before) = (fs::read(whole.join(noted)).unwrap(), content(&whole.join(log)));
+    journal.append(&author.next(&mut dice)).unwrap();
+    let written = content(&whole.join(log))[log_before.len()..].to_vec();
+    drop(journal);
+    let mut in_doubt = 0;
+    for trial_number in 0..60 {
+        copy(&whole, &trial);
+        fs::write(trial.join(noted), &noted_before).unwrap();
+        let mut torn = written.clone();
+        tear(&mut torn, &mut dice);
+        let bytes = [&log_before[..], &torn].concat();
+        fs::write(trial.join(log), &bytes).unwrap();
+        let there = read(&trial).unwrap_or_else(|told| panic!("trial {trial_number}: {told}"));
+        let acknowledged: Kept = there.iter().copied().filter(|frame| kept.contains(frame)).collect();
+        assert_eq!(acknowledged, kept, "trial {trial_number}");
+        in_doubt += there.len() - kept.len();
+        let mut journal = DiskJournal::open(&trial, settings).unwrap();
+        let next = Author::new(&mut journal).next(&mut dice);
+        journal.append(&next).unwrap();
+        drop(journal);
+        assert_eq!(read(&trial).unwrap().len(), there.len() + 1, "trial {trial_number}: the store goes on");
+    }
+    assert!(in_doubt < 10, "what was torn is not served");
+}

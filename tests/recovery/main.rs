@@ -1,0 +1,13 @@
+//! What is left after the end came at a bad moment: the daemon killed, the store torn, flipped and cut.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod damage;
+mod dice;
+mod kill;
+mod scratch;
