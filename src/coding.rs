@@ -259,19 +259,34 @@ pub fn varint_len(value: u64) -> usize {
 pub struct Reader<'a> {
     bytes: &'a [u8],
     depth: u16,
+    following: u32,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`, outside of any frame.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, depth: 0 }
+        Self { bytes, depth: 0, following: 0 }
+    }
+
+    /// Says that about so many bytes follow in later pieces, at the place where this one ends. Only a hint for how much
+    /// room to make: whoever sent it may lie.
+    #[must_use]
+    pub fn followed_by(mut self, bytes: usize) -> Self {
+        self.following = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// Bytes that may follow in later pieces of the value that ends where this reader ends.
+    #[must_use]
+    pub fn following(&self) -> usize {
+        self.following as usize
     }
 
     /// Reads `bytes` as if inside of `depth` frames.
     #[must_use]
     pub fn at_depth(bytes: &'a [u8], depth: u16) -> Self {
-        Self { bytes, depth }
+        Self { bytes, depth, following: 0 }
     }
 
     /// Frames around the next byte.
@@ -439,14 +454,14 @@ impl<'a> Reader<'a> {
     /// `TooDeep`.
     pub fn frame_of_rest(&mut self) -> Result<Self, DecodeError> {
         let bytes = std::mem::take(&mut self.bytes);
-        self.deeper(bytes)
+        Ok(Self { following: self.following, ..self.deeper(bytes)? })
     }
 
     fn deeper(&self, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         if self.depth >= DEPTH_MAX {
             return Err(DecodeError::TooDeep);
         }
-        Ok(Self { bytes, depth: self.depth + 1 })
+        Ok(Self { bytes, depth: self.depth + 1, following: 0 })
     }
 }
 

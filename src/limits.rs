@@ -36,6 +36,10 @@ pub const RECORD_BYTES_MAX: usize = INLINE_BYTES_MAX + 1_024;
 /// Bytes of one segment of a bulk transfer, and of the work of one call of a core. An entry that alone is larger makes its segment larger.
 pub const SEGMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// Times what the first segment of a container brought that room is made for, because a snapshot announces more. Beyond it
+/// the container grows as it fills: an announcement that lies costs no memory to speak of.
+pub const ROOM_FACTOR_MAX: usize = 256;
+
 /// Segments of one transfer that the receiver has not confirmed; the sender waits beyond it (1 MiB in flight a transfer).
 pub const SEGMENTS_UNCONFIRMED_MAX: u32 = 4;
 

@@ -164,11 +164,11 @@ pub trait Replica: Debug + Send + Sync {
     /// `Delta`.
     fn finish_catch_up(&self, delta: Bytes) -> Result<(), Refusal>;
 
-    /// A snapshot at `version` is on its way. Ends the dropping after an overflow.
+    /// A snapshot at `version` is on its way, of about so many bytes. Ends the dropping after an overflow.
     ///
     /// # Errors
     /// `Unexpected`.
-    fn begin_load(&self, birth: Birth, version: Version) -> Result<(), Refusal>;
+    fn begin_load(&self, birth: Birth, version: Version, bytes: usize) -> Result<(), Refusal>;
 
     /// A whole object at `version` came in one record.
     ///

@@ -13,6 +13,9 @@ use crate::ids::{FrameNumber, TransferId};
 use crate::limits::{SEGMENT_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
 use crate::wire::Segment;
 
+/// Bytes of the first segment of a transfer; each next one is twice as long, up to [`SEGMENT_BYTES_MAX`].
+const SEGMENT_BYTES_FIRST: usize = 64 * 1024;
+
 /// A transfer to a node.
 #[derive(Debug)]
 pub(super) struct Download {
@@ -33,19 +36,22 @@ enum Source {
 }
 
 impl Source {
-    fn next(&mut self) -> Option<Bytes> {
+    /// Makes the next segment, of at most `bytes_max` unless one entry is longer.
+    fn next(&mut self, bytes_max: usize) -> Option<Bytes> {
         match self {
-            Self::Snapshot(frozen, segments) => segments.next(frozen, SEGMENT_BYTES_MAX).map(Bytes::from),
+            Self::Snapshot(frozen, segments) => segments.next(frozen, bytes_max).map(Bytes::from),
             Self::Slices(bytes) if bytes.is_empty() => None,
-            Self::Slices(bytes) => Some(bytes.split_to(bytes.len().min(SEGMENT_BYTES_MAX))),
+            Self::Slices(bytes) => Some(bytes.split_to(bytes.len().min(bytes_max))),
         }
     }
 }
 
 impl Download {
     fn next(&mut self) -> Segment {
-        let bytes = self.ahead.take().or_else(|| self.source.next()).unwrap_or_default();
-        self.ahead = self.source.next();
+        let bytes = self.ahead.take().or_else(|| self.source.next(SEGMENT_BYTES_FIRST)).unwrap_or_default();
+        // Small ones first, so that the node decodes early.
+        let ahead_bytes_max = (SEGMENT_BYTES_FIRST << self.index.min(8)).min(SEGMENT_BYTES_MAX);
+        self.ahead = self.source.next(ahead_bytes_max);
         let segment = Segment { transfer: self.transfer, index: self.index, is_last: self.ahead.is_none(), bytes };
         self.index += 1;
         self.unconfirmed += 1;

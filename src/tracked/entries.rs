@@ -5,6 +5,7 @@
 //! bytes. Source: `docs/wire.md` §4–§5.
 
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::limits::ROOM_FACTOR_MAX;
 use crate::tracked::Key;
 
 /// Writes entries in any order and sorts them at the end.
@@ -79,5 +80,35 @@ impl<'a> AscendingKeys<'a> {
         }
         self.last = Some(encoded);
         Ok(key)
+    }
+}
+
+/// Entries that are to come behind the `here` first ones of a container, which took all of `edit`; 0 unless more is
+/// announced. What is announced is not believed beyond [`ROOM_FACTOR_MAX`] times what is here.
+pub(super) fn entries_to_come(here: usize, edit: &Reader<'_>) -> usize {
+    let at_this_rate = here.saturating_mul(edit.following()) / edit.left().max(1);
+    at_this_rate.min(here.saturating_mul(ROOM_FACTOR_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_at_the_rate_so_far_and_for_no_lie() {
+        let segment = [0; 1_000];
+        let edit = Reader::new(&segment);
+        assert_eq!(entries_to_come(10, &edit), 0);
+        assert_eq!(entries_to_come(10, &edit.followed_by(5_000)), 50);
+        assert_eq!(entries_to_come(10, &edit.followed_by(usize::MAX)), 10 * ROOM_FACTOR_MAX);
+        assert_eq!(entries_to_come(0, &Reader::new(&[]).followed_by(5_000)), 0);
+    }
+
+    #[test]
+    fn what_follows_is_known_inside_of_the_last_edit_only() {
+        let bytes = [2, 7, 7, 9, 9, 9];
+        let mut reader = Reader::new(&bytes).followed_by(40);
+        assert_eq!(reader.frame().map(|frame| frame.following()), Ok(0));
+        assert_eq!(reader.frame_of_rest().map(|frame| frame.following()), Ok(40));
     }
 }

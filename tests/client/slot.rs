@@ -258,7 +258,7 @@ fn a_delta_applies_wholly_or_not_at_all() {
 fn a_snapshot_loads_in_segments_with_deltas_behind_it() {
     let rings = Arc::new(Rings::default());
     let slot = Slot::<Desk>::new(ReplicaId(1), "a", Arc::clone(&rings) as _);
-    slot.begin_load(BIRTH, Version(5)).unwrap();
+    slot.begin_load(BIRTH, Version(5), 0).unwrap();
     slot.apply(1, &delta(&Desk::default(), |p| *p.cash_mut() = 6.0)).unwrap();
     let transfer = nam::ids::TransferId(1);
     slot.load_segment(transfer, 0, false, root(&Desk::default()).into());
@@ -267,7 +267,7 @@ fn a_snapshot_loads_in_segments_with_deltas_behind_it() {
     assert_eq!(now(&slot), (Desk { cash: 6.0, owner: "me".to_owned(), ..Desk::default() }, 6));
     assert_eq!(rings.take().last(), Some(&Ring::Loaded));
 
-    slot.begin_load(BIRTH, Version(9)).unwrap();
+    slot.begin_load(BIRTH, Version(9), 0).unwrap();
     slot.load_segment(transfer, 0, true, Bytes::new());
     slot.disconnect();
     slot.work();

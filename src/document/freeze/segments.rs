@@ -75,7 +75,7 @@ impl Segments {
         }
         let task = self.tasks.front_mut()?;
         cutter.path.clone_from(&task.path);
-        let mut w = Writer::new();
+        let mut w = Writer::append_to(Vec::with_capacity(bytes_max.min(task.branch.totals().encoded)));
         let filled = match (task.branch.as_ref(), entry_kinds(&task.kind), &task.kind) {
             (Branch::Map(map), Some(kinds), _) => cutter.entries(map, kinds, &mut task.page, &mut task.at, &mut w),
             (Branch::List(list), _, Kind::List(element)) => {
@@ -210,6 +210,13 @@ impl Cutter<'_> {
         w: &mut Writer,
     ) -> Result<bool, DecodeError> {
         while let Some(head) = map.heads().get(*page) {
+            if let Some(whole) = head.page.as_edit().filter(|_| *at == 0)
+                && !self.is_full(1, w.len() + whole.len())
+            {
+                w.raw(whole);
+                *page += 1;
+                continue;
+            }
             for entry in head.page.entries.entries_from(kinds, *at) {
                 let entry = entry?;
                 if entry.is_live() {

@@ -51,6 +51,11 @@ impl MapPage {
         self.entries.as_slice().len()
     }
 
+    /// The page's bytes, if they read as the edit that puts its entries: nothing is stamped or removed, nothing stands apart.
+    pub(in crate::document) fn as_edit(&self) -> Option<&[u8]> {
+        (self.stamp_bytes == 0 && self.children.is_empty()).then(|| self.entries.as_slice())
+    }
+
     pub(super) fn totals(&self) -> Totals {
         let mut totals = self.children.totals();
         let heads = self.live as usize;

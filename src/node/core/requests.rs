@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Answer, Core, Entry, LinkState, Violation};
 use crate::ids::{Alias, Birth, ObjectName, RequestId, Version};
-use crate::limits::REQUESTS_MAX;
+use crate::limits::{OBJECT_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Refusal, Replica, ReplicaId};
 use crate::wire::{CloseCode, FailureCode, Form, ToRepository};
 
@@ -271,9 +271,12 @@ impl Core {
             Form::Delta { base, delta } => {
                 replica.catch_up(base, version, Some(delta)).and_then(|()| replica.confirm())
             }
-            Form::Loading { transfer, base, bytes: _ } => {
+            Form::Loading { transfer, base, bytes } => {
                 let begun = match base {
-                    None => replica.begin_load(birth, version),
+                    None => {
+                        let bytes = usize::try_from(bytes).unwrap_or(OBJECT_BYTES_MAX).min(OBJECT_BYTES_MAX);
+                        replica.begin_load(birth, version, bytes)
+                    }
                     Some(base) => replica.catch_up(base, version, None),
                 };
                 if begun.is_ok() {

@@ -16,6 +16,12 @@ use crate::node::replica::{Refusal, Ring};
 use crate::node::state::{Event, State};
 use crate::tracked::Class;
 
+/// Bytes of heap that a value takes for each of its encoded bytes, about: texts are small allocations with a head each.
+const HEAP_FACTOR: usize = 2;
+
+/// Bytes by which the heap is grown: as much as an allocator surely takes from the heap and not from the system.
+const HEAP_STEP_BYTES: usize = 96 * 1024;
+
 /// A snapshot that is on its way.
 pub(super) struct Load<T> {
     pub(super) birth: Birth,
@@ -26,7 +32,10 @@ pub(super) struct Load<T> {
     value: Option<T>,
     is_decoding: bool,
     is_complete: bool,
+    /// Bytes that were decoded.
     bytes: usize,
+    /// Bytes that are to come in all, as the repository said; about.
+    announced: usize,
 }
 
 /// One segment that waits to be decoded.
@@ -39,9 +48,15 @@ pub(super) struct SnapshotSegment {
 }
 
 impl<T> Load<T> {
-    pub(super) fn new(birth: Birth, version: Version, serial: u64) -> Self {
+    pub(super) fn new(birth: Birth, version: Version, serial: u64, announced: usize) -> Self {
         let (value, segments) = (None, VecDeque::new());
-        Self { birth, version, serial, segments, value, is_decoding: false, is_complete: false, bytes: 0 }
+        Self { birth, version, serial, segments, value, is_decoding: false, is_complete: false, bytes: 0, announced }
+    }
+
+    /// Takes what the next segment needs to be decoded: the value so far, and how many bytes come behind it.
+    fn take(&mut self, segment: &SnapshotSegment) -> (Option<T>, usize) {
+        self.is_decoding = true;
+        (self.value.take(), self.announced.saturating_sub(self.bytes + segment.bytes.len()))
     }
 }
 
@@ -55,10 +70,10 @@ impl<T: Class> Slot<T> {
                 return;
             }
             let Some(segment) = load.segments.pop_front() else { return };
-            load.is_decoding = true;
-            let (serial, value) = (load.serial, load.value.take());
+            let (serial, (value, following)) = (load.serial, load.take(&segment));
             drop(inner);
-            let outcome = extend(value, &segment.bytes);
+            grow_heap(segment.bytes.len() * HEAP_FACTOR);
+            let outcome = extend(value, Reader::new(&segment.bytes).followed_by(following));
             self.segment_decoded(serial, &segment, outcome);
         }
     }
@@ -108,7 +123,7 @@ impl<T: Class> Slot<T> {
 
     /// Decodes a whole object that came in one record, at once.
     pub(super) fn load_inline(&self, inner: &mut Inner<T>, delta: &[u8]) -> Result<(), Refusal> {
-        let value = extend(None, delta)?;
+        let value = extend(None, Reader::new(delta))?;
         if let Some(load) = &mut inner.load {
             load.value = Some(value);
             load.bytes = delta.len();
@@ -118,12 +133,21 @@ impl<T: Class> Slot<T> {
 }
 
 /// The value after one more segment: the first is a body that puts every field, each later one an edit.
-fn extend<T: Class>(value: Option<T>, segment: &[u8]) -> Result<T, DecodeError> {
+fn extend<T: Class>(value: Option<T>, segment: Reader<'_>) -> Result<T, DecodeError> {
     match value {
         Some(mut value) => {
-            value.apply(Reader::new(segment), None)?;
+            value.apply(segment, None)?;
             Ok(value)
         }
-        None => T::decode_root(Reader::new(segment)),
+        None => T::decode_root(segment),
     }
+}
+
+/// Grows this thread's heap in large steps. The allocator of glibc grows the heap of any thread but the first page by page,
+/// with a system call for each, and holds up every other thread of the process meanwhile; what it was granted once, it
+/// keeps. Without that, decoding takes a fifth longer. Nothing is touched, so nothing is used that is not needed.
+fn grow_heap(bytes: usize) {
+    let steps = bytes.div_ceil(HEAP_STEP_BYTES);
+    let room: Vec<Vec<u8>> = (0..steps).map(|_| Vec::with_capacity(HEAP_STEP_BYTES)).collect();
+    drop(std::hint::black_box(room));
 }

@@ -85,14 +85,14 @@ impl<T: Class> Replica for Slot<T> {
         })
     }
 
-    fn begin_load(&self, birth: Birth, version: Version) -> Result<(), Refusal> {
+    fn begin_load(&self, birth: Birth, version: Version, bytes: usize) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
-        inner.begin_load(birth, version)
+        inner.begin_load(birth, version, bytes)
     }
 
     fn load_whole(&self, birth: Birth, version: Version, delta: &[u8]) -> Result<(), Refusal> {
         self.changing(|inner| {
-            inner.begin_load(birth, version)?;
+            inner.begin_load(birth, version, delta.len())?;
             self.load_inline(inner, delta)
         })
     }
@@ -255,11 +255,11 @@ impl<T: Class> Slot<T> {
 
 impl<T: Class> Inner<T> {
     /// Makes room for a snapshot; what waited is part of it or will come again behind it.
-    fn begin_load(&mut self, birth: Birth, version: Version) -> Result<(), Refusal> {
+    fn begin_load(&mut self, birth: Birth, version: Version, bytes: usize) -> Result<(), Refusal> {
         self.state = self.state.after(Event::LoadBegun, self.held.is_some())?;
         self.drop_queue();
         self.serial += 1;
-        self.load = Some(Load::new(birth, version, self.serial));
+        self.load = Some(Load::new(birth, version, self.serial, bytes));
         self.birth = Some(birth);
         (self.is_dropping, self.is_distrusted) = (false, false);
         self.reached = version;

@@ -11,7 +11,7 @@ use super::changes::{MapChanges, Touch};
 use super::store::{MapStore, OwnLookup};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::EntryChange;
-use crate::tracked::entries::{AscendingKeys, EntriesWriter};
+use crate::tracked::entries::{AscendingKeys, EntriesWriter, entries_to_come};
 use crate::tracked::field::{edit_entry, put_entry};
 use crate::tracked::{Changes, Edit, Tracked};
 
@@ -117,6 +117,7 @@ pub(super) fn apply<M: OwnLookup>(
     if let Some(changes) = changes.as_deref_mut() {
         changes.settle(map);
     }
+    let (whole, is_first) = (edit, map.count() == 0);
     let mut keys = AscendingKeys::default();
     while !edit.is_done() {
         let key: M::Key = keys.next(&mut edit)?;
@@ -139,6 +140,9 @@ pub(super) fn apply<M: OwnLookup>(
                 value.apply(body, record)?;
             }
         }
+    }
+    if is_first {
+        map.make_room(entries_to_come(map.count(), &whole));
     }
     Ok(())
 }

@@ -18,6 +18,9 @@ pub trait MapStore: Clone + Send + Sync + 'static {
     /// Makes an empty map with room for `count` entries.
     fn with_room(count: usize) -> Self;
 
+    /// Makes room for `count` more entries.
+    fn make_room(&mut self, count: usize);
+
     /// Makes an empty map that hashes as this one.
     fn empty_like(&self) -> Self;
 
@@ -68,6 +71,10 @@ where
 
     fn with_room(count: usize) -> Self {
         Self::with_capacity_and_hasher(count, S::default())
+    }
+
+    fn make_room(&mut self, count: usize) {
+        self.reserve(count);
     }
 
     fn empty_like(&self) -> Self {
@@ -127,6 +134,8 @@ impl<K: Key + Hash + Ord, V: Tracked> MapStore for BTreeMap<K, V> {
     fn with_room(_: usize) -> Self {
         Self::new()
     }
+
+    fn make_room(&mut self, _: usize) {}
 
     fn empty_like(&self) -> Self {
         Self::new()

@@ -11,7 +11,7 @@ use super::changes::{SetChanges, SetTouch};
 use super::store::{OwnLookup, SetStore};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::tracked::Edit;
-use crate::tracked::entries::{AscendingKeys, EntriesWriter};
+use crate::tracked::entries::{AscendingKeys, EntriesWriter, entries_to_come};
 
 /// Writes all keys behind their length and count.
 pub(super) fn encode<S: SetStore>(set: &S, w: &mut Writer) {
@@ -76,6 +76,7 @@ pub(super) fn apply<S: OwnLookup>(
     mut edit: Reader<'_>,
     mut changes: Option<&mut SetChanges<S>>,
 ) -> Result<(), DecodeError> {
+    let (whole, is_first) = (edit, set.count() == 0);
     let mut keys = AscendingKeys::default();
     while !edit.is_done() {
         let key: S::Key = keys.next(&mut edit)?;
@@ -86,6 +87,9 @@ pub(super) fn apply<S: OwnLookup>(
             (1, None) => set.put(key),
             (found, _) => return Err(DecodeError::Unknown { what: "change of a set's key", found }),
         };
+    }
+    if is_first {
+        set.make_room(entries_to_come(set.count(), &whole));
     }
     Ok(())
 }

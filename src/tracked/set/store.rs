@@ -16,6 +16,9 @@ pub trait SetStore: Clone + Send + Sync + 'static {
     /// Makes an empty set with room for `count` keys.
     fn with_room(count: usize) -> Self;
 
+    /// Makes room for `count` more keys.
+    fn make_room(&mut self, count: usize);
+
     /// Makes an empty set that hashes as this one.
     fn empty_like(&self) -> Self;
 
@@ -55,6 +58,10 @@ where
 
     fn with_room(count: usize) -> Self {
         Self::with_capacity_and_hasher(count, S::default())
+    }
+
+    fn make_room(&mut self, count: usize) {
+        self.reserve(count);
     }
 
     fn empty_like(&self) -> Self {
@@ -99,6 +106,8 @@ impl<K: Key + Hash + Ord> SetStore for BTreeSet<K> {
     fn with_room(_: usize) -> Self {
         Self::new()
     }
+
+    fn make_room(&mut self, _: usize) {}
 
     fn empty_like(&self) -> Self {
         Self::new()
