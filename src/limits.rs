@@ -1,5 +1,14 @@
 //! Every cap, its unit, why it is so, and what happens when it is reached.
 //!
+//! Queues without a figure of their own are bounded by what feeds them:
+//! - records and segments in an outlet or a pipe: [`UNCONFIRMED_BYTES_MAX`], and [`SEGMENTS_UNCONFIRMED_MAX`] for each of
+//!   [`TRANSFERS_MAX`];
+//! - records that a driver holds for one link: what arrived at once, at most a window, and its reader pauses;
+//! - a node's way to its thread and to its worker: one entry of each kind for a replica, and its calls that wait;
+//! - batches, creations and destructions that wait on a node: its calls that wait ([`COMMITS_UNACKNOWLEDGED_MAX`] leave);
+//! - commits that wait at the repository for the work on their object: [`COMMITS_UNACKNOWLEDGED_MAX`] of each node;
+//! - dirty objects of a node, fan-outs, work, wake-ups: one entry for each object, subscription or node there is.
+//!
 //! Bytes from outside are hostile and every queue is bounded: this file is the one list of those bounds. Source: own
 //! reasoning and the measurements that `ARCHITECTURE.md` names.
 
@@ -105,3 +114,54 @@ pub const SHARD_INPUTS_MAX: usize = 256;
 
 /// Bytes that stay free on the device of a journal, default: what the store may still write of what it has taken. With less, commits are `Unavailable` until there is room again.
 pub const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+/// Handshakes a second that may begin at one shard, default: they then take half of a processor. Beyond it, and beyond the burst, who dials is refused and told to come again.
+pub const HANDSHAKES_A_SECOND_MAX: u32 = 1_000;
+
+/// Handshakes that may begin at once after a quiet time, so that a shard's nodes are back within seconds of a restart. Below half of it a stranger must prove its address first.
+pub const HANDSHAKES_BURST_MAX: u32 = 2_000;
+
+/// Handshakes that wait to be taken by a shard; more are refused.
+pub const HANDSHAKES_WAITING_MAX: usize = 1_024;
+
+/// Milliseconds from a node's first packet to its control stream; a stranger that takes longer is dropped.
+pub const HANDSHAKE_MS: u64 = 10_000;
+
+/// Bytes that a handshake which was not taken yet may send ahead; more are dropped and sent again.
+pub const EARLY_BYTES_MAX: u64 = 64 * 1024;
+
+/// The same for all such handshakes together.
+pub const EARLY_BYTES_MAX_TOTAL: u64 = 8 * 1024 * 1024;
+
+/// Bytes of one stream on their way: a segment never waits for the window of its stream. Beyond it the sender waits.
+pub const STREAM_WINDOW_BYTES: u32 = 32 * 1024 * 1024;
+
+/// Bytes of one connection that the application has not read: bounds the memory a peer can fill. Beyond it the sender waits.
+pub const RECEIVE_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Bytes of one connection that the peer has not acknowledged. One budget for all streams: larger than all bulk that may be outstanding, or bulk would block the ordered stream. Beyond it writers wait.
+pub const SEND_WINDOW_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bulk streams a node may have open towards the daemon. Each costs memory from the start, so there are few; further segments wait on the node.
+pub const NODE_BULK_STREAMS_MAX: u32 = 8;
+
+/// Bytes of records that may wait in a repository's core for one node, twice what a driver is told to keep; beyond it the link is closed.
+pub const UNREAD_RECORDS_BYTES_MAX: usize = 4 * RECORD_BYTES_MAX;
+
+/// Sealed frames of a shard that are not durable yet; beyond it the shard reads no more commits.
+pub const FRAMES_IN_FLIGHT_MAX: u64 = 2;
+
+/// Frames of one shard on their way to the thread of their device and back, and a little more for words about room.
+pub const LANE_MAX: usize = 8;
+
+/// Bytes of keys in one page of an answer; the node asks for the next page.
+pub const PAGE_BYTES_MAX: usize = 32 * 1024;
+
+/// Keys in one page of an answer.
+pub const PAGE_KEYS_MAX: usize = 500;
+
+/// Bytes that the splices of one text in one commit may move in all: its length, times their number. Beyond it the commit is refused.
+pub const SPLICED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Milliseconds that a writer waits for a guard to go, at most, before the value is copied.
+pub const COPY_PATIENCE_MS: u64 = 60;

@@ -19,9 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::ids::FrameNumber;
 use crate::journal::{Append, Journal, JournalError};
-
-/// Frames of one shard that are on their way, and a little more for words about room.
-const LANE_MAX: usize = 8;
+use crate::limits::LANE_MAX;
 
 /// How often a full device is asked whether there is room again.
 const ROOM_CHECK: Duration = Duration::from_millis(500);

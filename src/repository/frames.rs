@@ -1,17 +1,14 @@
 //! The open frame, the frames on their way to the journal, and the gate.
 //!
 //! A verdict goes into the open frame; a sealed frame goes out; when it is durable, whatever waited for it may leave
-//! (I6). Invariants: frames are numbered without a gap; at most [`IN_FLIGHT_MAX`] are on their way, so what is held
+//! (I6). Invariants: frames are numbered without a gap; at most [`FRAMES_IN_FLIGHT_MAX`] are on their way, so what is held
 //! back is bounded. Source: group commit; own reasoning.
 
 use std::mem;
 
 use crate::ids::{Birth, CommitNumber, Epoch, FrameNumber, ShardId};
 use crate::journal::{Append, Entry, Frame};
-use crate::limits::FRAME_BYTES_MAX;
-
-/// Sealed frames that are not durable yet; beyond it the shard reads no more commits.
-const IN_FLIGHT_MAX: u64 = 2;
+use crate::limits::{FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_MAX};
 
 /// The frames of a term.
 #[derive(Debug)]
@@ -81,13 +78,13 @@ impl Frames {
 
     /// Whether nothing more should be put in before the journal answers.
     pub(super) fn is_full(&self) -> bool {
-        self.room() == 0 && self.sealed.0 - self.durable.0 >= IN_FLIGHT_MAX
+        self.room() == 0 && self.sealed.0 - self.durable.0 >= FRAMES_IN_FLIGHT_MAX
     }
 
     /// Seals the open frame if there is something in it and either nothing is on its way or it is full.
     pub(super) fn seal(&mut self, now_ms: u64) -> Option<Append> {
         let in_flight = self.sealed.0 - self.durable.0;
-        let is_due = in_flight == 0 || (self.room() == 0 && in_flight < IN_FLIGHT_MAX);
+        let is_due = in_flight == 0 || (self.room() == 0 && in_flight < FRAMES_IN_FLIGHT_MAX);
         if self.entries.is_empty() || !is_due {
             return None;
         }

@@ -16,15 +16,12 @@ use super::{Close, ConnectionId, Core, Rule};
 use crate::coding::DecodeError;
 use crate::ids::{FrameNumber, NodeId, Sequence};
 use crate::journal::Append;
-use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, PROGRESS_MS, RECORD_BYTES_MAX, SLOW_MS};
+use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, PROGRESS_MS, RECORD_BYTES_MAX, SLOW_MS, UNREAD_RECORDS_BYTES_MAX};
 use crate::time::Instant;
 use crate::wire::{CloseCode, PROTOCOL, ToNode, ToRepository};
 
 /// How often a link that is quiet says that it lives.
 const PROGRESS: Duration = Duration::from_millis(PROGRESS_MS);
-
-/// Bytes of records that may wait in the core for one node, twice what [`Core::has_room`] asks a driver to keep.
-const UNREAD_RECORDS_BYTES_MAX: usize = 4 * RECORD_BYTES_MAX;
 
 /// What a peer did wrong; ends its link.
 #[derive(Clone, Debug, PartialEq, Eq)]

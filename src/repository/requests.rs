@@ -13,14 +13,8 @@ use super::work::Work;
 use super::{Core, Rule};
 use crate::coding::Writer;
 use crate::ids::{Alias, Birth, RequestId, TransferId, Version};
-use crate::limits::{INLINE_BYTES_MAX, RECORD_BYTES_MAX, REQUESTS_MAX};
+use crate::limits::{INLINE_BYTES_MAX, PAGE_BYTES_MAX, PAGE_KEYS_MAX, RECORD_BYTES_MAX, REQUESTS_MAX};
 use crate::wire::{CloseCode, FailureCode, Form, ToNode, ToRepository};
-
-/// Bytes of keys in one page.
-const PAGE_BYTES_MAX: usize = 32 * 1024;
-
-/// Keys in one page.
-const PAGE_KEYS_MAX: usize = 500;
 
 /// A request that waits for room.
 #[derive(Clone, Debug)]

@@ -1,37 +1,30 @@
 //! The daemon's side: one port, from which links come.
 //!
-//! Invariants: what a stranger can make the daemon hold before the handshake is bounded; a connection counts against the
-//! limit of nodes from its first packet. Source: own reasoning; RFC 9000, 8.
+//! Invariants: what a stranger can make the daemon hold before the handshake is bounded, and so is the rate of handshakes; a
+//! connection counts against the limit of nodes from its first packet. Source: own reasoning; RFC 9000, 8.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Connection, Endpoint, Incoming, ServerConfig, TokioRuntime};
 use thiserror::Error;
 
+use super::admission::{Admission, Admissions};
 use super::identity::{Authorities, Identity, IdentityError};
 use super::link::Link;
 use super::refusal::{close_reason, code_number};
 use super::secret::ResetSecret;
 use super::settings::{self, End};
 use super::{socket, trust};
-use crate::limits::NODES_MAX;
+use crate::limits::{
+    EARLY_BYTES_MAX, EARLY_BYTES_MAX_TOTAL, HANDSHAKE_MS, HANDSHAKES_A_SECOND_MAX, HANDSHAKES_BURST_MAX,
+    HANDSHAKES_WAITING_MAX, NODES_MAX,
+};
 use crate::wire::{CloseCode, CloseReason};
-
-/// Handshakes that wait to be taken; more are refused.
-const HANDSHAKES_MAX: usize = 1_024;
-
-/// Bytes that a handshake which was not taken yet may send ahead; more are dropped and sent again.
-const EARLY_BYTES_MAX: u64 = 64 * 1024;
-
-/// The same for all such handshakes together.
-const EARLY_BYTES_MAX_TOTAL: u64 = 8 * 1024 * 1024;
-
-/// Milliseconds from a node's first packet to its control stream; a stranger that takes longer is dropped.
-const HANDSHAKE_MS: u64 = 10_000;
 
 /// Milliseconds that a closing listener waits until the nodes know.
 const CLOSING_MS: u64 = 1_000;
@@ -58,6 +51,7 @@ pub enum ListenError {
 pub struct Listener {
     endpoint: Endpoint,
     address: SocketAddr,
+    admissions: Mutex<Admissions>,
 }
 
 impl Listener {
@@ -77,7 +71,8 @@ impl Listener {
         let endpoint = Endpoint::new(settings::daemon_endpoint(secret), Some(config), socket, Arc::new(TokioRuntime))
             .map_err(failed)?;
         let address = endpoint.local_addr().map_err(failed)?;
-        Ok(Self { endpoint, address })
+        let admissions = Admissions::new(HANDSHAKES_BURST_MAX, HANDSHAKES_A_SECOND_MAX, Instant::now());
+        Ok(Self { endpoint, address, admissions: Mutex::new(admissions) })
     }
 
     /// Where it listens, the port it was given included.
@@ -90,10 +85,18 @@ impl Listener {
     pub async fn accept(&self) -> Option<Handshake> {
         loop {
             let incoming = self.endpoint.accept().await?;
-            if self.endpoint.open_connections() < NODES_MAX {
-                return Some(Handshake(incoming));
+            if self.endpoint.open_connections() >= NODES_MAX {
+                incoming.refuse();
+                continue;
             }
-            incoming.refuse();
+            let is_proven = incoming.remote_address_validated();
+            let admission = self.admissions.lock().judge(Instant::now(), is_proven);
+            match admission {
+                Admission::Begin => return Some(Handshake(incoming)),
+                // Fails only for an address that is proven, and those are not asked.
+                Admission::Prove => drop(incoming.retry()),
+                Admission::Refuse => incoming.refuse(),
+            }
         }
     }
 
@@ -144,8 +147,38 @@ fn server_config(identity: &Identity, nodes: Option<&Authorities>) -> Result<Ser
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
         .transport_config(Arc::new(settings::connections(End::Daemon)))
-        .max_incoming(HANDSHAKES_MAX)
+        .max_incoming(HANDSHAKES_WAITING_MAX)
         .incoming_buffer_size(EARLY_BYTES_MAX)
         .incoming_buffer_size_total(EARLY_BYTES_MAX_TOTAL);
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{DialError, Dialer};
+
+    #[tokio::test]
+    async fn who_dials_beyond_the_rate_is_told_so_and_the_others_stay() {
+        let (identity, secret) = (Identity::development().unwrap(), ResetSecret::random().unwrap());
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), &identity, None, &secret).unwrap();
+        *listener.admissions.lock() = Admissions::new(3, 0, Instant::now());
+        let address = listener.address().to_string();
+        let accepting = tokio::spawn(async move {
+            let mut links = Vec::new();
+            while let Some(handshake) = listener.accept().await {
+                links.push(handshake.connection().await.unwrap());
+            }
+        });
+        let mut connections = Vec::new();
+        for _ in 0..3 {
+            // The third is asked for its address first.
+            connections.push(Dialer::default().connect(&address).await.unwrap());
+        }
+        let refused = Dialer::default().connect(&address).await.unwrap_err();
+        assert!(matches!(refused, DialError::Closed { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("takes no more connections at present"), "{refused}");
+        assert!(connections.iter().all(|connection| connection.close_reason().is_none()));
+        accepting.abort();
+    }
 }

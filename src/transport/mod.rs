@@ -15,6 +15,7 @@
 //! own below the priority of records; bytes from the other side close at most their own connection. Source: own
 //! measurements of quinn; RFC 9000.
 
+mod admission;
 mod congestion;
 #[cfg(feature = "daemon")]
 mod development;

@@ -40,6 +40,9 @@ pub(super) fn close_reason(error: &ConnectionError) -> CloseReason {
         },
         ConnectionError::Reset => CloseReason::Lost("the other side restarted".into()),
         ConnectionError::TimedOut => CloseReason::Lost("no sign of life from the other side".into()),
+        ConnectionError::ConnectionClosed(close) if close.error_code == TransportErrorCode::CONNECTION_REFUSED => {
+            CloseReason::Lost("the other side takes no more connections at present; try again later".into())
+        }
         ConnectionError::ConnectionClosed(close) => CloseReason::Lost(match Alert::of(close.error_code) {
             Some(Alert::Certificate) => format!("the other side refuses this certificate ({})", close.error_code),
             Some(Alert::Protocol) => "the other side speaks another protocol".into(),

@@ -1,7 +1,7 @@
 //! The figures of every QUIC endpoint and connection, with their reasons: the profile for a local network.
 //!
 //! Stands under all links; nodes and the daemon differ in the streams they let the other side open and in their connection
-//! ids. Invariant: what one connection may hold in memory is bounded by the windows here. Source: own measurement on
+//! ids. Invariant: what one connection may hold in memory is bounded by the windows of `limits.rs`. Source: own measurement on
 //! loopback and a simulated wide-area path.
 
 use std::sync::Arc;
@@ -13,7 +13,10 @@ use ring::hmac;
 
 use super::congestion::CappedCubicConfig;
 use super::secret::ResetSecret;
-use crate::limits::{SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
+use crate::limits::{
+    NODE_BULK_STREAMS_MAX, RECEIVE_WINDOW_BYTES, SEGMENTS_UNCONFIRMED_MAX, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES,
+    TRANSFERS_MAX,
+};
 
 /// The protocol that TLS negotiates; a peer that speaks another is refused in the handshake.
 pub const ALPN: &[u8] = b"nam/1";
@@ -23,18 +26,6 @@ const CONGESTION_CAP_BYTES: u64 = 256 * 1024;
 
 /// Bytes in flight before the first acknowledgement: a cold open does not start slowly.
 const CONGESTION_INITIAL_BYTES: u64 = 128 * 1024;
-
-/// Bytes of one stream on their way: a segment never waits for the window of its stream.
-const STREAM_WINDOW_BYTES: u32 = 32 * 1024 * 1024;
-
-/// Bytes of one connection that the application has not read: bounds the memory a peer can fill.
-const RECEIVE_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
-
-/// Bytes of one connection that the peer has not acknowledged. One budget for all streams: larger than all bulk that may be outstanding, or bulk would block the ordered stream.
-const SEND_WINDOW_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Bulk streams a node may have open towards the daemon. Each costs memory from the start, so there are few.
-const NODE_BULK_STREAMS: u32 = 8;
 
 /// First guess of the round trip, milliseconds: a lost first packet is sent again after three of them, and the default of 333 stalls a storm of dials for a second.
 const INITIAL_RTT_MS: u64 = 50;
@@ -86,7 +77,7 @@ pub(super) fn connections(end: End) -> TransportConfig {
         End::Daemon => {
             // One control stream for the life of the connection.
             config
-                .max_concurrent_uni_streams(VarInt::from_u32(NODE_BULK_STREAMS))
+                .max_concurrent_uni_streams(VarInt::from_u32(NODE_BULK_STREAMS_MAX))
                 .max_concurrent_bidi_streams(VarInt::from_u32(1));
         }
     }

@@ -17,11 +17,8 @@ use crate::document::offset_in;
 use crate::document::stamps::{Mark, Stamp};
 use crate::document::stored::fields_of;
 use crate::document::{ROOT_KEY, root_kinds};
-use crate::limits::SEGMENT_BYTES_MAX;
+use crate::limits::{SEGMENT_BYTES_MAX, SPLICED_BYTES_MAX};
 use crate::schema::{Kind, Schema, TypeDef, TypeIndex};
-
-/// Bytes that the splices of one text may move in all: its length, times their number.
-const SPLICED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why the walk ends before its end.
 #[derive(Debug)]

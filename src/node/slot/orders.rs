@@ -12,6 +12,7 @@ use super::load::{Load, SnapshotSegment};
 use super::queue::Item;
 use super::{Held, Inner, Slot};
 use crate::ids::{Birth, ObjectName, TransferId, Version};
+use crate::limits::COPY_PATIENCE_MS;
 use crate::node::replica::{Applied, Ending, Outgoing, Refusal, Replica, ReplicaId, Ring, Settlement};
 use crate::node::state::{Event, State};
 use crate::tracked::Class;
@@ -20,7 +21,7 @@ use crate::tracked::Class;
 const COPY_NS_A_BYTE: u64 = 4;
 
 /// The longest wait for guards before a copy is made, whatever the value's size.
-const COPY_PATIENCE_MAX: Duration = Duration::from_millis(60);
+const COPY_PATIENCE_MAX: Duration = Duration::from_millis(COPY_PATIENCE_MS);
 
 impl<T: Class> Replica for Slot<T> {
     fn id(&self) -> ReplicaId {
