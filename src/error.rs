@@ -171,6 +171,12 @@ impl Error {
     }
 }
 
+impl From<crate::expiry::ExpiryError> for Error {
+    fn from(error: crate::expiry::ExpiryError) -> Self {
+        Self::Invalid { why: error.to_string() }
+    }
+}
+
 #[cfg(feature = "node")]
 impl From<crate::transport::DialError> for Error {
     fn from(error: crate::transport::DialError) -> Self {

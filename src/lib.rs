@@ -25,7 +25,8 @@
 //! - `server`: the daemon: shards on threads of their own, reached over QUIC (feature `daemon`).
 //! - [`testing`]: what a change costs, for a user's own tests.
 //!
-//! Below all of them stand [`ids`], [`limits`], [`time`] and [`coding`]: names, bounds, points of time, bytes.
+//! Below all of them stand [`ids`], [`limits`], [`time`], [`coding`] and [`expiry`]: names, bounds, points of time, bytes,
+//! and when an object ends by itself.
 #![warn(missing_docs)]
 #![deny(
     clippy::unwrap_used,
@@ -62,6 +63,7 @@ pub mod document;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod engine;
 pub mod error;
+pub mod expiry;
 pub mod ids;
 pub mod journal;
 pub mod limits;
@@ -86,6 +88,7 @@ pub use client::InProcess;
 #[cfg(any(feature = "node", feature = "in-process"))]
 pub use client::{Change, Committed, Guard, Node, NodeBuilder, NodeState, Object, Token, Transaction, Watch};
 pub use error::{Error, UpdateError};
+pub use expiry::Expiry;
 pub use nam_derive::Tracked;
 pub use tracked::Tracked;
 

@@ -165,3 +165,21 @@ pub const SPLICED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Milliseconds that a writer waits for a guard to go, at most, before the value is copied.
 pub const COPY_PATIENCE_MS: u64 = 60;
+
+/// Milliseconds of the shortest idle limit or lifetime of an object: use is told at most once a second. Below it the call is `Invalid`.
+pub const EXPIRY_MS_MIN: u64 = 1_000;
+
+/// Milliseconds of the longest idle limit or lifetime of an object, ten years. Beyond it the call is `Invalid`.
+pub const EXPIRY_MS_MAX: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
+
+/// Milliseconds between two touches of one object by one node, at least, and between two records of touches.
+pub const TOUCH_MS_MIN: u64 = 1_000;
+
+/// The share of an idle limit that a node lets pass between two touches of an object, if that is more than [`TOUCH_MS_MIN`].
+pub const TOUCHES_AN_IDLE_LIMIT: u64 = 30;
+
+/// Aliases in one record of touches, one step of work. A longer one closes the link.
+pub const TOUCHES_MAX: usize = STEP_CELLS_MAX;
+
+/// Milliseconds that a repository waits for its holders' touches before an object expires: as long as a link may be silent.
+pub const TOUCH_WAIT_MS: u64 = 4_000;

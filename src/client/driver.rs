@@ -20,6 +20,7 @@ use super::port::{Ask, Input, Port};
 use crate::error::Error;
 use crate::ids::{NodeId, RequestId};
 use crate::node::{Answer, Core, CoreEvent, LinkState, Replica, Violation};
+use crate::time::Instant;
 use crate::wire::{Arrival, CloseCode, CloseReason};
 
 /// The first and the longest pause between two tries to connect.
@@ -35,6 +36,7 @@ pub(super) struct Driver {
     connector: Connector,
     worker: Sender<Arc<dyn Replica>>,
     replies: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    started: std::time::Instant,
     closing: Option<oneshot::Sender<()>>,
     is_stopped: bool,
     out: Vec<u8>,
@@ -50,7 +52,8 @@ enum Ended {
 impl Driver {
     pub(super) fn new(node: NodeId, port: Arc<Port>, connector: Connector, worker: Sender<Arc<dyn Replica>>) -> Self {
         let (core, replies, out) = (Core::new(node), BTreeMap::new(), Vec::new());
-        Self { core, port, connector, worker, replies, closing: None, is_stopped: false, out }
+        let started = std::time::Instant::now();
+        Self { core, port, connector, worker, replies, started, closing: None, is_stopped: false, out }
     }
 
     /// Keeps the link until the node closes.
@@ -158,6 +161,7 @@ impl Driver {
 
     async fn turns(&mut self, ends: &mut Ends) -> Ended {
         loop {
+            self.core.handle_timeout(self.now());
             if let Err(violation) = self.take_inputs() {
                 return Ended::Violated(violation);
             }
@@ -169,6 +173,7 @@ impl Driver {
             }
             self.flush(ends);
             self.tell();
+            let due = self.core.poll_timeout().map(|at| at.since(self.now()));
             let handled = tokio::select! {
                 arrival = ends.inlet.next() => match arrival {
                     Arrival::Records(bytes) => self.core.handle_records(&bytes),
@@ -176,6 +181,7 @@ impl Driver {
                     Arrival::Closed(reason) => return self.lost(reason),
                 },
                 () = self.port.woken() => Ok(()),
+                () = elapsed(due) => Ok(()),
             };
             if let Err(violation) = handled {
                 return Ended::Violated(violation);
@@ -212,11 +218,16 @@ impl Driver {
     fn ask(&mut self, ask: Ask) -> RequestId {
         match ask {
             Ask::Open(replica) => self.core.open(replica),
-            Ask::Create(replica, value) => self.core.create(replica, value),
+            Ask::Create(replica, value, expiry) => self.core.create(replica, value, expiry),
             Ask::Pull(replica) => self.core.pull(replica),
             Ask::Destroy(replica) => self.core.destroy(replica),
+            Ask::Limit(replica, expiry) => self.core.limit(replica, expiry),
             Ask::Keys { class, prefix, after } => self.core.keys(&class, &prefix, &after),
         }
+    }
+
+    fn now(&self) -> Instant {
+        Instant(0).after(self.started.elapsed())
     }
 
     fn flush(&mut self, ends: &mut Ends) {
@@ -249,6 +260,14 @@ impl Driver {
         while let Some(replica) = self.core.poll_work() {
             let _ = self.worker.send(replica);
         }
+    }
+}
+
+/// Waits for so long, for ever if nothing is due.
+async fn elapsed(due: Option<Duration>) {
+    match due {
+        Some(due) => tokio::time::sleep(due.max(Duration::from_millis(1))).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,6 +8,7 @@
 mod chance;
 mod connector;
 mod driver;
+mod expiry;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod node;

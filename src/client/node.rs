@@ -17,6 +17,7 @@ use super::shared::{Elapsed, Shared};
 use crate::coding::Writer;
 use crate::delta::cut;
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::ids::{NodeId, ObjectName};
 use crate::limits::{INLINE_BYTES_MAX, NAME_BYTES_MAX, OBJECT_BYTES_MAX, SEGMENT_BYTES_MAX};
 use crate::node::{Answer, LinkState, Replica, Slot};
@@ -44,12 +45,15 @@ pub enum NodeState {
 /// It has two threads of its own; they end when the last handle, objects included, is dropped.
 #[derive(Clone, Debug)]
 pub struct Node {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    /// When what this handle creates ends by itself.
+    pub(super) expiry: Expiry,
 }
 
 impl Node {
     pub(super) async fn start(connector: Connector, settings: Settings) -> Result<Self, Error> {
-        Ok(Self { shared: Arc::new(Shared::start(connector, settings).await?) })
+        let shared = Arc::new(Shared::start(connector, settings).await?);
+        Ok(Self { shared, expiry: Expiry::NEVER })
     }
 
     /// Sets up a node step by step.
@@ -156,9 +160,10 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// `Exists` if there is one of that name, `Limit` if it is too large, `Incompatible` if the repository knows another
+    /// `Exists` if there is one of that name, `Invalid` if it cannot expire as it should, `Limit` if it is too large, `Incompatible` if the repository knows another
     /// schema, `Unavailable` or `TimedOut` without an answer.
     pub async fn create<T: Class>(&self, key: &str, value: T) -> Result<Object<T>, Error> {
+        self.expiry.check()?;
         let name = name_of::<T>(key)?;
         let place = self.shared.registry.place::<T>(key);
         let _turn = place.turn.lock().await;
@@ -171,7 +176,8 @@ impl Node {
         let slot = Slot::<T>::new(self.shared.new_replica(), key, Arc::clone(port) as _);
         slot.draft(value, bytes);
         let opening = Opening::new(port, &slot);
-        match self.shared.ask(port, Ask::Create(Arc::clone(&slot) as _, segments), &name).await? {
+        let create = Ask::Create(Arc::clone(&slot) as _, segments, self.expiry);
+        match self.shared.ask(port, create, &name).await? {
             Answer::Created => {
                 opening.succeed(&place);
                 self.object(slot)

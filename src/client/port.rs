@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::node::{Answer, Host, LinkState, Replica, ReplicaId, Ring, Welcome};
 use crate::schema::Schema;
 #[cfg(feature = "node")]
@@ -23,9 +24,10 @@ use crate::transport::{Traffic, TrafficCounts};
 #[derive(Debug)]
 pub(super) enum Ask {
     Open(Arc<dyn Replica>),
-    Create(Arc<dyn Replica>, Vec<Bytes>),
+    Create(Arc<dyn Replica>, Vec<Bytes>, Expiry),
     Pull(ReplicaId),
     Destroy(ReplicaId),
+    Limit(ReplicaId, Expiry),
     Keys { class: String, prefix: String, after: String },
 }
 

@@ -1,9 +1,11 @@
 //! What a frame remembers: verdicts in the repository's order.
 //!
 //! ```text
-//! entry   0 schema: class, schema · 1 slice: staging, bytes · 2 created: origin, alias, class, key, payload
+//! entry   0 schema: class, schema · 1 slice: staging, bytes · 2 created: origin, alias, class, key, expiry, payload
 //!         3 committed: origin, alias, version, payload · 4 destroyed: origin, alias
+//!         5 limited: origin, alias, expiry · 6 expired: alias
 //! origin  node 8 LE, sequence varint        payload  0 and bytes | 1 and the staging whose slices precede
+//! expiry  idle limit and lifetime in ms, 0 for none: varints
 //! ```
 //! Names, bytes and schemas stand behind their lengths. Invariant: an entry needs no judgement to be applied again.
 //! Source: own reasoning.
@@ -11,6 +13,7 @@
 use bytes::Bytes;
 
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::expiry::Expiry;
 use crate::ids::{Alias, NodeId, Sequence, Version};
 
 /// Which commit of which node an entry is: the key of exactly-once (W8).
@@ -56,6 +59,8 @@ pub enum Entry {
         class: String,
         /// Its key.
         key: String,
+        /// When it ends by itself; its lifetime counts from this frame.
+        expiry: Expiry,
         /// Its value, as deltas from nothing.
         payload: Payload,
     },
@@ -77,13 +82,27 @@ pub enum Entry {
         /// Its slot.
         alias: Alias,
     },
+    /// An object has these limits from now on.
+    Limited {
+        /// Whose doing.
+        origin: Origin,
+        /// Its slot.
+        alias: Alias,
+        /// When it ends by itself; its lifetime counts from this frame.
+        expiry: Expiry,
+    },
+    /// An object reached a limit and is no more.
+    Expired {
+        /// Its slot.
+        alias: Alias,
+    },
 }
 
 impl Entry {
     /// Whether the entry has a commit number of its own.
     #[must_use]
     pub fn is_commit(&self) -> bool {
-        !matches!(self, Self::Schema { .. } | Self::Slice { .. })
+        !matches!(self, Self::Schema { .. } | Self::Slice { .. } | Self::Limited { .. })
     }
 
     /// About how many bytes the entry takes in a frame.
@@ -99,7 +118,7 @@ impl Entry {
                 Self::Schema { schema: bytes } | Self::Slice { bytes, .. } => bytes.len(),
                 Self::Created { class, key, payload: value, .. } => class.len() + key.len() + payload(value),
                 Self::Committed { payload: change, .. } => payload(change),
-                Self::Destroyed { .. } => 0,
+                Self::Destroyed { .. } | Self::Limited { .. } | Self::Expired { .. } => 0,
             }
     }
 
@@ -114,12 +133,13 @@ impl Entry {
                 w.varint(*staging);
                 w.sized(bytes);
             }
-            Self::Created { origin, alias, class, key, payload } => {
+            Self::Created { origin, alias, class, key, expiry, payload } => {
                 w.byte(2);
                 origin.write(w);
                 w.varint(u64::from(alias.0));
                 w.sized(class.as_bytes());
                 w.sized(key.as_bytes());
+                expiry.write(w);
                 payload.write(w);
             }
             Self::Committed { origin, alias, version, payload } => {
@@ -132,6 +152,16 @@ impl Entry {
             Self::Destroyed { origin, alias } => {
                 w.byte(4);
                 origin.write(w);
+                w.varint(u64::from(alias.0));
+            }
+            Self::Limited { origin, alias, expiry } => {
+                w.byte(5);
+                origin.write(w);
+                w.varint(u64::from(alias.0));
+                expiry.write(w);
+            }
+            Self::Expired { alias } => {
+                w.byte(6);
                 w.varint(u64::from(alias.0));
             }
         }
@@ -147,6 +177,7 @@ impl Entry {
                 alias: Alias(r.varint32()?),
                 class: r.text()?.to_owned(),
                 key: r.text()?.to_owned(),
+                expiry: Expiry::read(r)?,
                 payload: Payload::read(r, frame)?,
             },
             3 => Self::Committed {
@@ -156,6 +187,8 @@ impl Entry {
                 payload: Payload::read(r, frame)?,
             },
             4 => Self::Destroyed { origin: Origin::read(r)?, alias: Alias(r.varint32()?) },
+            5 => Self::Limited { origin: Origin::read(r)?, alias: Alias(r.varint32()?), expiry: Expiry::read(r)? },
+            6 => Self::Expired { alias: Alias(r.varint32()?) },
             found => return Err(DecodeError::Unknown { what: "frame entry", found: u64::from(found) }),
         })
     }

@@ -115,13 +115,16 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expiry::Expiry;
     use crate::ids::{Alias, NodeId, Sequence, Version};
     use crate::journal::{Chain, JournalError, Origin, Payload};
+    use std::time::Duration;
 
     fn frame(number: u64, previous_crc: u32) -> Frame {
         let origin = Origin { node: NodeId(7), sequence: Sequence(300) };
         let (alias, class, key) = (Alias(4), "desk.Portfolio".to_owned(), "alice".to_owned());
         let delta = Payload::Inline(Bytes::from_static(b"delta"));
+        let expiry = Expiry::idle(Duration::from_secs(60));
         Frame {
             shard: ShardId(3),
             epoch: Epoch(9),
@@ -132,9 +135,11 @@ mod tests {
             entries: vec![
                 Entry::Schema { schema: Bytes::from_static(b"schema") },
                 Entry::Slice { staging: 1, bytes: Bytes::from_static(b"slice") },
-                Entry::Created { origin, alias, class, key, payload: Payload::Staged(1) },
+                Entry::Created { origin, alias, class, key, expiry, payload: Payload::Staged(1) },
                 Entry::Committed { origin, alias, version: Version(2), payload: delta },
                 Entry::Destroyed { origin, alias },
+                Entry::Limited { origin, alias, expiry: expiry.or_after(Duration::from_secs(3_600)) },
+                Entry::Expired { alias },
             ],
         }
     }

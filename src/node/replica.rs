@@ -104,6 +104,8 @@ pub enum Ring {
     Batch,
     /// Somebody waits for a newer value than the one here.
     Pull,
+    /// The value was read, as [`Replica::expect_use`] asked to be told.
+    Used,
     /// [`Replica::work`] has something to do.
     Work,
     /// A segment of a snapshot is part of the value under construction.
@@ -217,6 +219,9 @@ pub trait Replica: Debug + Send + Sync {
 
     /// Whether the value was read since the last call.
     fn take_read(&self) -> bool;
+
+    /// Has the next read ring [`Ring::Used`], once; or none any more.
+    fn expect_use(&self, is_expected: bool);
 
     /// Bytes of the value, encoded, roughly.
     fn bytes(&self) -> usize;

@@ -40,13 +40,19 @@ impl Core {
                 let is_admitted = self.is_admitted(place, sequence);
                 self.announce_commit(place, transfer, bytes, (sequence, alias, base, is_isolated), is_admitted)
             }
-            ToRepository::Create { sequence, class, key, value, .. } => {
+            ToRepository::Create { sequence, class, key, expiry, value, .. } => {
                 let is_admitted = self.is_admitted(place, sequence);
-                self.create(place, sequence, (class, key), value, is_admitted)
+                self.create(place, sequence, (class, key), expiry, value, is_admitted)
             }
             ToRepository::Destroy { sequence, alias, birth, .. } => {
                 if self.is_admitted(place, sequence) {
                     self.destroy(place, sequence, alias, birth);
+                }
+                Ok(())
+            }
+            ToRepository::Limit { sequence, alias, birth, expiry, .. } => {
+                if self.is_admitted(place, sequence) {
+                    self.limit(place, sequence, (alias, birth), expiry);
                 }
                 Ok(())
             }
@@ -83,6 +89,7 @@ impl Core {
                     return;
                 }
                 self.push(place, frame, &ToNode::Created { sequence, alias, birth });
+                self.tell_idle(place, alias, false);
                 self.bring(place, alias, false);
             }
             Deed::Created => self.refuse(place, sequence, FailureCode::Gone, ""),
@@ -106,13 +113,14 @@ impl Core {
         is_isolated: bool,
         delta: Bytes,
     ) {
-        let Some(connection) = self.nodes.at(place).map(|node| node.connection) else { return };
+        let (Some(connection), now) = (self.nodes.at(place).map(|node| node.connection), self.now) else { return };
         let offer = Offer { connection, place, sequence, base, is_isolated, delta };
         if !self.is_held(place, alias) {
             self.refuse(place, sequence, FailureCode::Gone, "");
             return;
         }
         let Some(object) = self.objects.at_mut(alias) else { return };
+        object.use_at(now);
         if object.is_busy() {
             object.turn().waiting.push_back(offer);
         } else {
@@ -121,7 +129,7 @@ impl Core {
     }
 
     /// Whether the node holds the object and it lives.
-    fn is_held(&self, place: Place, alias: Alias) -> bool {
+    pub(super) fn is_held(&self, place: Place, alias: Alias) -> bool {
         let object = self.objects.at(alias).filter(|object| object.document().is_some());
         let is_misled = self.nodes.at(place).is_none_or(|node| node.misled.contains(&alias));
         !is_misled && object.is_some_and(|object| object.holders.find(place).is_some())
@@ -287,6 +295,7 @@ impl Core {
         turn.newest = Some((version, judged.delta.clone()));
         let (connection, sequence) = (offer.connection, offer.sequence);
         turn.results.push(Accepted { connection, sequence, version, is_as_sent });
+        object.use_at(self.now);
         let outcome = Outcome { alias, birth: object.birth, deed: Deed::Committed(version), frame: self.frames.open() };
         self.outcomes.remember(id, sequence, outcome);
         self.frames.push(Entry::Committed { origin: Origin { node: id, sequence }, alias, version, payload });
@@ -305,20 +314,28 @@ impl Core {
             return;
         };
         let version = object.head().next();
-        object.body = Body::Ended(version);
+        object.turn().results.push(Accepted { connection, sequence, version, is_as_sent: false });
+        let outcome = Outcome { alias, birth: object.birth, deed: Deed::Destroyed(version), frame: self.frames.open() };
+        self.outcomes.remember(id, sequence, outcome);
+        self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
+        self.end(alias);
+    }
+
+    /// The object is no more, by the newest entry of the open frame; what it still has is to be told.
+    pub(super) fn end(&mut self, alias: Alias) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        object.body = Body::Ended(object.head().next());
+        object.expires = None;
+        self.wheel.remove(alias.0);
         let turn = object.turn();
         turn.newest = None;
-        turn.results.push(Accepted { connection, sequence, version, is_as_sent: false });
         let mut refused: Vec<Offer> = turn.waiting.drain(..).collect();
         refused.extend(turn.underway.take().map(|underway| match underway {
             Underway::Judging(_, offer) | Underway::Slicing { offer, .. } => offer,
         }));
-        let outcome = Outcome { alias, birth: object.birth, deed: Deed::Destroyed(version), frame: self.frames.open() };
-        self.outcomes.remember(id, sequence, outcome);
         if let Some(class) = self.classes.class_mut(object.class) {
             class.keys.remove(&object.key);
         }
-        self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
         self.touch(alias);
         for offer in refused {
             if self.nodes.find(offer.connection) == Some(offer.place) {

@@ -10,6 +10,7 @@ use super::links::Violation;
 use super::objects::{Body, Object};
 use super::outcomes::{Deed, Outcome};
 use crate::document::Document;
+use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
 use crate::schema::Schema;
@@ -22,6 +23,7 @@ pub(super) struct Building {
     pub(super) class: ClassIndex,
     pub(super) class_name: String,
     pub(super) key: String,
+    pub(super) expiry: Expiry,
     pub(super) document: Box<Document>,
 }
 
@@ -77,10 +79,11 @@ impl Core {
         place: Place,
         sequence: Sequence,
         (class, key): (&str, &str),
+        expiry: Expiry,
         value: CreationValue<'_>,
         is_admitted: bool,
     ) -> Result<(), Violation> {
-        let building = if is_admitted { self.begin_creation(place, sequence, class, key) } else { None };
+        let building = if is_admitted { self.begin_creation(place, sequence, (class, key), expiry) } else { None };
         match value {
             CreationValue::Transfer(transfer) => self.announce_creation(place, transfer, building),
             CreationValue::Inline(delta) => {
@@ -95,7 +98,17 @@ impl Core {
         }
     }
 
-    fn begin_creation(&mut self, place: Place, sequence: Sequence, class: &str, key: &str) -> Option<Building> {
+    fn begin_creation(
+        &mut self,
+        place: Place,
+        sequence: Sequence,
+        (class, key): (&str, &str),
+        expiry: Expiry,
+    ) -> Option<Building> {
+        if let Err(error) = expiry.check() {
+            self.refuse(place, sequence, FailureCode::Invalid, &error.to_string());
+            return None;
+        }
         let index = self
             .class_named(place, class, key)
             .map_err(|(code, text)| self.refuse(place, sequence, code, &text))
@@ -106,7 +119,8 @@ impl Core {
             return None;
         }
         let document = Box::new(Document::with_tuning(known.schema.clone(), self.caps.tuning));
-        Some(Building { sequence, class: index, class_name: class.to_owned(), key: key.to_owned(), document })
+        let (class_name, key) = (class.to_owned(), key.to_owned());
+        Some(Building { sequence, class: index, class_name, key, expiry, document })
     }
 
     fn tell_exists(&mut self, place: Place, sequence: Sequence, alias: Alias) {
@@ -116,7 +130,7 @@ impl Core {
 
     /// The value is whole: the object exists, unless its name was taken meanwhile.
     pub(super) fn finish_creation(&mut self, place: Place, building: Building, payload: Payload) {
-        let Building { sequence, class, class_name, key, document } = building;
+        let Building { sequence, class, class_name, key, expiry, document } = building;
         let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return };
         let Some(known) = self.classes.class(class) else { return };
         if let Some(alias) = known.keys.get(key.as_str()).copied() {
@@ -136,11 +150,13 @@ impl Core {
         let (alias, frame) = (self.objects.next_alias(), self.frames.open());
         let origin = Origin { node: id, sequence };
         let name = key.clone().into_boxed_str();
-        let birth = self.frames.push(Entry::Created { origin, alias, class: class_name, key, payload });
+        let birth = self.frames.push(Entry::Created { origin, alias, class: class_name, key, expiry, payload });
         self.settle_object(alias, birth, class, name, document, frame);
+        self.set_expiry(alias, expiry);
         let _ = self.hold(place, alias, Version(1));
         self.outcomes.remember(id, sequence, Outcome { alias, birth, deed: Deed::Created, frame });
         self.push(place, frame, &ToNode::Created { sequence, alias, birth });
+        self.tell_idle(place, alias, false);
     }
 
     /// Puts an object into its slot and under its name.
@@ -157,7 +173,7 @@ impl Core {
             class.keys.insert(key.clone(), alias);
         }
         let (body, holders) = (Body::Live(document), Holders::default());
-        self.objects.put(alias, Object { birth, class, key, body, frame, holders, turn: None });
+        self.objects.put(alias, Object { birth, class, key, body, frame, holders, expires: None, turn: None });
     }
 
     /// Makes a node a holder of an object, brought to `base`.

@@ -123,9 +123,13 @@ impl Core {
         self.is_full = !has_room;
     }
 
-    /// Time passed: says that the link lives, closes those that do not keep up, forgets old outcomes.
+    /// Time passed: ends what reached its limits, says that the link lives, closes those that do not keep up, forgets old
+    /// outcomes.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.begin(now);
+        if self.next_expiry().is_some_and(|at| at <= now) {
+            self.expire_on();
+        }
         if self.tick_at.is_none_or(|at| at > now) {
             return;
         }
@@ -140,7 +144,7 @@ impl Core {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.tick_at
+        self.tick_at.into_iter().chain(self.next_expiry()).min()
     }
 
     /// A frame for the journal: when none is on its way, or when one is full.
@@ -254,6 +258,7 @@ impl Core {
                 self.note_read(place, alias);
                 Ok(())
             }
+            ToRepository::Touch { ref aliases } => self.touch_all(place, aliases),
             ToRepository::Close { alias, birth } => {
                 node.misled.remove(&alias);
                 let has_birth = self.rules.has(Rule::Birth);
@@ -272,7 +277,8 @@ impl Core {
             ToRepository::Commit { sequence, unacked, .. }
             | ToRepository::BulkCommit { sequence, unacked, .. }
             | ToRepository::Create { sequence, unacked, .. }
-            | ToRepository::Destroy { sequence, unacked, .. } => {
+            | ToRepository::Destroy { sequence, unacked, .. }
+            | ToRepository::Limit { sequence, unacked, .. } => {
                 self.acknowledge(place, sequence, unacked)?;
                 self.handle_commit_record(place, record)
             }

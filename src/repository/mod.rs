@@ -19,6 +19,7 @@ mod classes;
 mod commits;
 mod creations;
 mod downloads;
+mod expiry;
 mod fanout;
 mod frames;
 mod holders;
@@ -31,6 +32,7 @@ mod replay;
 mod requests;
 mod settings;
 mod uploads;
+mod wheel;
 mod work;
 
 pub use replay::ReplayError;
@@ -50,6 +52,7 @@ use nodes::Nodes;
 use objects::Objects;
 use outcomes::Outcomes;
 use replay::Replay;
+use wheel::Wheel;
 use work::{Cost, Work};
 
 /// Names a connection of a node, as the driver likes; never used twice.
@@ -109,6 +112,10 @@ pub struct Core {
     /// Objects of sealed frames whose holders were not all told.
     fanouts: VecDeque<FanOut>,
     work: VecDeque<Work>,
+    /// When to look at which object that may have reached a limit.
+    wheel: Wheel,
+    /// Whether a step that looks at objects that are due is queued.
+    is_expiring: bool,
     /// Nodes for which a record waits, by the frame it waits for.
     gated: BTreeSet<(FrameNumber, Place)>,
     woken: VecDeque<Place>,
@@ -144,6 +151,8 @@ impl Core {
             touched: Vec::new(),
             fanouts: VecDeque::new(),
             work: VecDeque::new(),
+            wheel: Wheel::default(),
+            is_expiring: false,
             gated: BTreeSet::new(),
             woken: VecDeque::new(),
             stalled: BTreeSet::new(),

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::ConnectionId;
 use super::classes::ClassIndex;
+use super::expiry::Expires;
 use super::holders::{Holders, Place};
 use crate::document::{Document, Judged, Judging};
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
@@ -29,6 +30,8 @@ pub(super) struct Object {
     /// The last frame that touched it: whatever shows it waits for this one (I6).
     pub(super) frame: FrameNumber,
     pub(super) holders: Holders,
+    /// When it ends by itself; `None` if it does not.
+    pub(super) expires: Option<Box<Expires>>,
     /// Commits on their way; `None` when it is quiet.
     pub(super) turn: Option<Box<Turn>>,
 }
@@ -145,6 +148,12 @@ impl Objects {
 
     pub(super) fn at_mut(&mut self, alias: Alias) -> Option<&mut Object> {
         self.slots.get_mut(alias.0 as usize)?.as_deref_mut()
+    }
+
+    /// Every object, by its slot.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Alias, &mut Object)> {
+        let numbered = (0..).map(Alias).zip(&mut self.slots);
+        numbered.filter_map(|(alias, slot)| Some((alias, slot.as_deref_mut()?)))
     }
 
     /// The slot that the next object gets: the lowest free one.

@@ -11,10 +11,12 @@ use bytes::Bytes;
 
 use super::Core;
 use super::classes::ClassIndex;
+use super::expiry::Expires;
 use super::objects::Body;
 use super::outcomes::{Deed, Outcome};
 use crate::coding::DecodeError;
 use crate::document::Document;
+use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Frame, Origin, Payload};
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, OUTCOMES_KEPT_MS};
@@ -86,6 +88,7 @@ impl Core {
         self.outcomes.expire(self.now);
         self.now = self.now.max(now);
         self.outcomes.leave_all(self.now);
+        self.begin_expiry();
         self.replay = Replay::default();
     }
 
@@ -95,10 +98,11 @@ impl Core {
             Entry::Slice { staging, bytes } => {
                 self.replay.slices.entry(*staging).or_default().push(bytes.clone());
             }
-            Entry::Created { origin, alias, class, key, payload } => {
+            Entry::Created { origin, alias, class, key, expiry, payload } => {
                 let class = self.classes.find(class).ok_or(ReplayError::Absent { what: "a class" })?;
                 let deltas = self.take_payload(payload);
                 self.replay_creation(*alias, birth, class, key, &deltas)?;
+                self.replay_expiry(*alias, *expiry)?;
                 self.remember(*origin, *alias, Deed::Created);
             }
             Entry::Committed { origin, alias, version, payload } => {
@@ -119,16 +123,33 @@ impl Core {
                 self.remember(*origin, *alias, Deed::Committed(*version));
             }
             Entry::Destroyed { origin, alias } => {
-                let object = self.objects.at_mut(*alias).ok_or(ReplayError::Absent { what: "an object" })?;
+                let object = self.objects.at(*alias).ok_or(ReplayError::Absent { what: "an object" })?;
                 let version = object.head().next();
-                let (class, key) = (object.class, object.key.clone());
-                if let Some(class) = self.classes.class_mut(class) {
-                    class.keys.remove(&key);
-                }
                 self.remember(*origin, *alias, Deed::Destroyed(version));
-                self.objects.free(*alias);
+                self.replay_end(*alias)?;
             }
+            Entry::Limited { origin, alias, expiry } => {
+                let version = self.replay_expiry(*alias, *expiry)?;
+                self.remember(*origin, *alias, Deed::Committed(version));
+            }
+            Entry::Expired { alias } => self.replay_end(*alias)?,
         }
+        Ok(())
+    }
+
+    fn replay_expiry(&mut self, alias: Alias, expiry: Expiry) -> Result<Version, ReplayError> {
+        let object = self.objects.at_mut(alias).ok_or(ReplayError::Absent { what: "an object" })?;
+        object.expires = Expires::new(expiry, self.now).map(Box::new);
+        Ok(object.head())
+    }
+
+    fn replay_end(&mut self, alias: Alias) -> Result<(), ReplayError> {
+        let object = self.objects.at(alias).ok_or(ReplayError::Absent { what: "an object" })?;
+        let (class, key) = (object.class, object.key.clone());
+        if let Some(class) = self.classes.class_mut(class) {
+            class.keys.remove(&key);
+        }
+        self.objects.free(alias);
         Ok(())
     }
 

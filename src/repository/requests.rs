@@ -112,6 +112,7 @@ impl Core {
         if let Some(holder) = holder.filter(|holder| holder.is_dirty()) {
             holder.set_dirty(false);
             self.bring(place, alias, false);
+            self.tell_idle(place, alias, false);
         }
         let Some(node) = self.nodes.at_mut(place) else { return };
         node.resuming = node.resuming.map(|ahead| ahead.saturating_sub(1));
@@ -165,6 +166,7 @@ impl Core {
         }
         let form = leap.form();
         self.push(place, after, &ToNode::Opened { request, alias, birth, version: head, form });
+        self.use_object(place, alias);
         false
     }
 
@@ -192,6 +194,7 @@ impl Core {
             holder.clear_unread();
         }
         self.push(place, after, &ToNode::Pulled { request, alias, version: head, form: leap.form() });
+        self.use_object(place, alias);
         false
     }
 
@@ -282,6 +285,7 @@ impl Core {
         let differs = object.head() != version;
         self.hold(place, alias, version)
             .map_err(|_| Violation::new(CloseCode::TooManyRequests, "the node holds more objects than it may"))?;
+        self.tell_idle(place, alias, false);
         let holder = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place));
         if let (true, Some(holder), Some(node)) = (differs, holder, self.nodes.at_mut(place)) {
             holder.set_dirty(true);

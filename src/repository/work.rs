@@ -23,6 +23,10 @@ pub(super) enum Work {
     FanOut,
     /// An object's commit is to be judged or sliced on.
     Commit(Alias),
+    /// Objects that are due are to be looked at on.
+    Expire,
+    /// The holders of an object are to be told its idle limit on, from this place.
+    Ask(Alias, Place),
 }
 
 /// What the current call has cost, and the most a call did.
@@ -77,6 +81,8 @@ impl Core {
             Work::Leave(place) => self.leave_on(place),
             Work::FanOut => self.fan_out(),
             Work::Commit(alias) => self.commit_on(alias),
+            Work::Expire => self.expire_on(),
+            Work::Ask(alias, next) => self.ask_on(alias, next),
         }
         !self.work.is_empty()
     }

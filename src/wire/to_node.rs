@@ -156,6 +156,13 @@ pub enum ToNode<'a> {
     },
     /// All that differs from what the node presented came before; the rest is current.
     Resumed,
+    /// The object ends once it is unused for so long: use that the node has not told of is to be told now.
+    Idle {
+        /// The object.
+        alias: Alias,
+        /// The limit in milliseconds; 0: it has none any more, and use of it is not to be told.
+        limit_ms: u64,
+    },
     /// The segment was taken; another may follow.
     SegmentTaken {
         /// The node's transfer.
@@ -248,6 +255,10 @@ impl<'a> ToNode<'a> {
                 w.byte(u8::from(*is_lost));
             }),
             Self::Resumed => append_extended(out, 13, |_| ()),
+            Self::Idle { alias, limit_ms } => append_extended(out, 14, |w| {
+                w.varint(u64::from(alias.0));
+                w.varint(*limit_ms);
+            }),
             Self::SegmentTaken { transfer, index } => append_extended(out, 1, |w| {
                 w.varint(u64::from(transfer.0));
                 w.varint(u64::from(*index));
@@ -373,6 +384,7 @@ impl<'a> ToNode<'a> {
                 Self::KeysPage { request, keys, is_last }
             }
             13 => Self::Resumed,
+            14 => Self::Idle { alias: Alias(r.varint32()?), limit_ms: r.varint()? },
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }

@@ -7,10 +7,11 @@
 
 use super::RawRecord;
 use super::framing::{EXTENDED, append, append_extended};
-use super::to_node::{read_birth, read_bool, write_birth};
+use super::to_node::{read_birth, write_birth};
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, NodeId, RequestId, Sequence, TransferId, Version};
-use crate::limits::NAME_BYTES_MAX;
+use crate::limits::{NAME_BYTES_MAX, TOUCHES_MAX};
 
 /// A record from a node to a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,11 @@ pub enum ToRepository<'a> {
         /// The object.
         alias: Alias,
     },
+    /// The objects were used here: their idle limits count from now. Carries no data and makes no version.
+    Touch {
+        /// The objects, ascending, at most [`TOUCHES_MAX`].
+        aliases: Vec<Alias>,
+    },
     /// The node holds the object no longer; answers `Gone` too.
     Close {
         /// The object.
@@ -99,6 +105,8 @@ pub enum ToRepository<'a> {
         class: &'a str,
         /// Its key.
         key: &'a str,
+        /// When it ends by itself.
+        expiry: Expiry,
         /// Its value.
         value: CreationValue<'a>,
     },
@@ -129,6 +137,19 @@ pub enum ToRepository<'a> {
         alias: Alias,
         /// Which object of that alias.
         birth: Birth,
+    },
+    /// Changes when an object ends by itself.
+    Limit {
+        /// Its number among the node's commits to this shard.
+        sequence: Sequence,
+        /// The lowest number whose outcome the node has not seen.
+        unacked: Sequence,
+        /// The object.
+        alias: Alias,
+        /// Which object of that alias.
+        birth: Birth,
+        /// The limits from now on.
+        expiry: Expiry,
     },
     /// Asks for the keys of a class that start with `prefix`, in order, behind `after`.
     Keys {
@@ -192,6 +213,7 @@ impl<'a> ToRepository<'a> {
                 w.varint(u64::from(alias.0));
                 write_birth(birth, w);
             }),
+            Self::Touch { ref aliases } => append(out, 6, |w| write_ascending(aliases, w)),
             _ => self.encode_extended(out),
         }
     }
@@ -211,19 +233,10 @@ impl<'a> ToRepository<'a> {
                     w.varint(version.0);
                 }
             }),
-            Self::Create { sequence, unacked, class, key, value } => append_extended(out, 3, |w| {
+            Self::Create { sequence, unacked, class, key, expiry, value } => append_extended(out, 3, |w| {
                 write_sequence(sequence, unacked, w);
                 write_name(class, key, w);
-                match value {
-                    CreationValue::Inline(delta) => {
-                        w.byte(0);
-                        w.raw(delta);
-                    }
-                    CreationValue::Transfer(transfer) => {
-                        w.byte(1);
-                        w.varint(u64::from(transfer.0));
-                    }
-                }
+                write_creation(expiry, value, w);
             }),
             Self::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes } => {
                 append_extended(out, 4, |w| {
@@ -251,6 +264,12 @@ impl<'a> ToRepository<'a> {
             }),
             Self::ResumeEnd => append_extended(out, 8, |_| ()),
             Self::Goodbye => append_extended(out, 9, |_| ()),
+            Self::Limit { sequence, unacked, alias, birth, expiry } => append_extended(out, 10, |w| {
+                write_sequence(sequence, unacked, w);
+                w.varint(u64::from(alias.0));
+                write_birth(birth, w);
+                expiry.write(w);
+            }),
             _ => {}
         }
     }
@@ -277,6 +296,7 @@ impl<'a> ToRepository<'a> {
             3 => Self::SegmentTaken { transfer: TransferId(r.varint32()?), index: r.varint32()? },
             4 => Self::Read { alias: Alias(r.varint32()?) },
             5 => Self::Close { alias: Alias(r.varint32()?), birth: read_birth(&mut r)? },
+            6 => Self::Touch { aliases: read_ascending(&mut r)? },
             EXTENDED => Self::decode_extended(&mut r)?,
             kind => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(kind) }),
         };
@@ -297,12 +317,8 @@ impl<'a> ToRepository<'a> {
             3 => {
                 let (sequence, unacked) = read_sequence(r)?;
                 let (class, key) = read_name(r)?;
-                let value = if read_bool(r)? {
-                    CreationValue::Transfer(TransferId(r.varint32()?))
-                } else {
-                    CreationValue::Inline(r.take(r.left())?)
-                };
-                Self::Create { sequence, unacked, class, key, value }
+                let (expiry, value) = read_creation(r)?;
+                Self::Create { sequence, unacked, class, key, expiry, value }
             }
             4 => {
                 let (sequence, unacked) = read_sequence(r)?;
@@ -324,6 +340,11 @@ impl<'a> ToRepository<'a> {
             7 => Self::Resume { alias: Alias(r.varint32()?), birth: read_birth(r)?, version: Version(r.varint()?) },
             8 => Self::ResumeEnd,
             9 => Self::Goodbye,
+            10 => {
+                let (sequence, unacked) = read_sequence(r)?;
+                let (alias, birth) = (Alias(r.varint32()?), read_birth(r)?);
+                Self::Limit { sequence, unacked, alias, birth, expiry: Expiry::read(r)? }
+            }
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }
@@ -339,6 +360,58 @@ fn read_sequence(r: &mut Reader<'_>) -> Result<(Sequence, Sequence), DecodeError
     let back = r.varint()?;
     let unacked = sequence.checked_sub(back).ok_or(DecodeError::Unknown { what: "sequence", found: back })?;
     Ok((Sequence(sequence), Sequence(unacked)))
+}
+
+const TRANSFERRED: u8 = 1;
+const EXPIRING: u8 = 2;
+
+/// Marks, the limits if there are any, then the value.
+fn write_creation(expiry: Expiry, value: CreationValue<'_>, w: &mut Writer) {
+    let is_expiring = expiry != Expiry::NEVER;
+    let marks = if is_expiring { EXPIRING } else { 0 };
+    w.byte(if matches!(value, CreationValue::Transfer(_)) { marks | TRANSFERRED } else { marks });
+    if is_expiring {
+        expiry.write(w);
+    }
+    match value {
+        CreationValue::Inline(delta) => w.raw(delta),
+        CreationValue::Transfer(transfer) => w.varint(u64::from(transfer.0)),
+    }
+}
+
+fn read_creation<'a>(r: &mut Reader<'a>) -> Result<(Expiry, CreationValue<'a>), DecodeError> {
+    let marks = r.byte()?;
+    let expiry = if marks & EXPIRING == 0 { Expiry::NEVER } else { Expiry::read(r)? };
+    if marks > (TRANSFERRED | EXPIRING) || (marks & EXPIRING != 0 && expiry == Expiry::NEVER) {
+        return Err(DecodeError::Unknown { what: "creation", found: u64::from(marks) });
+    }
+    let value = match marks & TRANSFERRED {
+        0 => CreationValue::Inline(r.take(r.left())?),
+        _ => CreationValue::Transfer(TransferId(r.varint32()?)),
+    };
+    Ok((expiry, value))
+}
+
+/// The first alias, then how many are left out before each further one.
+fn write_ascending(aliases: &[Alias], w: &mut Writer) {
+    let mut least = 0;
+    for alias in aliases {
+        w.varint(u64::from(alias.0).saturating_sub(least));
+        least = u64::from(alias.0) + 1;
+    }
+}
+
+fn read_ascending(r: &mut Reader<'_>) -> Result<Vec<Alias>, DecodeError> {
+    let (mut aliases, mut least) = (Vec::new(), 0_u64);
+    while !r.is_done() {
+        if aliases.len() == TOUCHES_MAX {
+            return Err(DecodeError::Limit { what: "touches", found: least, max: TOUCHES_MAX as u64 });
+        }
+        let alias = least + u64::from(r.varint32()?);
+        aliases.push(Alias(u32::try_from(alias).map_err(|_| DecodeError::Varint)?));
+        least = alias + 1;
+    }
+    Ok(aliases)
 }
 
 /// Alias, then base << 1 | isolated: versions stay below 2^63.

@@ -96,7 +96,7 @@ fn a_change_for_more_holders_than_a_step_serves_waits_for_nothing() {
                 let mut w = Writer::new();
                 Ledger::default().encode_root(&mut w);
                 member.slot.draft(Ledger::default(), w.len());
-                member.core.create(replica, vec![w.into_bytes().into()]);
+                member.core.create(replica, vec![w.into_bytes().into()], nam::Expiry::NEVER);
                 member.until(&Answer::Created).await;
             } else {
                 member.core.open(replica);

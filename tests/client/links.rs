@@ -160,7 +160,7 @@ impl World {
         } else {
             vec![w.into_bytes().into()]
         };
-        world.nodes[0].core.create(Arc::clone(&slots[0]) as _, value);
+        world.nodes[0].core.create(Arc::clone(&slots[0]) as _, value, nam::Expiry::NEVER);
         world.settle();
         for (at, slot) in slots.iter().enumerate().skip(1) {
             world.nodes[at].core.open(Arc::clone(slot) as _);

@@ -1,6 +1,7 @@
 //! What an application relies on at a node: slots, the core over a link, the client against an in-process repository.
 
 mod crowd;
+mod expiry;
 mod links;
 mod objects;
 mod slot;

@@ -1,6 +1,9 @@
 //! Records and segments: `docs/wire.md` §6.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use nam::expiry::Expiry;
 use nam::ids::{
     Alias, Birth, CommitNumber, Epoch, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId, Version,
 };
@@ -59,6 +62,7 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
         ToNode::Exists { sequence },
         ToNode::KeysPage { request, keys: p.texts.iter().map(String::as_str).collect(), is_last: p.flag },
         ToNode::Resumed,
+        ToNode::Idle { alias, limit_ms: p.b },
         ToNode::SegmentTaken { transfer, index: p.a },
     ];
     for form in forms {
@@ -73,6 +77,11 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
     let (base, birth, is_isolated) = (Version(p.b >> 1), p.birth, p.flag);
     let (delta, class, key) = (p.bytes.as_slice(), p.texts[0].as_str(), p.texts[1].as_str());
+    let expiry = Expiry::after(Duration::from_millis(p.b.max(1)));
+    let gaps = p.bytes.iter().scan(p.a / 2, |last, gap| {
+        *last += u32::from(*gap) + 1;
+        Some(Alias(*last))
+    });
     vec![
         ToRepository::Commit { sequence, unacked, alias, base, is_isolated, delta },
         ToRepository::Credit { bytes: p.b },
@@ -85,8 +94,27 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Register { schema: delta },
         ToRepository::Open { request, class, key, held: None },
         ToRepository::Open { request, class, key, held: Some((birth, base)) },
-        ToRepository::Create { sequence, unacked, class, key, value: CreationValue::Inline(delta) },
-        ToRepository::Create { sequence, unacked, class, key, value: CreationValue::Transfer(transfer) },
+        ToRepository::Create {
+            sequence,
+            unacked,
+            class,
+            key,
+            expiry: Expiry::NEVER,
+            value: CreationValue::Inline(delta),
+        },
+        ToRepository::Create {
+            sequence,
+            unacked,
+            class,
+            key,
+            expiry: Expiry::NEVER,
+            value: CreationValue::Transfer(transfer),
+        },
+        ToRepository::Create { sequence, unacked, class, key, expiry, value: CreationValue::Inline(delta) },
+        ToRepository::Create { sequence, unacked, class, key, expiry, value: CreationValue::Transfer(transfer) },
+        ToRepository::Limit { sequence, unacked, alias, birth, expiry },
+        ToRepository::Limit { sequence, unacked, alias, birth, expiry: Expiry::NEVER },
+        ToRepository::Touch { aliases: gaps.collect() },
         ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes: p.c },
         ToRepository::Destroy { sequence, unacked, alias, birth },
         ToRepository::Keys { request, class, prefix: key, after: class },
@@ -206,6 +234,38 @@ fn golden_commit() {
     }
     .encode(&mut bytes);
     assert_eq!(bytes, [7, 0xac, 2, 1, 5, 15, 8, 1]);
+}
+
+/// `docs/wire.md` §6.2 and §6.3: limits and touches.
+#[test]
+fn golden_expiry() {
+    assert_eq!(encoded(&ToNode::Idle { alias: Alias(5), limit_ms: 1_800_000 }), [0xe5, 14, 5, 0xc0, 0xee, 0x6d]);
+    let sent = |record: &ToRepository<'_>| {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        bytes
+    };
+    assert_eq!(sent(&ToRepository::Touch { aliases: [5, 6, 9].map(Alias).to_vec() }), [0xc3, 5, 0, 2]);
+    let (sequence, unacked, alias) = (Sequence(300), Sequence(299), Alias(5));
+    let birth = Birth(CommitNumber { epoch: Epoch(7), n: 9 });
+    let expiry = Expiry::idle(Duration::from_secs(60)).or_after(Duration::from_secs(3_600));
+    assert_eq!(
+        sent(&ToRepository::Limit { sequence, unacked, alias, birth, expiry }),
+        [0xee, 10, 0xac, 2, 1, 5, 7, 9, 0xe0, 0xd4, 3, 0x80, 0xdd, 0xdb, 1]
+    );
+    let value = CreationValue::Inline(&[8, 1]);
+    assert_eq!(
+        sent(&ToRepository::Create { sequence, unacked, class: "c", key: "k", expiry, value }),
+        [0xf2, 3, 0xac, 2, 1, 1, b'c', 1, b'k', 2, 0xe0, 0xd4, 3, 0x80, 0xdd, 0xdb, 1, 8, 1]
+    );
+}
+
+#[test]
+fn touches_have_a_cap() {
+    let body = [0; nam::limits::TOUCHES_MAX + 1];
+    assert!(ToRepository::decode(RawRecord { kind: 6, body: &body[1..] }).is_ok());
+    assert!(ToRepository::decode(RawRecord { kind: 6, body: &body }).is_err());
+    assert!(ToRepository::decode(RawRecord { kind: 6, body: &[0xff, 0xff, 0xff, 0xff, 15, 0] }).is_err());
 }
 
 /// `docs/wire.md` §6.1: a body of 31 bytes or more has its length behind the head.

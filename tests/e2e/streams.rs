@@ -71,6 +71,7 @@ fn questions() -> Vec<(Vec<u8>, usize)> {
         unacked: Sequence(1),
         class: "e2e.Account",
         key: "alice",
+        expiry: nam::Expiry::NEVER,
         value: CreationValue::Inline(&zero),
     };
     let said = [

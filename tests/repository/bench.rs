@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use nam::coding::Writer;
+use nam::expiry::Expiry;
 use nam::ids::{Alias, Birth, CommitNumber, Epoch, FieldId, NodeId, RequestId, Sequence, ShardId, Version};
 use nam::journal::{EncodedFrame, Frame};
 use nam::repository::{Caps, Close, ConnectionId, Core, Identity};
@@ -173,6 +174,13 @@ impl Bench {
         peer
     }
 
+    /// Lets time pass.
+    pub(crate) fn pass(&mut self, time_ms: u64) {
+        self.now = Instant(self.now.0 + time_ms);
+        self.core.handle_timeout(self.now);
+        self.work();
+    }
+
     pub(crate) fn send(&mut self, peer: &Peer, record: &ToRepository<'_>) {
         let mut bytes = Vec::new();
         record.encode(&mut bytes);
@@ -221,10 +229,14 @@ impl Bench {
 
     /// Creates `key` with cash 1; answers its birth. Everything is durable afterwards.
     pub(crate) fn create(&mut self, peer: &mut Peer, key: &str) -> Birth {
+        self.create_expiring(peer, key, Expiry::NEVER)
+    }
+
+    pub(crate) fn create_expiring(&mut self, peer: &mut Peer, key: &str, expiry: Expiry) -> Birth {
         let sequence = peer.next_sequence();
         let value = cash(1);
         let value = CreationValue::Inline(&value);
-        self.send(peer, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key, value });
+        self.send(peer, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key, expiry, value });
         self.settle();
         let answers = self.receive(peer);
         assert!(answers.iter().any(|answer| answer.starts_with("Created")), "{answers:?}");

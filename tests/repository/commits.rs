@@ -163,7 +163,10 @@ fn an_existing_name_is_not_created_again() {
     let value = cash(2);
     let value = nam::wire::CreationValue::Inline(&value);
     let class = crate::bench::CLASS;
-    bench.send(&b, &ToRepository::Create { sequence, unacked: sequence, class, key: "k", value });
+    bench.send(
+        &b,
+        &ToRepository::Create { sequence, unacked: sequence, class, key: "k", expiry: nam::Expiry::NEVER, value },
+    );
     bench.settle();
     assert_eq!(bench.receive(&mut b), [printed(&ToNode::Exists { sequence })]);
 }

@@ -1,5 +1,6 @@
 //! Caps: whoever crosses one hears which, the others nothing.
 
+use nam::expiry::Expiry;
 use nam::ids::Sequence;
 use nam::repository::Caps;
 use nam::wire::{CloseCode, CreationValue, ToRepository};
@@ -10,7 +11,10 @@ fn create(bench: &mut Bench, peer: &mut Peer, key: &str) -> Vec<String> {
     let sequence = peer.next_sequence();
     let value = cash(1);
     let value = CreationValue::Inline(&value);
-    bench.send(peer, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key, value });
+    bench.send(
+        peer,
+        &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key, expiry: Expiry::NEVER, value },
+    );
     bench.settle();
     bench.receive(peer)
 }

@@ -1,5 +1,6 @@
 //! Links: greeting, resume, replay after a restart, slow nodes, notices and pulls.
 
+use nam::expiry::Expiry;
 use nam::ids::{Alias, Epoch, RequestId, ShardId, Version};
 use nam::limits::UNCONFIRMED_BYTES_MAX;
 use nam::repository::{Caps, Core, Identity};
@@ -217,7 +218,10 @@ fn a_class_that_does_not_fit_is_refused_in_everything_that_names_it() {
     let sequence = b.next_sequence();
     bench.send(&b, &ToRepository::Register { schema: &offered.to_bytes() });
     bench.send(&b, &ToRepository::Open { request: RequestId(1), class: CLASS, key: "k", held: None });
-    bench.send(&b, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key: "l", value });
+    bench.send(
+        &b,
+        &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key: "l", expiry: Expiry::NEVER, value },
+    );
     bench.settle();
     let told = bench.receive(&mut b);
     assert!(told[1].starts_with("SchemaRefused"), "{told:?}");

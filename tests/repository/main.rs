@@ -9,6 +9,7 @@
 
 mod bench;
 mod commits;
+mod expiry;
 mod limits;
 mod links;
 mod transfers;

@@ -1,5 +1,6 @@
 //! Transfers: large objects down, large creations and commits up, while small commits go on.
 
+use nam::expiry::Expiry;
 use nam::ids::{Alias, Sequence, TransferId, Version};
 use nam::limits::{SEGMENT_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, STEP_CELLS_MAX};
 use nam::wire::{CreationValue, Form, ToNode, ToRepository};
@@ -38,7 +39,17 @@ fn create_big(bench: &mut Bench, a: &mut Peer, entries: u64) -> usize {
         bytes += piece.len();
         bench.send_segment(a, &segment(9, u32::try_from(index).unwrap(), index == last, piece));
         if index == 0 {
-            bench.send(a, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key: "big", value });
+            bench.send(
+                a,
+                &ToRepository::Create {
+                    sequence,
+                    unacked: sequence,
+                    class: CLASS,
+                    key: "big",
+                    expiry: Expiry::NEVER,
+                    value,
+                },
+            );
         }
         if index == last / 2 {
             assert!(bench.core.inspect(CLASS, "big").is_none(), "an object is there wholly or not at all");
@@ -127,7 +138,10 @@ fn segments_may_come_out_of_order_but_not_twice() {
     let mut a = bench.connect(1);
     let sequence = a.next_sequence();
     let value = CreationValue::Transfer(TransferId(3));
-    bench.send(&a, &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key: "k", value });
+    bench.send(
+        &a,
+        &ToRepository::Create { sequence, unacked: sequence, class: CLASS, key: "k", expiry: Expiry::NEVER, value },
+    );
     let mut parts = pieces(30, 10);
     bench.send_segment(&a, &segment(3, 2, true, parts.pop().unwrap()));
     bench.send_segment(&a, &segment(3, 1, false, parts.pop().unwrap()));

@@ -63,7 +63,7 @@ impl History {
 
     fn take_entry(&mut self, entry: &Entry, birth: Birth) {
         match entry {
-            Entry::Schema { .. } => {}
+            Entry::Schema { .. } | Entry::Limited { .. } => {}
             Entry::Slice { staging, bytes } => {
                 self.slices.entry(*staging).or_default().extend_from_slice(bytes);
                 self.pieces.entry(*staging).or_default().push(bytes.to_vec());
@@ -98,7 +98,7 @@ impl History {
                 object.values.push((Arc::new(value), false));
                 self.commits += 1;
             }
-            Entry::Destroyed { alias, .. } => {
+            Entry::Destroyed { alias, .. } | Entry::Expired { alias } => {
                 let object = self.objects.get_mut(&self.aliases[alias]).unwrap();
                 assert!(object.ended.is_none(), "I11: {alias} is destroyed twice");
                 object.ended = Some(false);
@@ -122,7 +122,7 @@ impl History {
                         self.objects.get_mut(&birth).unwrap().values[at].1 = true;
                     }
                 }
-                Entry::Destroyed { alias, .. } => {
+                Entry::Destroyed { alias, .. } | Entry::Expired { alias } => {
                     if let Some(object) = self.aliases.get(alias).and_then(|birth| self.objects.get_mut(birth)) {
                         object.ended = object.ended.map(|_| true);
                     }

@@ -465,7 +465,7 @@ impl World {
             let pieces = nam::delta::cut(&schema, &body, SEGMENT_BYTES_MAX / 8).map(|piece| piece.unwrap().into());
             let pieces: Vec<Bytes> = pieces.collect();
             self.nodes[node].opens[slot].slot.draft(value, body.len());
-            self.nodes[node].sides[shard].core.create(replica, pieces)
+            self.nodes[node].sides[shard].core.create(replica, pieces, nam::Expiry::NEVER)
         } else {
             self.nodes[node].sides[shard].core.open(replica)
         };

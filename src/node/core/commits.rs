@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::up::Up;
 use super::{Answer, Core, Violation};
+use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, ObjectName, RequestId, Sequence, TransferId};
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, INLINE_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Outgoing, RefusedCommit, Replica, ReplicaId, Settlement};
@@ -36,22 +37,32 @@ impl Outstanding {
 #[derive(Debug)]
 enum Change {
     Commit { alias: Alias, outgoing: Outgoing },
-    Create(Vec<Bytes>),
+    Create(Vec<Bytes>, Expiry),
     Destroy { alias: Alias, birth: Birth },
+    Limit { alias: Alias, birth: Birth, expiry: Expiry },
 }
 
 impl Core {
     /// Creates the object that `replica` drafted, from its value as deltas from nothing; answered by `Created` or
     /// `Exists`.
-    pub fn create(&mut self, replica: Arc<dyn Replica>, value: Vec<Bytes>) -> RequestId {
+    pub fn create(&mut self, replica: Arc<dyn Replica>, value: Vec<Bytes>, expiry: Expiry) -> RequestId {
         self.add_replica(Arc::clone(&replica));
-        self.submit(replica, Change::Create(value))
+        self.submit(replica, Change::Create(value, expiry))
     }
 
     /// Ends an object for good; answered by `Destroyed`.
     pub fn destroy(&mut self, replica: ReplicaId) -> RequestId {
+        self.submit_for(replica, |alias, birth| Change::Destroy { alias, birth })
+    }
+
+    /// Changes when an object ends by itself; answered by `Limited`.
+    pub fn limit(&mut self, replica: ReplicaId, expiry: Expiry) -> RequestId {
+        self.submit_for(replica, |alias, birth| Change::Limit { alias, birth, expiry })
+    }
+
+    fn submit_for(&mut self, replica: ReplicaId, change: impl FnOnce(Alias, Birth) -> Change) -> RequestId {
         match self.replicas.get(&replica).and_then(|e| Some((Arc::clone(&e.replica), e.alias?, e.birth?))) {
-            Some((replica, alias, birth)) => self.submit(replica, Change::Destroy { alias, birth }),
+            Some((replica, alias, birth)) => self.submit(replica, change(alias, birth)),
             None => {
                 let request = self.new_request();
                 self.answer(request, Answer::Ended(Ending::Gone));
@@ -133,7 +144,7 @@ impl Core {
             Some(Change::Commit { outgoing, .. }) if outgoing.delta.len() > INLINE_BYTES_MAX => {
                 Some(Up::of_delta(&outgoing.delta))
             }
-            Some(Change::Create(segments)) if !is_inline(segments) => Some(Up::of_segments(segments.clone())),
+            Some(Change::Create(segments, _)) if !is_inline(segments) => Some(Up::of_segments(segments.clone())),
             _ => None,
         };
         let transfer = transfer.map(|up| self.begin_up(up));
@@ -150,14 +161,17 @@ impl Core {
                     }
                 }
             }
-            (Change::Create(segments), transfer) => {
+            (Change::Create(segments, expiry), transfer) => {
                 let ObjectName { class, key } = outstanding.replica.name();
                 let inline = segments.first().map(|segment| &segment[..]).unwrap_or_default();
                 let value = transfer.map_or(CreationValue::Inline(inline), CreationValue::Transfer);
-                ToRepository::Create { sequence, unacked, class, key, value }
+                ToRepository::Create { sequence, unacked, class, key, expiry: *expiry, value }
             }
             (Change::Destroy { alias, birth }, _) => {
                 ToRepository::Destroy { sequence, unacked, alias: *alias, birth: *birth }
+            }
+            (Change::Limit { alias, birth, expiry }, _) => {
+                ToRepository::Limit { sequence, unacked, alias: *alias, birth: *birth, expiry: *expiry }
             }
         };
         record.encode(&mut self.out);
@@ -187,7 +201,11 @@ impl Core {
                 self.tell(outstanding.request, Answer::Destroyed);
                 Ok(())
             }
-            Change::Create(_) => {
+            Change::Limit { .. } => {
+                self.tell(outstanding.request, Answer::Limited);
+                Ok(())
+            }
+            Change::Create(..) => {
                 self.tell(outstanding.request, Answer::Exists);
                 Ok(())
             }
@@ -208,12 +226,16 @@ impl Core {
                 let refused = Settlement::Refused(RefusedCommit { code, text });
                 outstanding.replica.settle(refused).map_err(|refusal| self.diverged(id, &refusal))?;
             }
-            (Change::Destroy { .. }, FailureCode::Gone) => self.tell(outstanding.request, Answer::Ended(Ending::Gone)),
-            (Change::Create(_), _) => {
+            (Change::Destroy { .. } | Change::Limit { .. }, FailureCode::Gone) => {
+                self.tell(outstanding.request, Answer::Ended(Ending::Gone));
+            }
+            (Change::Create(..), _) => {
                 self.replicas.remove(&outstanding.replica.id());
                 self.tell(outstanding.request, Answer::Failed { code, text });
             }
-            (Change::Destroy { .. }, _) => self.tell(outstanding.request, Answer::Failed { code, text }),
+            (Change::Destroy { .. } | Change::Limit { .. }, _) => {
+                self.tell(outstanding.request, Answer::Failed { code, text })
+            }
         }
         Ok(())
     }

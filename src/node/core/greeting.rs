@@ -61,6 +61,7 @@ impl Core {
 
     /// Says goodbye; the driver closes the link after what is due was sent. Everything that waits ends.
     pub fn close(&mut self) {
+        self.tell_all_use();
         self.send(&ToRepository::Goodbye);
         self.replicas.values().for_each(|entry| entry.replica.end(Ending::Closed));
         let waiting: Vec<RequestId> = self.requests.keys().copied().collect();

@@ -18,6 +18,7 @@ mod down;
 mod greeting;
 mod records;
 mod requests;
+mod touches;
 mod up;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,9 +29,11 @@ use bytes::Bytes;
 use self::commits::Outstanding;
 use self::down::DownTransfers;
 use self::requests::Request;
+use self::touches::{KeptBack, Usage};
 use self::up::Up;
 use super::replica::{Ending, Replica, ReplicaId, Ring};
 use crate::ids::{Alias, Birth, Epoch, NodeId, RequestId, Sequence, ShardId, TransferId, Version};
+use crate::time::Instant;
 use crate::wire::{CloseCode, FailureCode, Records, ShardAddress, ToRepository};
 
 /// How far the link is.
@@ -70,6 +73,8 @@ pub enum Answer {
     Pulled(Version),
     /// The object is destroyed.
     Destroyed,
+    /// The object ends by itself as was asked.
+    Limited,
     /// A page of keys.
     Keys {
         /// The keys, ascending.
@@ -143,6 +148,8 @@ struct Entry {
     is_presented: bool,
     /// Bytes pushed since a read was last reported.
     unread_bytes: usize,
+    /// If its object ends when it is unused: what was told of its use.
+    usage: Option<Usage>,
 }
 
 /// The node's half of one shard link.
@@ -163,6 +170,8 @@ pub struct Core {
     /// Creations and destructions that wait for room among the commits.
     submissions: VecDeque<Outstanding>,
     dirty: VecDeque<ReplicaId>,
+    kept_back: KeptBack,
+    now: Instant,
     down: DownTransfers,
     up: BTreeMap<TransferId, Up>,
     next_transfer: u32,
@@ -191,6 +200,8 @@ impl Core {
             next_sequence: 0,
             submissions: VecDeque::new(),
             dirty: VecDeque::new(),
+            kept_back: KeptBack::default(),
+            now: Instant(0),
             down: DownTransfers::default(),
             up: BTreeMap::new(),
             next_transfer: 0,
@@ -234,6 +245,7 @@ impl Core {
         match ring {
             Ring::Batch => self.mark_dirty(replica),
             Ring::Pull => self.pull_for_replica(replica),
+            Ring::Used => self.note_use(replica),
             Ring::Work => self.work.extend(self.replicas.get(&replica).map(|entry| Arc::clone(&entry.replica))),
             Ring::Taken { transfer, index } => self.segment_decoded(replica, transfer, index),
             Ring::Loaded => self.load_ended(replica),

@@ -61,6 +61,10 @@ impl Core {
                 self.gone(alias, birth, is_lost);
                 Ok(())
             }
+            ToNode::Idle { alias, limit_ms } => {
+                self.idle(alias, limit_ms);
+                Ok(())
+            }
             ToNode::Progress { .. } | ToNode::Registered { .. } => Ok(()),
             ToNode::Welcome { protocol, shard, epoch, lossy_epoch, shards } => {
                 self.welcomed(protocol, Welcome { shard, epoch, lossy_epoch, shards })

@@ -76,6 +76,7 @@ impl Core {
     /// Gives a replica up: the repository forgets that this node holds it.
     pub fn release(&mut self, replica: ReplicaId) {
         self.submissions.retain(|outstanding| !outstanding.concerns(replica));
+        self.tell_use_of(replica);
         let Some(entry) = self.replicas.get(&replica) else { return };
         if let Some((alias, birth)) = entry.alias.zip(entry.birth) {
             self.send(&ToRepository::Close { alias, birth });
@@ -85,10 +86,11 @@ impl Core {
 
     /// Drops a replica's value to save memory; identity and version stay, and the next read opens it again.
     pub fn evict(&mut self, replica: ReplicaId) -> bool {
-        let Some(entry) = self.replicas.get_mut(&replica) else { return false };
-        if !entry.replica.evict() {
+        if !self.replicas.get(&replica).is_some_and(|entry| entry.replica.evict()) {
             return false;
         }
+        self.tell_use_of(replica);
+        let Some(entry) = self.replicas.get_mut(&replica) else { return false };
         if let Some(alias) = entry.alias.take() {
             self.aliases.remove(&alias);
             if let Some(birth) = entry.birth {
@@ -108,6 +110,7 @@ impl Core {
             rewind: None,
             is_presented: false,
             unread_bytes: 0,
+            usage: None,
         });
         id
     }

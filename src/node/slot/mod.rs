@@ -73,6 +73,8 @@ pub(crate) struct Inner<T: Class> {
     /// Bytes of the value when it was last seen whole.
     bytes: usize,
     is_read: bool,
+    /// Whether the next use is to be told.
+    is_use_expected: bool,
     /// Whether deltas are dropped until a pull is answered: too many waited.
     is_dropping: bool,
     /// Whether the value is known to be wrong.
@@ -138,6 +140,7 @@ impl<T: Class> Inner<T> {
             newest: Version(0),
             bytes: 0,
             is_read: false,
+            is_use_expected: false,
             is_dropping: false,
             is_distrusted: false,
             is_pull_rung: false,

@@ -195,6 +195,10 @@ impl<T: Class> Replica for Slot<T> {
         std::mem::take(&mut self.inner.lock().is_read) || self.watchers.is_watched()
     }
 
+    fn expect_use(&self, is_expected: bool) {
+        self.inner.lock().is_use_expected = is_expected;
+    }
+
     fn bytes(&self) -> usize {
         self.inner.lock().bytes
     }

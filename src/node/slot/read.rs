@@ -29,7 +29,7 @@ impl<T: Class> Slot<T> {
         if !inner.is_current() {
             return None;
         }
-        inner.is_read = true;
+        self.note_read(&mut inner);
         inner.held.as_ref().map(Guard::new)
     }
 
@@ -40,7 +40,7 @@ impl<T: Class> Slot<T> {
     pub fn peek(&self) -> Result<Option<Guard<T>>, Unreadable> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_ending()?;
-        inner.is_read = true;
+        self.note_read(&mut inner);
         Ok(inner.held.as_ref().map(Guard::new))
     }
 
@@ -51,7 +51,7 @@ impl<T: Class> Slot<T> {
     pub fn peek_with<R>(&self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, Unreadable> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_ending()?;
-        inner.is_read = true;
+        self.note_read(&mut inner);
         Ok(inner.held.as_ref().map(|held| read(&held.value)))
     }
 
@@ -63,7 +63,7 @@ impl<T: Class> Slot<T> {
         if let Err(unreadable) = inner.check_ending() {
             return Poll::Ready(Err(unreadable));
         }
-        inner.is_read = true;
+        self.note_read(&mut inner);
         if inner.is_current()
             && let Some(held) = inner.held.as_ref().filter(|held| held.version >= floor)
         {
@@ -80,7 +80,7 @@ impl<T: Class> Slot<T> {
         if let Err(unreadable) = inner.check_ending() {
             return Poll::Ready(Err(unreadable));
         }
-        inner.is_read = true;
+        self.note_read(&mut inner);
         if let Some(held) = inner.held.as_ref().filter(|held| held.version >= version) {
             return Poll::Ready(Ok(Guard::new(held)));
         }
@@ -96,6 +96,18 @@ impl<T: Class> Slot<T> {
         let inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_ending()?;
         Ok(inner.birth.map(|birth| (birth, inner.newest)))
+    }
+
+    fn note_read(&self, inner: &mut Inner<T>) {
+        inner.is_read = true;
+        self.note_use(inner);
+    }
+
+    /// The object was used here: tells of it if that is expected.
+    pub(super) fn note_use(&self, inner: &mut Inner<T>) {
+        if std::mem::take(&mut inner.is_use_expected) {
+            self.ring(Ring::Used);
+        }
     }
 
     /// Asks for a pull if only that helps, and only once.

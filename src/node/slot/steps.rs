@@ -84,6 +84,7 @@ impl<T: Class> Slot<T> {
             Err(_) => Step::Overlapped,
         };
         inner.scratch = scratch;
+        self.note_use(&mut inner);
         Poll::Ready(step)
     }
 

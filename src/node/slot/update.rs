@@ -81,6 +81,10 @@ impl<T: Class> Slot<T> {
             },
             Err(error) => Step::Broken(error),
         };
+        // A commit tells of itself.
+        if matches!(step, Step::Unchanged(..) | Step::Aborted(_)) {
+            self.note_use(&mut inner);
+        }
         Poll::Ready(step)
     }
 
