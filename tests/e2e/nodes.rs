@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::time::Duration;
 
 use nam::Tracked;
 use nam::client::{Change, Committed, Node, Object};
 use nam::error::Error;
+use nam::expiry::Expiry;
 use nam::server::{Server, ServerConfig};
 use nam::transport::Trust;
 
@@ -218,6 +220,31 @@ async fn what_was_acknowledged_is_there_after_a_restart_and_nobody_loads_it_agai
     assert!(b.traffic().bytes() - loaded < 100_000, "a megabyte was loaded again");
     assert!(*there.read().await.unwrap() == *here.read().await.unwrap(), "the copies differ");
     assert_eq!(b.keys::<Desk>("").await.unwrap(), ["alice"], "destroyed stays destroyed");
+    drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_end_by_themselves_and_what_ended_stays_dead_after_a_restart() {
+    let directory = Directory::new("expiry");
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let node = node(&daemon.address, Trust::Loopback).await;
+    let (second, day) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
+    let brief = node.expiring(Expiry::after(second)).create("brief", Desk::default()).await.unwrap();
+    let unused = node.expiring(Expiry::idle(3 * second)).create("unused", Desk::default()).await.unwrap();
+    let kept = node.create("kept", Desk::default()).await.unwrap();
+    kept.set_expiry(Expiry::idle(day).or_after(30 * day)).await.unwrap();
+    let ended = async |object: &Object<Desk>| {
+        let mut changes = object.watch();
+        while !matches!(changes.next().await, Change::Ended(_)) {}
+        assert!(matches!(object.read().await, Err(Error::Gone { .. })));
+    };
+    ended(&brief).await;
+    let address = daemon.address.clone();
+    daemon.kill();
+    let daemon = Daemon::start(&address, &directory.0);
+    ended(&unused).await;
+    assert_eq!(node.keys::<Desk>("").await.unwrap(), ["kept"]);
+    assert_eq!(earn(&kept).await.version.0, 2);
     drop(daemon);
 }
 
