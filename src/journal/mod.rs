@@ -119,7 +119,7 @@ pub trait Journal: Send {
     /// Takes a shard over at `wall_ms` milliseconds since 1970.
     ///
     /// # Errors
-    /// `Unreadable`, `Damaged` or `Missing`.
+    /// `Unreadable` or `Damaged`.
     fn claim(&mut self, shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError>;
 
     /// Makes a frame durable.
@@ -136,7 +136,7 @@ pub trait Journal: Send {
     /// Visits the frames of a shard from the oldest to the newest; stops early when `visit` answers false.
     ///
     /// # Errors
-    /// `Unreadable`, `Damaged` or `Missing`.
+    /// `Unreadable` or `Damaged`.
     fn replay(&mut self, shard: ShardId, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError>;
 
     /// Forgets the frames of a shard before `(epoch, number)`.

@@ -54,3 +54,27 @@ fn a_window_of_commits_ends_somewhere() {
     bench.send(&a, &commit(Sequence(2_000), 1, &cash(1)));
     assert_eq!(bench.closes.pop().unwrap().code, CloseCode::TooManyRequests);
 }
+
+#[test]
+fn a_full_disk_refuses_what_is_new_and_answers_for_what_was_taken() {
+    let mut bench = Bench::new();
+    let mut a = bench.connect(1);
+    bench.create(&mut a, "k");
+    let taken = bench.commit(&mut a, 1, &cash(1));
+    bench.settle();
+    assert!(bench.receive(&mut a)[0].starts_with("AsSent"));
+    bench.core.handle_room(bench.now, false);
+    bench.commit(&mut a, 2, &cash(2));
+    bench.settle();
+    let told = bench.receive(&mut a);
+    assert!(told[0].contains("code: Unavailable") && told[0].contains("disk"), "{told:?}");
+    bench.send(&a, &commit(taken, 1, &cash(1)));
+    bench.settle();
+    let told = bench.receive(&mut a);
+    assert!(told[0].starts_with("Accepted") && told[0].contains("Version(2)"), "{told:?}");
+    bench.core.handle_room(bench.now, true);
+    bench.commit(&mut a, 2, &cash(3));
+    bench.settle();
+    assert!(bench.receive(&mut a)[0].starts_with("AsSent"), "there is room again");
+    assert_eq!(bench.version("k"), 3);
+}

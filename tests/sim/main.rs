@@ -12,6 +12,7 @@
 mod alone;
 mod class;
 mod dice;
+mod disk;
 mod draw;
 mod history;
 mod merge;

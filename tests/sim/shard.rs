@@ -63,8 +63,8 @@ impl Shard {
     }
 
     /// The process ends at once: what is not durable is lost, and with a forgetful journal everything.
-    pub(crate) fn crash(&mut self, now: u64) {
-        self.appending.clear();
+    pub(crate) fn crash(&mut self, now: u64, dice: &mut Dice) {
+        self.forget(dice);
         self.links.clear();
         self.has_step = false;
         self.history.crash(self.is_lossy);

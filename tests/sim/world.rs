@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::__private::{Class, Reader, Writer};
 use nam::ids::FrameNumber;
-use nam::journal::{Frame, Journal};
+use nam::journal::Frame;
 use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX, UNCONFIRMED_BYTES_MAX};
 use nam::node::{Answer, CoreEvent, Replica, Ring, State};
 use nam::repository::{ConnectionId, Rules};
@@ -14,6 +14,7 @@ use nam::wire::{CloseCode, RawRecord, Records};
 
 use crate::class::Desk;
 use crate::dice::Dice;
+use crate::disk::Written;
 use crate::draw::Draw;
 use crate::network::{Agenda, Effects, Event, LinkName};
 use crate::node::{Half, Node};
@@ -35,6 +36,8 @@ pub(crate) struct Report {
     pub(crate) conflicts: u64,
     pub(crate) cuts: u64,
     pub(crate) crashes: u64,
+    /// Writes of which nobody knows what came.
+    pub(crate) failures: u64,
     pub(crate) destroyed: u64,
 }
 
@@ -46,6 +49,7 @@ impl Report {
         self.conflicts += other.conflicts;
         self.cuts += other.cuts;
         self.crashes += other.crashes;
+        self.failures += other.failures;
         self.destroyed += other.destroyed;
     }
 }
@@ -216,17 +220,24 @@ impl World {
         if shard.incarnation != incarnation {
             return;
         }
-        let append = shard.appending.pop_front().unwrap();
-        assert_eq!(append.frame.name.number, frame);
-        shard.journal.append(&append).unwrap();
-        shard.history.settle(&Frame::decode(&append.frame.bytes).unwrap().0);
-        shard.core.handle_durable(Instant(self.now), frame);
+        match shard.write(&mut self.dice) {
+            Written::Durable(written) => {
+                assert_eq!(written, frame);
+                shard.core.handle_durable(Instant(self.now), frame);
+            }
+            Written::InDoubt => {
+                self.report.failures += 1;
+                shard.core.handle_append_failed(Instant(self.now));
+                self.settle_shard(at);
+                self.crash(at);
+            }
+        }
     }
 
     fn crash(&mut self, at: usize) {
         self.report.crashes += 1;
         let links = std::mem::take(&mut self.shards[at].links);
-        self.shards[at].crash(self.now);
+        self.shards[at].crash(self.now, &mut self.dice);
         for (connection, node) in links {
             let after = self.delay();
             self.agenda.plan(self.now + after, Event::CutDown { link: LinkName { node, shard: at, connection } });
@@ -256,17 +267,16 @@ impl World {
             self.effects.add(now, 1, &append.frame.bytes);
             shard.history.take(&frame);
             shard.check_documents();
-            shard.durable_at = shard.durable_at.max(now) + self.dice.below(12);
             let (incarnation, frame) = (shard.incarnation, append.frame.name.number);
-            self.agenda.plan(shard.durable_at, Event::Durable { shard: at, incarnation, frame });
-            shard.appending.push_back(append);
+            let written_at = shard.plan_write(append, now, &mut self.dice);
+            self.agenda.plan(written_at, Event::Durable { shard: at, incarnation, frame });
         }
         while let Some(connection) = self.shards[at].core.poll_wake() {
             self.send_down(at, connection);
         }
         let shard = &mut self.shards[at];
         while let Some(close) = shard.core.poll_close() {
-            let is_rightful = matches!(close.code, CloseCode::Superseded | CloseCode::Slow);
+            let is_rightful = matches!(close.code, CloseCode::Superseded | CloseCode::Slow | CloseCode::Stopped);
             assert!(is_rightful, "the repository closes a link: {} {}", close.code, close.text);
             if let Some(node) = shard.links.remove(&close.connection) {
                 let link = LinkName { node, shard: at, connection: close.connection };
