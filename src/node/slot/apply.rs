@@ -113,15 +113,13 @@ impl<T: Class> Inner<T> {
             }
             Settlement::Accepted(version) => {
                 self.newest = self.newest.max(version);
-                // Nobody else came between: what the batch's closures saw is what there is now.
-                let is_foreseen = version == in_flight.base.next() && held.version == version;
                 in_flight.verdict.settle(Settled::Committed(version));
                 if version > self.reached {
                     self.state = self.state.after(Event::Overtaken, true)?;
                 }
-                if !is_foreseen {
-                    self.rerun_batch();
-                }
+                // What the batch's closures saw may be no version at all: operations took effect on what was there, and
+                // the version may be another's if they did nothing.
+                self.rerun_batch();
             }
             Settlement::Conflict => {
                 in_flight.verdict.settle(Settled::Conflict);
