@@ -265,10 +265,10 @@ impl Core {
         {
             holder.set_base(head);
             holder.clear_unread();
-            self.push(place, after, &ToNode::AsSent { sequence });
+            self.push_result(place, after, &ToNode::AsSent { sequence });
             return;
         }
         self.bring(place, alias, true);
-        self.push(place, after, &ToNode::Accepted { sequence, version });
+        self.push_result(place, after, &ToNode::Accepted { sequence, version });
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::holders::Place;
 use super::nodes::Node;
 use super::work::Work;
-use super::{Close, ConnectionId, Core, Rule};
+use super::{Close, ConnectionId, Core, Rank, Rule};
 use crate::coding::DecodeError;
 use crate::ids::{FrameNumber, NodeId, Sequence};
 use crate::journal::Append;
@@ -95,8 +95,8 @@ impl Core {
         self.begin(now);
         self.frames.settle(frame);
         let first_late = FrameNumber(self.frames.durable().0 + 1);
-        let later = self.gated.split_off(&(first_late, Place(0)));
-        for (_, place) in mem::replace(&mut self.gated, later) {
+        let later = self.gated.split_off(&(first_late, Rank::Holder, Place(0)));
+        for (_, _, place) in mem::replace(&mut self.gated, later) {
             self.wake(place);
         }
         for place in mem::take(&mut self.stalled) {
@@ -351,7 +351,7 @@ impl Core {
         while !self.cost.is_spent() {
             let Some(node) = self.nodes.at_mut(place) else { return };
             let Some(alias) = node.held.pop_first() else {
-                self.gated.retain(|(_, gated)| *gated != place);
+                self.gated.retain(|(_, _, gated)| *gated != place);
                 self.stalled.remove(&place);
                 self.nodes.free(place);
                 return;
@@ -385,12 +385,25 @@ impl Core {
         }
     }
 
+    /// As [`push`](Self::push), the result of a commit: its author is woken behind the nodes that hold the object, so
+    /// that whoever hears of the change from the author finds it there.
+    pub(super) fn push_result(&mut self, place: Place, after: FrameNumber, record: &ToNode<'_>) {
+        if let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) {
+            node.outbox.push(after, record);
+            self.stir_by_rank(place, after, Rank::Author);
+        }
+    }
+
     /// Sees to it that a node is woken when `after` is durable.
     pub(super) fn stir(&mut self, place: Place, after: FrameNumber) {
+        self.stir_by_rank(place, after, Rank::Holder);
+    }
+
+    fn stir_by_rank(&mut self, place: Place, after: FrameNumber, rank: Rank) {
         if after <= self.durable() {
             self.wake(place);
         } else {
-            self.gated.insert((after, place));
+            self.gated.insert((after, rank, place));
         }
     }
 

@@ -96,6 +96,15 @@ pub struct Inspection {
     pub value: Vec<u8>,
 }
 
+/// Who is woken first when a frame is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A node that gets a change, or an answer that waited.
+    Holder,
+    /// A node that made one.
+    Author,
+}
+
 /// The state machine of one shard.
 #[derive(Debug)]
 pub struct Core {
@@ -117,7 +126,7 @@ pub struct Core {
     /// Whether a step that looks at objects that are due is queued.
     is_expiring: bool,
     /// Nodes for which a record waits, by the frame it waits for.
-    gated: BTreeSet<(FrameNumber, Place)>,
+    gated: BTreeSet<(FrameNumber, Rank, Place)>,
     woken: VecDeque<Place>,
     /// Nodes whose records wait until a frame is durable, because the open one is full.
     stalled: BTreeSet<Place>,

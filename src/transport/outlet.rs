@@ -1,20 +1,24 @@
-//! The sending end of a QUIC link: an outlet that never blocks, and the two tasks that write.
+//! The sending end of a QUIC link: an outlet that never blocks, and the two tasks that write what it cannot.
 //!
 //! ```text
-//!   driver ── send_records ──▶ one buffer ──▶ records task ══ its stream, priority +1
-//!          ── send_segment ──▶ a queue    ──▶ segments task ══ a stream each, priority −1
+//!   driver ── send_records ──▶ its stream, priority +1   what the stream does not take waits for the records task
+//!          ── send_segment ──▶ a queue ──▶ segments task ══ a stream each, priority −1
 //! ```
-//! Invariants: everything that is queued when the records task wakes leaves in one write, so that a burst shares packets;
-//! a close comes after the records before it (segments that have not left are dropped); an outlet that is dropped says
-//! goodbye, which also ends its tasks. What is queued is bounded by the windows of the core that sends. Source: own measurement (20 B of UDP a 16-byte record in one write, 49 B in many).
+//! Invariants: records are handed to the connection at once and leave when the driver rests, so that a burst shares packets
+//! and nothing waits for another task; a close comes after the records before it (segments that have not left are dropped);
+//! an outlet that is dropped says goodbye, which also ends its tasks. What is queued is bounded by the windows of the core
+//! that sends. Source: own measurement (20 B of UDP a 16-byte record in one write, 49 B in many).
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use quinn::{Connection, SendStream};
+use quinn::{Connection, SendStream, WriteError};
 use tokio::sync::Notify;
 
 use super::refusal::code_number;
@@ -30,15 +34,29 @@ const SEGMENTS_PRIORITY: i32 = -1;
 /// Milliseconds that a close waits until the other side has what was sent before it.
 const FAREWELL_MS: u64 = 1_000;
 
-/// What waits for the writers.
-#[derive(Debug, Default)]
+/// What waits for the connection.
+#[derive(Debug)]
 struct Queue {
+    stream: SendStream,
+    /// Records that the stream did not take yet.
     records: Vec<u8>,
     segments: VecDeque<Bytes>,
     close: Option<(CloseCode, String)>,
 }
 
-#[derive(Debug, Default)]
+impl Queue {
+    /// Hands records to the connection, as far as it takes them.
+    fn poll_records(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        while !self.records.is_empty() {
+            let taken = ready!(Pin::new(&mut self.stream).poll_write(context, &self.records))?;
+            self.records.drain(..taken);
+        }
+        self.records.shrink_to(INLINE_BYTES_MAX);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
     records_due: Notify,
@@ -62,10 +80,13 @@ pub struct QuicOutlet {
 }
 
 impl QuicOutlet {
-    /// Starts the writers of a connection; `records` is the stream that carries its records.
-    pub(super) fn start(connection: &Connection, records: SendStream) -> Self {
-        let shared = Arc::new(Shared::default());
-        tokio::spawn(write_records(shared.clone(), connection.clone(), records));
+    /// Starts the writers of a connection; `stream` is the one that carries its records.
+    pub(super) fn start(connection: &Connection, stream: SendStream) -> Self {
+        let _ = stream.set_priority(RECORDS_PRIORITY);
+        let queue = Queue { stream, records: Vec::new(), segments: VecDeque::new(), close: None };
+        let (queue, records_due, segments_due) = (Mutex::new(queue), Notify::new(), Notify::new());
+        let shared = Arc::new(Shared { queue, records_due, segments_due });
+        tokio::spawn(write_records(shared.clone(), connection.clone()));
         tokio::spawn(write_segments(shared.clone(), connection.clone()));
         Self { shared }
     }
@@ -82,8 +103,10 @@ impl Outlet for QuicOutlet {
         } else {
             queue.records.append(bytes);
         }
-        drop(queue);
-        self.shared.records_due.notify_one();
+        if !matches!(queue.poll_records(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(()))) {
+            // The task goes on when the stream takes more, and closes a link that broke.
+            self.shared.records_due.notify_one();
+        }
     }
 
     fn send_segment(&mut self, bytes: Bytes) {
@@ -102,33 +125,29 @@ impl Drop for QuicOutlet {
     }
 }
 
-/// Writes records until the link is closed or lost.
-async fn write_records(shared: Arc<Shared>, connection: Connection, mut stream: SendStream) {
-    let _ = stream.set_priority(RECORDS_PRIORITY);
-    let mut records = Vec::new();
+/// Writes the records that had to wait, until the link is closed or lost.
+async fn write_records(shared: Arc<Shared>, connection: Connection) {
     loop {
         shared.records_due.notified().await;
-        let close = {
-            let mut queue = shared.queue.lock();
-            std::mem::swap(&mut queue.records, &mut records);
-            queue.close.clone()
-        };
-        if stream.write_all(&records).await.is_err() {
+        if poll_fn(|context| shared.queue.lock().poll_records(context)).await.is_err() {
             connection.close(code_number(CloseCode::OutOfOrder), b"the stream of records was stopped");
             return;
         }
+        let close = shared.queue.lock().close.clone();
         if let Some((code, text)) = close {
-            return farewell(&connection, stream, code, &text).await;
+            return farewell(&connection, &shared, code, &text).await;
         }
-        records.clear();
-        records.shrink_to(INLINE_BYTES_MAX);
     }
 }
 
 /// Closes a connection once the other side has all records, or after a short wait.
-async fn farewell(connection: &Connection, mut stream: SendStream, code: CloseCode, text: &str) {
-    let _ = stream.finish();
-    let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), stream.stopped()).await;
+async fn farewell(connection: &Connection, shared: &Shared, code: CloseCode, text: &str) {
+    let stopped = {
+        let stream = &mut shared.queue.lock().stream;
+        let _ = stream.finish();
+        stream.stopped()
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), stopped).await;
     connection.close(code_number(code), text.as_bytes());
 }
 
@@ -152,7 +171,7 @@ async fn write_segments(shared: Arc<Shared>, connection: Connection) {
     }
 }
 
-async fn write_segment(connection: &Connection, segment: Bytes) -> Result<(), quinn::WriteError> {
+async fn write_segment(connection: &Connection, segment: Bytes) -> Result<(), WriteError> {
     let mut stream = connection.open_uni().await?;
     stream.set_priority(SEGMENTS_PRIORITY)?;
     stream.write_chunk(segment).await?;

@@ -28,6 +28,22 @@ fn the_author_hears_as_sent_and_the_other_gets_the_delta() {
 }
 
 #[test]
+fn the_author_is_woken_behind_those_who_hold_the_object() {
+    let mut bench = Bench::new();
+    let (mut a, mut b, mut c) = (bench.connect(1), bench.connect(2), bench.connect(3));
+    bench.create(&mut a, "k");
+    bench.open(&mut b, "k");
+    bench.open(&mut c, "k");
+    for (base, author) in (1..).zip([&mut a, &mut b, &mut c]) {
+        while bench.core.poll_wake().is_some() {}
+        bench.commit(author, base, &cash(base + 10));
+        bench.settle();
+        let woken: Vec<_> = std::iter::from_fn(|| bench.core.poll_wake()).collect();
+        assert_eq!((woken.len(), woken.last()), (3, Some(&author.connection)));
+    }
+}
+
+#[test]
 fn disjoint_commits_pass_and_overlapping_ones_conflict() {
     let mut bench = Bench::new();
     let (mut a, mut b) = (bench.connect(1), bench.connect(2));
