@@ -41,7 +41,7 @@ pub use opaque::Opaque;
 pub use option::{OptionChanges, OptionMut};
 pub use set::{SetChanges, SetMut, SetTouch};
 pub use splice::{AsBytes, ByteVecMut, SpliceChanges, StringMut};
-pub use tracking::{Plain, Tracking};
+pub use tracking::{Form, Plain, Tracking};
 pub use tuple::{TupleChanges, TupleMut};
 
 use std::fmt::Debug;

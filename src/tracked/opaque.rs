@@ -17,23 +17,14 @@ use crate::schema::{Kind, Policy, SchemaBuilder};
 #[derive(Clone, Copy, Debug)]
 pub struct Opaque;
 
-impl<V> Tracking<V> for Opaque
+impl<V> super::Form<V> for Opaque
 where
     V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
-    type Changes = LeafChanges<V>;
-    type Mut<'a> = Leaf<'a, V>;
-    const POLICY: Policy = Policy::Retry;
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = true;
 
     fn kind(_: &mut SchemaBuilder) -> Kind {
         Kind::Leaf(short_name(std::any::type_name::<V>()))
-    }
-
-    #[inline]
-    fn track<'a>(value: &'a mut V, changes: &'a mut Self::Changes) -> Leaf<'a, V> {
-        Leaf::new(value, changes)
     }
 
     fn encode(value: &V, w: &mut Writer) {
@@ -49,6 +40,26 @@ where
             Ok((value, [])) => Ok(value),
             _ => Err(DecodeError::Leaf),
         }
+    }
+
+    fn heap_bytes(_: &V) -> usize {
+        0
+    }
+}
+
+impl<V> Tracking<V> for Opaque
+where
+    V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    type Form = Self;
+    type Changes = LeafChanges<V>;
+    type Mut<'a> = Leaf<'a, V>;
+    const POLICY: Policy = Policy::Retry;
+    const EDITS_NOTHING: bool = true;
+
+    #[inline]
+    fn track<'a>(value: &'a mut V, changes: &'a mut Self::Changes) -> Leaf<'a, V> {
+        Leaf::new(value, changes)
     }
 
     fn encode_edit(value: &V, changes: &Self::Changes, w: &mut Writer) -> Edit {
@@ -71,10 +82,6 @@ where
         if let Some(old) = changes.into_previous() {
             *value = old;
         }
-    }
-
-    fn heap_bytes(_: &V) -> usize {
-        0
     }
 }
 

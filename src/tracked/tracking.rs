@@ -9,8 +9,31 @@ use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::WireType;
 use crate::schema::{Kind, Policy, SchemaBuilder};
 
+/// How full values of type `V` look in bytes, in the schema and in memory; policies leave it as it is.
+pub trait Form<V>: 'static {
+    /// The wire type of a full value.
+    const WIRE: WireType;
+
+    /// See [`Tracking::kind`].
+    fn kind(b: &mut SchemaBuilder) -> Kind;
+
+    /// See [`Tracking::encode`].
+    fn encode(value: &V, w: &mut Writer);
+
+    /// See [`Tracking::decode`].
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError>;
+
+    /// See [`Tracking::heap_bytes`].
+    fn heap_bytes(value: &V) -> usize;
+}
+
 /// Tracks values of type `V` in one manner; the methods are those of [`Tracked`].
 pub trait Tracking<V>: 'static {
+    /// What a full value looks like.
+    type Form: Form<V>;
     /// What a transaction touched, with what was there before.
     type Changes: Changes;
     /// The cursor.
@@ -20,24 +43,12 @@ pub trait Tracking<V>: 'static {
     /// What overlapping commits do.
     const POLICY: Policy;
     /// The wire type of a full value.
-    const WIRE: WireType;
+    const WIRE: WireType = <Self::Form as Form<V>>::WIRE;
     /// See [`Tracked::EDITS_NOTHING`].
     const EDITS_NOTHING: bool;
 
-    /// Describes the value's type.
-    fn kind(b: &mut SchemaBuilder) -> Kind;
-
     /// Makes a cursor.
     fn track<'a>(value: &'a mut V, changes: &'a mut Self::Changes) -> Self::Mut<'a>;
-
-    /// Writes the full value.
-    fn encode(value: &V, w: &mut Writer);
-
-    /// Reads a full value.
-    ///
-    /// # Errors
-    /// Any [`DecodeError`].
-    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError>;
 
     /// Writes what leads from what `changes` keeps to the value.
     fn encode_edit(value: &V, changes: &Self::Changes, w: &mut Writer) -> Edit;
@@ -69,28 +80,42 @@ pub trait Tracking<V>: 'static {
     /// Restores what `changes` kept.
     fn undo(value: &mut V, changes: Self::Changes);
 
+    /// Describes the value's type.
+    fn kind(b: &mut SchemaBuilder) -> Kind {
+        Self::Form::kind(b)
+    }
+
+    /// Writes the full value.
+    #[inline]
+    fn encode(value: &V, w: &mut Writer) {
+        Self::Form::encode(value, w);
+    }
+
+    /// Reads a full value.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    #[inline]
+    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
+        Self::Form::decode(r)
+    }
+
     /// Bytes of heap behind the value, roughly.
-    fn heap_bytes(value: &V) -> usize;
+    #[inline]
+    fn heap_bytes(value: &V) -> usize {
+        Self::Form::heap_bytes(value)
+    }
 }
 
 /// Tracks a value as its own type says.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain;
 
-impl<V: Tracked> Tracking<V> for Plain {
-    type Changes = V::Changes;
-    type Mut<'a> = V::Mut<'a>;
-    const POLICY: Policy = Policy::Retry;
+impl<V: Tracked> Form<V> for Plain {
     const WIRE: WireType = V::WIRE;
-    const EDITS_NOTHING: bool = V::EDITS_NOTHING;
 
     fn kind(b: &mut SchemaBuilder) -> Kind {
         V::kind(b)
-    }
-
-    #[inline]
-    fn track<'a>(value: &'a mut V, changes: &'a mut V::Changes) -> V::Mut<'a> {
-        value.track(changes)
     }
 
     #[inline]
@@ -101,6 +126,24 @@ impl<V: Tracked> Tracking<V> for Plain {
     #[inline]
     fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
         V::decode(r)
+    }
+
+    #[inline]
+    fn heap_bytes(value: &V) -> usize {
+        value.heap_bytes()
+    }
+}
+
+impl<V: Tracked> Tracking<V> for Plain {
+    type Form = Self;
+    type Changes = V::Changes;
+    type Mut<'a> = V::Mut<'a>;
+    const POLICY: Policy = Policy::Retry;
+    const EDITS_NOTHING: bool = V::EDITS_NOTHING;
+
+    #[inline]
+    fn track<'a>(value: &'a mut V, changes: &'a mut V::Changes) -> V::Mut<'a> {
+        value.track(changes)
     }
 
     #[inline]
@@ -126,10 +169,5 @@ impl<V: Tracked> Tracking<V> for Plain {
     #[inline]
     fn undo(value: &mut V, changes: V::Changes) {
         value.undo(changes);
-    }
-
-    #[inline]
-    fn heap_bytes(value: &V) -> usize {
-        value.heap_bytes()
     }
 }

@@ -41,20 +41,11 @@ impl Variants {
     }
 }
 
-impl<V: PlainEnum> Tracking<V> for Variants {
-    type Changes = LeafChanges<V>;
-    type Mut<'a> = Leaf<'a, V>;
-    const POLICY: Policy = Policy::Retry;
+impl<V: PlainEnum> super::Form<V> for Variants {
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = true;
 
     fn kind(b: &mut SchemaBuilder) -> Kind {
         b.define::<V>(V::describe)
-    }
-
-    #[inline]
-    fn track<'a>(value: &'a mut V, changes: &'a mut LeafChanges<V>) -> Leaf<'a, V> {
-        Leaf::new(value, changes)
     }
 
     fn encode(value: &V, w: &mut Writer) {
@@ -63,6 +54,23 @@ impl<V: PlainEnum> Tracking<V> for Variants {
 
     fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
         Self::decode_key(&mut r.frame()?)
+    }
+
+    fn heap_bytes(_: &V) -> usize {
+        0
+    }
+}
+
+impl<V: PlainEnum> Tracking<V> for Variants {
+    type Form = Self;
+    type Changes = LeafChanges<V>;
+    type Mut<'a> = Leaf<'a, V>;
+    const POLICY: Policy = Policy::Retry;
+    const EDITS_NOTHING: bool = true;
+
+    #[inline]
+    fn track<'a>(value: &'a mut V, changes: &'a mut LeafChanges<V>) -> Leaf<'a, V> {
+        Leaf::new(value, changes)
     }
 
     fn encode_edit(value: &V, changes: &LeafChanges<V>, w: &mut Writer) -> Edit {
@@ -85,10 +93,6 @@ impl<V: PlainEnum> Tracking<V> for Variants {
         if let Some(old) = changes.into_previous() {
             *value = old;
         }
-    }
-
-    fn heap_bytes(_: &V) -> usize {
-        0
     }
 }
 

@@ -30,23 +30,11 @@ use crate::schema::{Kind, Policy, SchemaBuilder};
 #[derive(Clone, Copy, Debug)]
 pub struct AsList;
 
-impl<L: ListStore> Tracking<L> for AsList {
-    type Changes = ListChanges<L>;
-    type Mut<'a>
-        = ListMut<'a, L>
-    where
-        L: 'a;
-    const POLICY: Policy = Policy::Retry;
+impl<L: ListStore> crate::tracked::Form<L> for AsList {
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = true;
 
     fn kind(b: &mut SchemaBuilder) -> Kind {
         Kind::List(Box::new(L::Element::kind(b)))
-    }
-
-    #[inline]
-    fn track<'a>(value: &'a mut L, changes: &'a mut ListChanges<L>) -> ListMut<'a, L> {
-        ListMut::new(value, changes)
     }
 
     fn encode(value: &L, w: &mut Writer) {
@@ -55,6 +43,26 @@ impl<L: ListStore> Tracking<L> for AsList {
 
     fn decode(r: &mut Reader<'_>) -> Result<L, DecodeError> {
         encode::decode(r)
+    }
+
+    fn heap_bytes(value: &L) -> usize {
+        changes::heap_bytes_of(value)
+    }
+}
+
+impl<L: ListStore> Tracking<L> for AsList {
+    type Form = Self;
+    type Changes = ListChanges<L>;
+    type Mut<'a>
+        = ListMut<'a, L>
+    where
+        L: 'a;
+    const POLICY: Policy = Policy::Retry;
+    const EDITS_NOTHING: bool = true;
+
+    #[inline]
+    fn track<'a>(value: &'a mut L, changes: &'a mut ListChanges<L>) -> ListMut<'a, L> {
+        ListMut::new(value, changes)
     }
 
     fn encode_edit(value: &L, changes: &ListChanges<L>, w: &mut Writer) -> Edit {
@@ -78,10 +86,6 @@ impl<L: ListStore> Tracking<L> for AsList {
 
     fn undo(value: &mut L, changes: ListChanges<L>) {
         changes.undo(value);
-    }
-
-    fn heap_bytes(value: &L) -> usize {
-        changes::heap_bytes_of(value)
     }
 }
 

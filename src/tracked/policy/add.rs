@@ -7,10 +7,9 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::WireType;
-use crate::schema::{Kind, Policy, SchemaBuilder};
+use crate::schema::Policy;
 use crate::tracked::opaque::same_or_put;
-use crate::tracked::{Changes, Edit, LeafChanges, Tracked, Tracking};
+use crate::tracked::{Changes, Edit, LeafChanges, Plain, Tracked, Tracking};
 
 /// A number that `add`, `max` and `min` work on: the integers and floats of std.
 pub trait Number: Tracked<Changes = LeafChanges<Self>> + Copy + fmt::Debug {
@@ -160,27 +159,15 @@ impl<N: Number> fmt::Debug for AddMut<'_, N> {
 }
 
 impl<N: Number> Tracking<N> for Add {
+    type Form = Plain;
     type Changes = AddChanges<N>;
     type Mut<'a> = AddMut<'a, N>;
     const POLICY: Policy = Policy::Add;
-    const WIRE: WireType = N::WIRE;
     const EDITS_NOTHING: bool = true;
-
-    fn kind(b: &mut SchemaBuilder) -> Kind {
-        N::kind(b)
-    }
 
     #[inline]
     fn track<'a>(value: &'a mut N, changes: &'a mut AddChanges<N>) -> AddMut<'a, N> {
         AddMut { value, changes }
-    }
-
-    fn encode(value: &N, w: &mut Writer) {
-        value.encode(w);
-    }
-
-    fn decode(r: &mut Reader<'_>) -> Result<N, DecodeError> {
-        N::decode(r)
     }
 
     fn encode_edit(value: &N, changes: &AddChanges<N>, w: &mut Writer) -> Edit {
@@ -226,10 +213,6 @@ impl<N: Number> Tracking<N> for Add {
 
     fn undo(value: &mut N, changes: AddChanges<N>) {
         value.undo(changes.old);
-    }
-
-    fn heap_bytes(_: &N) -> usize {
-        0
     }
 }
 

@@ -7,9 +7,8 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::WireType;
-use crate::schema::{Kind, Policy, SchemaBuilder};
-use crate::tracked::{Changes, Edit, Tracked, Tracking};
+use crate::schema::Policy;
+use crate::tracked::{Changes, Edit, Plain, Tracked, Tracking};
 
 /// A list or text that can grow at its end.
 pub trait Appendable: Tracked {
@@ -138,26 +137,14 @@ impl<V: Appendable> fmt::Debug for AppendMut<'_, V> {
 }
 
 impl<V: Appendable> Tracking<V> for Append {
+    type Form = Plain;
     type Changes = AppendChanges<V>;
     type Mut<'a> = AppendMut<'a, V>;
     const POLICY: Policy = Policy::Append;
-    const WIRE: WireType = V::WIRE;
     const EDITS_NOTHING: bool = true;
-
-    fn kind(b: &mut SchemaBuilder) -> Kind {
-        V::kind(b)
-    }
 
     fn track<'a>(value: &'a mut V, changes: &'a mut AppendChanges<V>) -> AppendMut<'a, V> {
         AppendMut { value, changes }
-    }
-
-    fn encode(value: &V, w: &mut Writer) {
-        value.encode(w);
-    }
-
-    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
-        V::decode(r)
     }
 
     fn encode_edit(value: &V, changes: &AppendChanges<V>, w: &mut Writer) -> Edit {
@@ -197,10 +184,6 @@ impl<V: Appendable> Tracking<V> for Append {
 
     fn undo(value: &mut V, changes: AppendChanges<V>) {
         value.undo(changes.inner);
-    }
-
-    fn heap_bytes(value: &V) -> usize {
-        value.heap_bytes()
     }
 }
 

@@ -3,8 +3,7 @@
 //! Invariant: tracked as without the policy; only the schema differs. Source: own reasoning.
 
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::WireType;
-use crate::schema::{Kind, Policy, SchemaBuilder};
+use crate::schema::Policy;
 use crate::tracked::{Edit, Plain, Tracking};
 
 /// Tracks as `M` does, but overlapping commits never conflict.
@@ -12,30 +11,18 @@ use crate::tracked::{Edit, Plain, Tracking};
 pub struct Lww<M = Plain>(std::marker::PhantomData<M>);
 
 impl<V, M: Tracking<V>> Tracking<V> for Lww<M> {
+    type Form = M::Form;
     type Changes = M::Changes;
     type Mut<'a>
         = M::Mut<'a>
     where
         V: 'a;
     const POLICY: Policy = Policy::Lww;
-    const WIRE: WireType = M::WIRE;
     const EDITS_NOTHING: bool = M::EDITS_NOTHING;
-
-    fn kind(b: &mut SchemaBuilder) -> Kind {
-        M::kind(b)
-    }
 
     #[inline]
     fn track<'a>(value: &'a mut V, changes: &'a mut M::Changes) -> M::Mut<'a> {
         M::track(value, changes)
-    }
-
-    fn encode(value: &V, w: &mut Writer) {
-        M::encode(value, w);
-    }
-
-    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
-        M::decode(r)
     }
 
     fn encode_edit(value: &V, changes: &M::Changes, w: &mut Writer) -> Edit {
@@ -56,9 +43,5 @@ impl<V, M: Tracking<V>> Tracking<V> for Lww<M> {
 
     fn undo(value: &mut V, changes: M::Changes) {
         M::undo(value, changes);
-    }
-
-    fn heap_bytes(value: &V) -> usize {
-        M::heap_bytes(value)
     }
 }

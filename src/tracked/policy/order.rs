@@ -8,9 +8,8 @@ use std::ops::Deref;
 
 use super::Number;
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::WireType;
-use crate::schema::{Kind, Policy, SchemaBuilder};
-use crate::tracked::{Changes, Edit, LeafChanges, Tracking};
+use crate::schema::Policy;
+use crate::tracked::{Changes, Edit, LeafChanges, Plain, Tracking};
 
 /// What a bound did to a number.
 #[derive(Debug)]
@@ -99,27 +98,15 @@ macro_rules! bound {
         }
 
         impl<N: Number> Tracking<N> for $manner {
+            type Form = Plain;
             type Changes = BoundChanges<N>;
             type Mut<'a> = $cursor<'a, N>;
             const POLICY: Policy = Policy::$manner;
-            const WIRE: WireType = N::WIRE;
             const EDITS_NOTHING: bool = true;
-
-            fn kind(b: &mut SchemaBuilder) -> Kind {
-                N::kind(b)
-            }
 
             #[inline]
             fn track<'a>(value: &'a mut N, changes: &'a mut BoundChanges<N>) -> $cursor<'a, N> {
                 $cursor { value, changes }
-            }
-
-            fn encode(value: &N, w: &mut Writer) {
-                value.encode(w);
-            }
-
-            fn decode(r: &mut Reader<'_>) -> Result<N, DecodeError> {
-                N::decode(r)
             }
 
             fn encode_edit(value: &N, changes: &BoundChanges<N>, w: &mut Writer) -> Edit {
@@ -165,10 +152,6 @@ macro_rules! bound {
 
             fn undo(value: &mut N, changes: BoundChanges<N>) {
                 value.undo(changes.old);
-            }
-
-            fn heap_bytes(_: &N) -> usize {
-                0
             }
         }
     };

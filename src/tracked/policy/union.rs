@@ -7,9 +7,8 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::WireType;
-use crate::schema::{Kind, Policy, SchemaBuilder};
-use crate::tracked::{Changes, Edit, Key, Tracked, Tracking};
+use crate::schema::Policy;
+use crate::tracked::{Changes, Edit, Key, Plain, Tracked, Tracking};
 
 /// A set of keys.
 pub trait Keys: Tracked {
@@ -129,26 +128,14 @@ impl<V: Keys> fmt::Debug for UnionMut<'_, V> {
 }
 
 impl<V: Keys> Tracking<V> for Union {
+    type Form = Plain;
     type Changes = UnionChanges<V>;
     type Mut<'a> = UnionMut<'a, V>;
     const POLICY: Policy = Policy::Union;
-    const WIRE: WireType = V::WIRE;
     const EDITS_NOTHING: bool = true;
-
-    fn kind(b: &mut SchemaBuilder) -> Kind {
-        V::kind(b)
-    }
 
     fn track<'a>(value: &'a mut V, changes: &'a mut UnionChanges<V>) -> UnionMut<'a, V> {
         UnionMut { value, changes }
-    }
-
-    fn encode(value: &V, w: &mut Writer) {
-        value.encode(w);
-    }
-
-    fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
-        V::decode(r)
     }
 
     fn encode_edit(value: &V, changes: &UnionChanges<V>, w: &mut Writer) -> Edit {
@@ -190,10 +177,6 @@ impl<V: Keys> Tracking<V> for Union {
 
     fn undo(value: &mut V, changes: UnionChanges<V>) {
         value.undo(changes.inner);
-    }
-
-    fn heap_bytes(value: &V) -> usize {
-        value.heap_bytes()
     }
 }
 

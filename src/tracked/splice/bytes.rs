@@ -155,20 +155,11 @@ impl fmt::Debug for ByteVecMut<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct AsBytes;
 
-impl Tracking<Vec<u8>> for AsBytes {
-    type Changes = SpliceChanges<Vec<u8>>;
-    type Mut<'a> = ByteVecMut<'a>;
-    const POLICY: Policy = Policy::Retry;
+impl crate::tracked::Form<Vec<u8>> for AsBytes {
     const WIRE: WireType = WireType::Sized;
-    const EDITS_NOTHING: bool = true;
 
     fn kind(_: &mut SchemaBuilder) -> Kind {
         Kind::Bytes
-    }
-
-    #[inline]
-    fn track<'a>(value: &'a mut Vec<u8>, changes: &'a mut Self::Changes) -> ByteVecMut<'a> {
-        ByteVecMut { value, changes }
     }
 
     fn encode(value: &Vec<u8>, w: &mut Writer) {
@@ -177,6 +168,23 @@ impl Tracking<Vec<u8>> for AsBytes {
 
     fn decode(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
         r.sized().map(<[u8]>::to_vec)
+    }
+
+    fn heap_bytes(value: &Vec<u8>) -> usize {
+        value.capacity()
+    }
+}
+
+impl Tracking<Vec<u8>> for AsBytes {
+    type Form = Self;
+    type Changes = SpliceChanges<Vec<u8>>;
+    type Mut<'a> = ByteVecMut<'a>;
+    const POLICY: Policy = Policy::Retry;
+    const EDITS_NOTHING: bool = true;
+
+    #[inline]
+    fn track<'a>(value: &'a mut Vec<u8>, changes: &'a mut Self::Changes) -> ByteVecMut<'a> {
+        ByteVecMut { value, changes }
     }
 
     fn encode_edit(value: &Vec<u8>, changes: &Self::Changes, w: &mut Writer) -> Edit {
@@ -197,10 +205,6 @@ impl Tracking<Vec<u8>> for AsBytes {
 
     fn undo(value: &mut Vec<u8>, changes: Self::Changes) {
         changes.undo(value);
-    }
-
-    fn heap_bytes(value: &Vec<u8>) -> usize {
-        value.capacity()
     }
 }
 
