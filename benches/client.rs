@@ -116,7 +116,7 @@ fn whole_updates(c: &mut Criterion) {
 fn rows(_: &mut Criterion) {
     let plain = parking_lot::Mutex::new(Arc::new(1_u64));
     let current = slot(1);
-    let crowd = |read: &(dyn Fn() + Sync)| in_crowd(20_000, read).as_secs_f64() * 1e9 / 20_000.0;
+    let crowd = |read: &(dyn Fn() + Sync)| in_crowd(200_000, read).as_secs_f64() * 1e9 / 200_000.0;
     let [arc, read] = table::in_turn(
         21,
         1_000_000,
