@@ -29,6 +29,10 @@ use crate::model::Container;
 ///   code that knows no cursors, `reborrow()` answers a shorter cursor.
 /// - `PortfolioChanges`, the change set: a record for each field, `is_changed()`, `previous()`.
 ///
+/// A plain write past the cursor does not compile: for `p.cash = 5.0` the compiler says E0594, that `PortfolioMut<'_>` lacks
+/// `DerefMut`. Its words are its own and name no accessor; what was meant is `*p.cash_mut() = 5.0`, as the documentation of
+/// `PortfolioMut` says with a field of the struct at hand.
+///
 /// For an enum `Status` the cursor `StatusMut<'_>` has `variant_mut()` and `into_variant()`, which answer
 /// `StatusVariantMut<'_>`, the current variant with a cursor for each field; `StatusChanges` has a record for each variant
 /// with fields. An enum without fields is a leaf: `*p.side_mut() = Side::Sell`. A newtype, or a struct with one field

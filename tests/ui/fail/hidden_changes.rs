@@ -1,6 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 #[derive(nam::Tracked, Clone)]
@@ -16,6 +16,23 @@ struct Cache {
     count: Arc<AtomicU64>,
     pointer: *const u32,
     name: &'static str,
+}
+
+// The same as leaves, which serde would let in.
+#[derive(nam::Tracked, Clone)]
+struct Leaves {
+    #[nam(leaf)]
+    inner: Option<RefCell<u32>>,
+    #[nam(leaf)]
+    shared: Vec<Rc<u32>>,
+    #[nam(leaf)]
+    locked: Arc<Mutex<u32>>,
+    #[nam(leaf)]
+    once: Arc<OnceLock<u32>>,
+    #[nam(leaf)]
+    flag: Arc<AtomicBool>,
+    #[nam(leaf)]
+    pointer: [*mut u32; 2],
 }
 
 fn main() {}
