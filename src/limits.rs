@@ -52,7 +52,7 @@ pub const ROOM_FACTOR_MAX: usize = 256;
 /// Segments of one transfer that the receiver has not confirmed; the sender waits beyond it (1 MiB in flight a transfer).
 pub const SEGMENTS_UNCONFIRMED_MAX: u32 = 4;
 
-/// Transfers from the repository to one node at a time (4 MiB of segments); further pulls wait in their node's queue.
+/// Transfers that have begun in one direction of a link (4 MiB of segments); further ones wait at their sender.
 pub const TRANSFERS_MAX: usize = 4;
 
 /// Bytes on the ordered stream to one node that the node has not confirmed; beyond it changes wait, merged, in the dirty queue.

@@ -9,7 +9,7 @@ use super::port::Port;
 use super::shared::Shared;
 use crate::error::Error;
 use crate::ids::ObjectName;
-use crate::node::{Replica, ReplicaId, Slot, Unreadable};
+use crate::node::{Ending, Replica, ReplicaId, Slot, Unreadable};
 use crate::tracked::Class;
 
 /// One object, on this node. Clones are handles to the same replica.
@@ -66,6 +66,8 @@ impl<T: Class> Object<T> {
         match unreadable {
             Unreadable::Ended(ending) => Error::ended(ending, self.name()),
             Unreadable::Nested => Error::nested(),
+            Unreadable::Another => Error::ended(Ending::Gone, self.name()),
+            Unreadable::Unknown => Error::ended(Ending::Lost, self.name()),
         }
     }
 

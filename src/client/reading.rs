@@ -18,7 +18,7 @@ use super::shared::Elapsed;
 use super::token::Token;
 use crate::error::Error;
 use crate::ids::Version;
-use crate::node::{Answer, Ending, Guard, LinkState, Replica, State};
+use crate::node::{Answer, Guard, LinkState, Replica, State, Unreadable};
 use crate::tracked::Class;
 
 /// How long a read with a token waits for a push that is already under way.
@@ -45,7 +45,7 @@ impl<T: Class> Object<T> {
     pub async fn read(&self) -> Result<Guard<T>, Error> {
         match self.slot.current() {
             Some(guard) => Ok(guard),
-            None => self.read_from(Version(0)).await,
+            None => self.read_current().await,
         }
     }
 
@@ -155,31 +155,28 @@ impl<T: Class> Object<T> {
     /// `Gone` if the token is of another object of this name, `LostWrite` if its version was lost in a restart;
     /// otherwise as [`read`](Self::read).
     pub async fn read_at(&self, token: Token) -> Result<Guard<T>, Error> {
-        let (birth, _) = self.slot.newest().map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())?;
-        if birth != token.birth {
-            let lossy = self.port.standing().welcome.map(|welcome| welcome.lossy_epoch).unwrap_or_default();
-            let ending = if token.birth.0.epoch < lossy { Ending::Lost } else { Ending::Gone };
-            return Err(Error::ended(ending, self.name()));
-        }
-        if let Some(guard) = self.slot.current().filter(|guard| guard.version() >= token.version) {
-            return Ok(guard);
-        }
-        let pushed = poll_fn(|context| self.slot.poll_current(token.version, context));
-        if let Ok(outcome) = self.shared.limited(PUSH_WAIT, pushed).await {
-            return outcome.map_err(|why| self.unreadable(why));
-        }
-        if self.pull().await? < token.version {
-            return Err(Error::LostWrite { object: self.name().clone() });
-        }
-        self.wait_for(token.version).await
+        let Token { birth, version } = token;
+        let read = |pulled| poll_fn(move |context| self.slot.poll_at((birth, version), pulled, context));
+        let outcome = match self.shared.limited(PUSH_WAIT, read(None)).await {
+            Ok(outcome) => outcome,
+            Err(Elapsed) => {
+                let pulled = self.pull().await?;
+                let reached = self.shared.limited(self.shared.settings.patience, read(Some(pulled)));
+                reached.await.map_err(|Elapsed| self.waited_in_vain("a version"))?
+            }
+        };
+        outcome.map_err(|why| match (why, self.port.standing().welcome) {
+            (Unreadable::Another, Some(welcome)) => Error::ended(welcome.ending_of(birth), self.name()),
+            (why, _) => self.unreadable(why),
+        })
     }
 
-    /// Reads once this node has `floor` and is current.
-    async fn read_from(&self, floor: Version) -> Result<Guard<T>, Error> {
+    /// Reads once this node is current.
+    async fn read_current(&self) -> Result<Guard<T>, Error> {
         if self.port.standing().link == LinkState::Down {
             return self.peek();
         }
-        let current = poll_fn(|context| self.slot.poll_current(floor, context));
+        let current = poll_fn(|context| self.slot.poll_current(context));
         match self.shared.limited(self.shared.settings.patience, current).await {
             Ok(outcome) => outcome.map_err(|why| self.unreadable(why)),
             Err(Elapsed) => Err(self.waited_in_vain("the newest version")),

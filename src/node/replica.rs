@@ -91,6 +91,8 @@ pub enum Settlement {
     AsSent,
     /// It is this version; all up to there was ordered before, or a notice told of it.
     Accepted(Version),
+    /// It changes nothing: this version, by others, has it all.
+    Moot(Version),
     /// It overlaps a later commit.
     Conflict,
     /// It can never take effect.
@@ -160,11 +162,11 @@ pub trait Replica: Debug + Send + Sync {
     /// `Unexpected`, `Base` or `Delta`.
     fn catch_up(&self, base: Version, version: Version, delta: Option<&[u8]>) -> Result<(), Refusal>;
 
-    /// The rest of a catch-up that came in segments.
+    /// The delta of the catch-up to `version`, which came in segments.
     ///
     /// # Errors
     /// `Delta`.
-    fn finish_catch_up(&self, delta: Bytes) -> Result<(), Refusal>;
+    fn finish_catch_up(&self, version: Version, delta: Bytes) -> Result<(), Refusal>;
 
     /// A snapshot at `version` is on its way, of about so many bytes. Ends the dropping after an overflow.
     ///

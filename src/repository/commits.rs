@@ -23,7 +23,6 @@ use super::{Core, Rule};
 use crate::document::{Judged, Judging, Refusal, Scope};
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
-use crate::limits::{INLINE_BYTES_MAX, SEGMENT_BYTES_MAX};
 use crate::wire::{FailureCode, ToNode, ToRepository};
 
 impl Core {
@@ -244,8 +243,8 @@ impl Core {
             let version = document.version();
             self.bring(place, alias, true);
             let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
-            self.push(place, after, &ToNode::Accepted { sequence, version });
-        } else if judged.delta.len() <= INLINE_BYTES_MAX {
+            self.push(place, after, &ToNode::Moot { sequence, version });
+        } else if judged.delta.len() <= self.caps.windows.inline_bytes {
             let payload = Payload::Inline(judged.delta.clone());
             self.conclude(alias, &offer, &judged, payload);
         } else {
@@ -263,7 +262,7 @@ impl Core {
 
     /// Puts the next slice of a large delta into the open frame; the commit takes effect behind the last.
     fn slice(&mut self, alias: Alias, offer: Offer, judged: Judged, staging: u64, written: usize) {
-        let end = judged.delta.len().min(written + SEGMENT_BYTES_MAX);
+        let end = judged.delta.len().min(written + self.caps.windows.segment_bytes);
         let mut written = written;
         if !self.cost.is_spent() && !self.frames.is_full() {
             let bytes = judged.delta.slice(written..end);

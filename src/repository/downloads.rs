@@ -10,10 +10,10 @@ use super::holders::Place;
 use super::{ConnectionId, Core};
 use crate::document::{Frozen, Segments};
 use crate::ids::{FrameNumber, TransferId};
-use crate::limits::{SEGMENT_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
+use crate::limits::{SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
 use crate::wire::Segment;
 
-/// Bytes of the first segment of a transfer; each next one is twice as long, up to [`SEGMENT_BYTES_MAX`].
+/// Bytes of the first segment of a transfer; each next one is twice as long, up to the cap.
 const SEGMENT_BYTES_FIRST: usize = 64 * 1024;
 
 /// A transfer to a node.
@@ -47,11 +47,11 @@ impl Source {
 }
 
 impl Download {
-    fn next(&mut self) -> Segment {
-        let bytes = self.ahead.take().or_else(|| self.source.next(SEGMENT_BYTES_FIRST)).unwrap_or_default();
+    fn next(&mut self, bytes_max: usize) -> Segment {
         // Small ones first, so that the node decodes early.
-        let ahead_bytes_max = (SEGMENT_BYTES_FIRST << self.index.min(8)).min(SEGMENT_BYTES_MAX);
-        self.ahead = self.source.next(ahead_bytes_max);
+        let bytes_max = |index: u32| (SEGMENT_BYTES_FIRST << index.min(8)).min(bytes_max);
+        let bytes = self.ahead.take().or_else(|| self.source.next(bytes_max(0))).unwrap_or_default();
+        self.ahead = self.source.next(bytes_max(self.index));
         let segment = Segment { transfer: self.transfer, index: self.index, is_last: self.ahead.is_none(), bytes };
         self.index += 1;
         self.unconfirmed += 1;
@@ -73,7 +73,7 @@ impl Core {
         let node = self.nodes.at_mut(place)?;
         let at = node.downloads.iter().position(|download| download.is_ready(durable))?;
         let mut download = node.downloads.remove(at)?;
-        let segment = download.next();
+        let segment = download.next(self.caps.windows.segment_bytes);
         node.downloads.push_back(download);
         self.cost.add(1, segment.bytes.len());
         Some(segment.encode())

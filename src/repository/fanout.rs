@@ -16,7 +16,6 @@ use super::work::Work;
 use super::{Core, Rule};
 use crate::coding::Writer;
 use crate::ids::{Alias, Version};
-use crate::limits::INLINE_BYTES_MAX;
 use crate::wire::ToNode;
 
 /// What a record costs besides its bytes: its share of a packet's headers and protection.
@@ -46,7 +45,7 @@ pub(super) enum Step {
 
 impl Object {
     /// What brings a holder from `base` to the head; costs what changed.
-    pub(super) fn step_from(&self, alias: Alias, base: Version, has_horizon: bool) -> Step {
+    pub(super) fn step_from(&self, alias: Alias, base: Version, has_horizon: bool, inline_bytes: usize) -> Step {
         let Some(document) = self.document() else { return Step::Same };
         let head = document.version();
         let span = head.0.saturating_sub(base.0);
@@ -54,12 +53,12 @@ impl Object {
             return Step::Same;
         }
         if let Some((_, delta)) = self.newest().filter(|(version, _)| *version == head && span == 1) {
-            return record(alias, span, delta);
+            return record(alias, span, delta, inline_bytes);
         }
         let from = if has_horizon { base } else { base.max(document.horizon()) };
         let mut w = Writer::new();
         match document.since(from, &mut w) {
-            Ok(_) => record(alias, span, w.as_slice()),
+            Ok(_) => record(alias, span, w.as_slice(), inline_bytes),
             Err(_) => Step::Pull,
         }
     }
@@ -69,8 +68,8 @@ impl Object {
     }
 }
 
-fn record(alias: Alias, span: u64, delta: &[u8]) -> Step {
-    if delta.len() > INLINE_BYTES_MAX {
+fn record(alias: Alias, span: u64, delta: &[u8], inline_bytes: usize) -> Step {
+    if delta.len() > inline_bytes {
         return Step::Pull;
     }
     let mut bytes = Vec::with_capacity(delta.len() + 16);
@@ -167,7 +166,7 @@ impl Core {
         let step = match encoded.get(&base) {
             Some(step) => step.clone(),
             None => {
-                let step = object.step_from(alias, base, self.rules.has(Rule::Horizon));
+                let step = object.step_from(alias, base, self.rules.has(Rule::Horizon), self.caps.windows.inline_bytes);
                 if let Step::Record(bytes) = &step {
                     self.cost.add(0, bytes.len());
                 }
@@ -180,7 +179,7 @@ impl Core {
 
     /// Brings a holder to the head before an answer that implies it: by a delta, or by a notice if that does not fit.
     pub(super) fn bring(&mut self, place: Place, alias: Alias, is_answer: bool) {
-        let has_horizon = self.rules.has(Rule::Horizon);
+        let (has_horizon, inline_bytes) = (self.rules.has(Rule::Horizon), self.caps.windows.inline_bytes);
         let Some(object) = self.objects.at_mut(alias) else { return };
         if object.document().is_none() {
             self.tell_gone(place, alias, is_answer);
@@ -193,7 +192,7 @@ impl Core {
         if is_silent || base == head {
             return;
         }
-        let step = object.step_from(alias, base, has_horizon);
+        let step = object.step_from(alias, base, has_horizon, inline_bytes);
         if let Step::Record(bytes) = &step {
             self.cost.add(1, bytes.len());
         }

@@ -50,8 +50,8 @@ impl Core {
             _ if self.is_stopped => (CloseCode::Stopped, String::new()),
             max => (CloseCode::TooManyNodes, format!("at most {max}")),
         };
-        let is_full = self.nodes.len() >= self.caps.nodes_max;
-        if self.is_stopped || is_full || self.nodes.enter(Node::new(connection, now)).is_none() {
+        let (window, is_full) = (self.caps.windows.unconfirmed_bytes, self.nodes.len() >= self.caps.nodes_max);
+        if self.is_stopped || is_full || self.nodes.enter(Node::new(connection, now, window)).is_none() {
             self.closes.push_back(Close { connection, code, text });
         } else {
             self.tick_at = self.tick_at.or(Some(now.after(PROGRESS)));
@@ -364,9 +364,10 @@ impl Core {
 
     fn tick(&mut self, place: Place) {
         let (now, durable) = (self.now, self.frames.durable());
+        let record_bytes = self.caps.windows.record_bytes();
         let Some(node) = self.nodes.at_mut(place).filter(|node| node.id.is_some()) else { return };
         let is_behind = !node.dirty.is_empty() || !node.requests.is_empty();
-        if !is_behind || node.outbox.room() >= RECORD_BYTES_MAX {
+        if !is_behind || node.outbox.room() >= record_bytes {
             node.heard_at = now;
         } else if now.since(node.heard_at) >= Duration::from_millis(SLOW_MS) {
             self.close(place, &Violation::new(CloseCode::Slow, "nothing was confirmed for too long"));

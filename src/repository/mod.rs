@@ -36,7 +36,7 @@ mod wheel;
 mod work;
 
 pub use replay::ReplayError;
-pub use settings::{Caps, Identity, Rule, Rules};
+pub use settings::{Caps, Identity, Rule, Rules, Windows};
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -51,12 +51,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(connection: ConnectionId, now: Instant) -> Self {
+    pub(super) fn new(connection: ConnectionId, now: Instant, window: usize) -> Self {
         Self {
             connection,
             id: None,
             records: Records::new(),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(window),
             refused: BTreeMap::new(),
             held: BTreeSet::new(),
             misled: BTreeSet::new(),

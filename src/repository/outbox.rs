@@ -25,17 +25,23 @@ enum Due {
 }
 
 /// The records due to a node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
+    /// Bytes that may be queued or unconfirmed while a record with a delta is put in.
+    window: usize,
     queue: VecDeque<(FrameNumber, Due)>,
     queued_bytes: usize,
     unconfirmed_bytes: usize,
 }
 
 impl Outbox {
+    pub(super) fn new(window: usize) -> Self {
+        Self { window, queue: VecDeque::new(), queued_bytes: 0, unconfirmed_bytes: 0 }
+    }
+
     /// Bytes of records that may still be put in.
     pub(super) fn room(&self) -> usize {
-        UNCONFIRMED_BYTES_MAX.saturating_sub(self.queued_bytes + self.unconfirmed_bytes)
+        self.window.saturating_sub(self.queued_bytes + self.unconfirmed_bytes)
     }
 
     /// Bytes queued or sent and not confirmed.
@@ -104,7 +110,7 @@ mod tests {
 
     #[test]
     fn records_leave_in_order_and_after_their_frames() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(UNCONFIRMED_BYTES_MAX);
         outbox.push(FrameNumber(2), &ToNode::Conflict { sequence: Sequence(1) });
         outbox.push(FrameNumber(2), &ToNode::Conflict { sequence: Sequence(2) });
         outbox.push_shared(FrameNumber(1), Bytes::from_static(b"shared"));

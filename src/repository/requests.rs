@@ -13,7 +13,7 @@ use super::work::Work;
 use super::{Core, Rule};
 use crate::coding::Writer;
 use crate::ids::{Alias, Birth, RequestId, TransferId, Version};
-use crate::limits::{INLINE_BYTES_MAX, PAGE_BYTES_MAX, PAGE_KEYS_MAX, RECORD_BYTES_MAX, REQUESTS_MAX};
+use crate::limits::{PAGE_BYTES_MAX, PAGE_KEYS_MAX, REQUESTS_MAX};
 use crate::wire::{CloseCode, FailureCode, Form, ToNode, ToRepository};
 
 /// A request that waits for room.
@@ -83,7 +83,7 @@ impl Core {
         loop {
             let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
             node.is_catching = false;
-            if node.outbox.room() < RECORD_BYTES_MAX {
+            if node.outbox.room() < self.caps.windows.record_bytes() {
                 return;
             }
             if node.dirty.is_empty() && node.requests.is_empty() {
@@ -200,7 +200,7 @@ impl Core {
 
     /// How to get from `base` (0: nothing) to the head; `None` while the node has as many transfers as it may.
     fn leap(&mut self, place: Place, alias: Alias, base: Version) -> Option<Leap> {
-        let has_horizon = self.rules.has(Rule::Horizon);
+        let (has_horizon, inline_bytes) = (self.rules.has(Rule::Horizon), self.caps.windows.inline_bytes);
         let object = self.objects.at(alias)?;
         let document = object.document()?;
         if base == document.version() {
@@ -211,8 +211,8 @@ impl Core {
             let mut w = Writer::new();
             if document.since(from, &mut w).is_ok() {
                 let delta: Bytes = w.into_bytes().into();
-                self.cost.add(1, delta.len().min(INLINE_BYTES_MAX));
-                if delta.len() <= INLINE_BYTES_MAX {
+                self.cost.add(1, delta.len().min(inline_bytes));
+                if delta.len() <= inline_bytes {
                     return Some(Leap::Delta(base, delta));
                 }
                 let (after, bytes) = (object.frame, delta.len());
@@ -221,11 +221,11 @@ impl Core {
             }
         }
         let bytes = document.encoded_bytes();
-        if bytes <= INLINE_BYTES_MAX / 2 {
+        if bytes <= inline_bytes / 2 {
             let mut w = Writer::new();
             document.freeze().encode(&mut w);
             self.cost.add(1, w.len());
-            if w.len() <= INLINE_BYTES_MAX {
+            if w.len() <= inline_bytes {
                 return Some(Leap::Delta(Version(0), w.into_bytes().into()));
             }
         }

@@ -4,7 +4,10 @@
 
 use crate::document::Tuning;
 use crate::ids::{Epoch, ShardId};
-use crate::limits::{NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX, SUBSCRIPTIONS_MAX, UNREAD_BYTES_MAX};
+use crate::limits::{
+    INLINE_BYTES_MAX, NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX,
+    UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
+};
 use crate::wire::ShardAddress;
 
 /// Who a core is.
@@ -36,8 +39,39 @@ pub struct Caps {
     /// Sizes of documents' pages and stamps.
     #[doc(hidden)]
     pub tuning: Tuning,
+    /// Sizes beyond which data takes another way.
+    #[doc(hidden)]
+    pub windows: Windows,
     /// Bytes pushed to a holder that does not read before it gets a notice instead.
     pub unread_bytes_max: usize,
+}
+
+/// Sizes beyond which data takes another way; smaller ones let a test meet all ways with small objects.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Bytes of a delta inside a record.
+    pub inline_bytes: usize,
+    /// Bytes of a segment.
+    pub segment_bytes: usize,
+    /// Bytes of records to one node that it has not confirmed: a record more than a node gathers before it confirms.
+    pub unconfirmed_bytes: usize,
+}
+
+impl Windows {
+    /// Bytes of a record.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.inline_bytes + (RECORD_BYTES_MAX - INLINE_BYTES_MAX)
+    }
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            inline_bytes: INLINE_BYTES_MAX,
+            segment_bytes: SEGMENT_BYTES_MAX,
+            unconfirmed_bytes: UNCONFIRMED_BYTES_MAX,
+        }
+    }
 }
 
 impl Default for Caps {
@@ -48,6 +82,7 @@ impl Default for Caps {
             subscriptions_max: SUBSCRIPTIONS_MAX,
             object_bytes_max: OBJECT_BYTES_MAX,
             tuning: Tuning::default(),
+            windows: Windows::default(),
             unread_bytes_max: UNREAD_BYTES_MAX,
         }
     }

@@ -3,8 +3,8 @@
 //! Segments may arrive in any order and before the record that says what they are for. A creation grows a document that
 //! nobody sees and goes to the journal segment by segment; a commit is gathered, then judged like any other. While the
 //! open frame is full, a segment is confirmed only when that frame is durable: a slow journal slows its sender. Invariants: at most
-//! [`TRANSFERS_MAX`] transfers a node; at most [`SEGMENTS_UNCONFIRMED_MAX`] segments of each wait (I12, I14). Source:
-//! own reasoning.
+//! [`TRANSFERS_MAX`] transfers a node have begun; at most [`SEGMENTS_UNCONFIRMED_MAX`] segments of each wait (I12, I14).
+//! Source: own reasoning.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,14 @@ use super::links::Violation;
 use super::work::Work;
 use crate::ids::{Alias, FrameNumber, Sequence, TransferId, Version};
 use crate::journal::{Entry, Payload};
-use crate::limits::{DELTA_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
+use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, DELTA_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
 use crate::wire::{CloseCode, FailureCode, Segment, ToNode};
 
 /// A transfer from a node.
 #[derive(Debug, Default)]
 pub(super) struct Upload {
+    /// Whether any segment arrived.
+    has_begun: bool,
     next: u32,
     /// Segments that wait for an earlier one, or for the record that says what they are for.
     early: BTreeMap<u32, Segment>,
@@ -58,7 +60,11 @@ impl Core {
     pub(super) fn take_segment(&mut self, place: Place, bytes: &Bytes) -> Result<(), Violation> {
         let segment = Segment::decode(bytes)?;
         let transfer = segment.transfer;
+        let begun = self.nodes.at(place).map_or(0, |node| node.uploads.values().filter(|it| it.has_begun).count());
         let upload = self.upload(place, transfer)?;
+        if !std::mem::replace(&mut upload.has_begun, true) && begun >= TRANSFERS_MAX {
+            return Err(Violation::new(CloseCode::TooManyRequests, "too many transfers at a time"));
+        }
         let is_new = segment.index >= upload.next && !upload.early.contains_key(&segment.index);
         if !is_new || upload.early.len() >= SEGMENTS_UNCONFIRMED_MAX as usize {
             return Err(Violation::new(CloseCode::OutOfOrder, "a segment was sent twice or against the window"));
@@ -71,8 +77,8 @@ impl Core {
     fn upload(&mut self, place: Place, transfer: TransferId) -> Result<&mut Upload, Violation> {
         let gone = || Violation::new(CloseCode::Internal, "the node left");
         let node = self.nodes.at_mut(place).ok_or_else(gone)?;
-        if node.uploads.len() >= TRANSFERS_MAX && !node.uploads.contains_key(&transfer) {
-            return Err(Violation::new(CloseCode::TooManyRequests, "too many transfers at a time"));
+        if node.uploads.len() >= COMMITS_UNACKNOWLEDGED_MAX && !node.uploads.contains_key(&transfer) {
+            return Err(Violation::new(CloseCode::TooManyRequests, "too many transfers are announced"));
         }
         Ok(node.uploads.entry(transfer).or_default())
     }

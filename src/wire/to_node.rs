@@ -63,6 +63,13 @@ pub enum ToNode<'a> {
         /// Every shard and where it is.
         shards: Vec<ShardAddress>,
     },
+    /// The commit changes nothing: the deltas that stood before it did it all. Only operations are so.
+    Moot {
+        /// The commit.
+        sequence: Sequence,
+        /// The version the repository has.
+        version: Version,
+    },
     /// The class can be used.
     Registered {
         /// The class.
@@ -259,6 +266,10 @@ impl<'a> ToNode<'a> {
                 w.varint(u64::from(alias.0));
                 w.varint(*limit_ms);
             }),
+            Self::Moot { sequence, version } => append_extended(out, 15, |w| {
+                w.varint(sequence.0);
+                w.varint(version.0);
+            }),
             Self::SegmentTaken { transfer, index } => append_extended(out, 1, |w| {
                 w.varint(u64::from(transfer.0));
                 w.varint(u64::from(*index));
@@ -385,6 +396,7 @@ impl<'a> ToNode<'a> {
             }
             13 => Self::Resumed,
             14 => Self::Idle { alias: Alias(r.varint32()?), limit_ms: r.varint()? },
+            15 => Self::Moot { sequence: Sequence(r.varint()?), version: Version(r.varint()?) },
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }

@@ -275,7 +275,7 @@ fn a_value_dropped_to_save_memory_comes_back_when_it_is_read() {
     drop(join(&slots[0], |ledger| *ledger.total_mut() += 1));
     world.settle();
     let context = Context::from_waker(Waker::noop());
-    assert!(slots[1].poll_current(Default::default(), &context).is_pending());
+    assert!(slots[1].poll_current(&context).is_pending());
     world.settle();
     assert_eq!((slots[1].current().unwrap().total, version(&slots[1])), (6, 2));
 }

@@ -320,3 +320,23 @@ async fn an_incompatible_class_is_refused_in_words_and_the_rest_goes_on() {
     assert_eq!(other.read().await.unwrap().total, 0);
     assert_eq!(old.keys::<older::Wallet>("").await.unwrap(), ["alice"]);
 }
+
+#[tokio::test]
+async fn any_number_of_large_objects_is_created_at_a_time() {
+    let repository = InProcess::new().unwrap();
+    let (a, b) = (repository.node().await.unwrap(), repository.node().await.unwrap());
+    let cart = Cart { owner: "x".repeat(200_000), ..Cart::default() };
+    // Twice: the second time every one of them is refused while its value is on its way.
+    for round in 0..2 {
+        let creations = (0..12).map(|i| {
+            let (a, cart) = (if round == 0 { a.clone() } else { b.clone() }, cart.clone());
+            tokio::spawn(async move { a.create(&format!("large {i}"), cart).await })
+        });
+        for creation in creations.collect::<Vec<_>>() {
+            let outcome = creation.await.unwrap();
+            assert!(matches!((round, &outcome), (0, Ok(_)) | (1, Err(Error::Exists { .. }))), "{outcome:?}");
+        }
+    }
+    let late = b.create("one more", cart.clone()).await.unwrap();
+    assert_eq!(*late.read().await.unwrap(), cart);
+}

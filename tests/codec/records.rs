@@ -51,6 +51,7 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
         ToNode::Stale { alias, version },
         ToNode::Progress { frame: FrameNumber(p.b) },
         ToNode::Conflict { sequence },
+        ToNode::Moot { sequence, version },
         ToNode::Welcome { protocol: p.a, shard: ShardId(3), epoch: Epoch(p.b), lossy_epoch: Epoch(p.c), shards },
         ToNode::Registered { class: text },
         ToNode::SchemaRefused { class: text, text: &p.texts[1] },

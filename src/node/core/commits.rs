@@ -24,22 +24,42 @@ pub(super) struct Outstanding {
     /// Who waits for a creation or destruction.
     request: Option<RequestId>,
     change: Change,
+    /// Whether it was sent on this link.
+    is_sent: bool,
     /// The transfer that carries its value on this link.
-    pub(super) transfer: Option<TransferId>,
+    transfer: Option<TransferId>,
 }
 
 impl Outstanding {
+    fn new(replica: Arc<dyn Replica>, request: Option<RequestId>, change: Change) -> Self {
+        Self { replica, request, change, is_sent: false, transfer: None }
+    }
+
     pub(super) fn concerns(&self, replica: ReplicaId) -> bool {
         self.replica.id() == replica
+    }
+
+    /// The link is gone.
+    pub(super) fn unsend(&mut self) {
+        (self.is_sent, self.transfer) = (false, None);
     }
 }
 
 #[derive(Debug)]
 enum Change {
-    Commit { alias: Alias, outgoing: Outgoing },
+    /// Sent by the alias under which the replica was presented on the link: an alias of an earlier link may name
+    /// another object by now (I11).
+    Commit(Outgoing),
     Create(Vec<Bytes>, Expiry),
-    Destroy { alias: Alias, birth: Birth },
-    Limit { alias: Alias, birth: Birth, expiry: Expiry },
+    Destroy {
+        alias: Alias,
+        birth: Birth,
+    },
+    Limit {
+        alias: Alias,
+        birth: Birth,
+        expiry: Expiry,
+    },
 }
 
 impl Core {
@@ -83,7 +103,7 @@ impl Core {
             self.answer(request, Answer::Failed { code: FailureCode::Limit, text });
             return request;
         }
-        self.submissions.push_back(Outstanding { replica, request: Some(request), change, transfer: None });
+        self.submissions.push_back(Outstanding::new(replica, Some(request), change));
         request
     }
 
@@ -115,11 +135,12 @@ impl Core {
         {
             let Some(entry) = self.replicas.get_mut(&id) else { continue };
             entry.is_dirty = false;
-            let Some(alias) = entry.alias else { continue };
+            if entry.alias.is_none() {
+                continue;
+            }
             let replica = Arc::clone(&entry.replica);
             if let Some(outgoing) = replica.take_batch() {
-                let change = Change::Commit { alias, outgoing };
-                self.commit(Outstanding { replica, request: None, change, transfer: None });
+                self.commit(Outstanding::new(replica, None, Change::Commit(outgoing)));
             }
         }
     }
@@ -132,27 +153,41 @@ impl Core {
         self.send_commit(sequence);
     }
 
-    /// Sends everything without an outcome again, in order.
+    /// Sends everything without an outcome, in order, unless it was sent on this link: commits of replicas that are not
+    /// presented wait until they are.
     pub(super) fn send_again(&mut self) {
-        let sequences: Vec<Sequence> = self.commits.keys().copied().collect();
+        let unsent = self.commits.iter().filter(|(_, outstanding)| !outstanding.is_sent);
+        let sequences: Vec<Sequence> = unsent.map(|(sequence, _)| *sequence).collect();
         sequences.into_iter().for_each(|sequence| self.send_commit(sequence));
+    }
+
+    /// Ends what nobody waits for: the commits of a replica that is forgotten. They may have taken effect, or not.
+    pub(super) fn drop_commits(&mut self, replica: ReplicaId) {
+        let is_dropped = |outstanding: &Outstanding| {
+            outstanding.concerns(replica) && matches!(outstanding.change, Change::Commit(_))
+        };
+        let dropped = self.commits.extract_if(.., |_, outstanding| is_dropped(outstanding));
+        let transfers: Vec<TransferId> = dropped.filter_map(|(_, outstanding)| outstanding.transfer).collect();
+        transfers.into_iter().for_each(|transfer| self.end_up(transfer));
     }
 
     fn send_commit(&mut self, sequence: Sequence) {
         let unacked = self.commits.keys().next().copied().unwrap_or(sequence);
-        let transfer = match self.commits.get(&sequence).map(|outstanding| &outstanding.change) {
-            Some(Change::Commit { outgoing, .. }) if outgoing.delta.len() > INLINE_BYTES_MAX => {
-                Some(Up::of_delta(&outgoing.delta))
-            }
-            Some(Change::Create(segments, _)) if !is_inline(segments) => Some(Up::of_segments(segments.clone())),
+        let Some(outstanding) = self.commits.get(&sequence) else { return };
+        let presented = self.replicas.get(&outstanding.replica.id()).filter(|entry| entry.is_presented);
+        let presented = presented.and_then(|entry| entry.alias);
+        let transfer = match &outstanding.change {
+            Change::Commit(_) if presented.is_none() => return,
+            Change::Commit(outgoing) if outgoing.delta.len() > INLINE_BYTES_MAX => Some(Up::of_delta(&outgoing.delta)),
+            Change::Create(segments, _) if !is_inline(segments) => Some(Up::of_segments(segments.clone())),
             _ => None,
         };
         let transfer = transfer.map(|up| self.begin_up(up));
         let Some(outstanding) = self.commits.get_mut(&sequence) else { return };
-        outstanding.transfer = transfer;
+        (outstanding.is_sent, outstanding.transfer) = (true, transfer);
         let record = match (&outstanding.change, transfer) {
-            (Change::Commit { alias, outgoing: Outgoing { base, is_isolated, delta } }, transfer) => {
-                let (alias, base, is_isolated) = (*alias, *base, *is_isolated);
+            (Change::Commit(Outgoing { base, is_isolated, delta }), transfer) => {
+                let (alias, base, is_isolated) = (presented.unwrap_or_default(), *base, *is_isolated);
                 match transfer {
                     None => ToRepository::Commit { sequence, unacked, alias, base, is_isolated, delta },
                     Some(transfer) => {
@@ -181,7 +216,7 @@ impl Core {
     fn take_outstanding(&mut self, sequence: Sequence) -> Option<Outstanding> {
         let outstanding = self.commits.remove(&sequence)?;
         if let Some(transfer) = outstanding.transfer {
-            self.up.remove(&transfer);
+            self.end_up(transfer);
         }
         Some(outstanding)
     }
@@ -190,9 +225,7 @@ impl Core {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
         let id = outstanding.replica.id();
         match outstanding.change {
-            Change::Commit { .. } => {
-                outstanding.replica.settle(settlement).map_err(|refusal| self.diverged(id, &refusal))
-            }
+            Change::Commit(_) => outstanding.replica.settle(settlement).map_err(|refusal| self.diverged(id, &refusal)),
             Change::Destroy { alias, birth } => {
                 if self.aliases.get(&alias) == Some(&id) {
                     self.send(&ToRepository::Close { alias, birth });
@@ -221,7 +254,7 @@ impl Core {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
         let text = text.to_owned();
         match (outstanding.change, code) {
-            (Change::Commit { .. }, _) => {
+            (Change::Commit(_), _) => {
                 let id = outstanding.replica.id();
                 let refused = Settlement::Refused(RefusedCommit { code, text });
                 outstanding.replica.settle(refused).map_err(|refusal| self.diverged(id, &refusal))?;
@@ -230,7 +263,7 @@ impl Core {
                 self.tell(outstanding.request, Answer::Ended(Ending::Gone));
             }
             (Change::Create(..), _) => {
-                self.replicas.remove(&outstanding.replica.id());
+                self.end_replica(outstanding.replica.id(), Ending::Gone);
                 self.tell(outstanding.request, Answer::Failed { code, text });
             }
             (Change::Destroy { .. } | Change::Limit { .. }, _) => {
@@ -258,7 +291,7 @@ impl Core {
 
     pub(super) fn exists(&mut self, sequence: Sequence) -> Result<(), Violation> {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
-        self.replicas.remove(&outstanding.replica.id());
+        self.end_replica(outstanding.replica.id(), Ending::Gone);
         self.tell(outstanding.request, Answer::Exists);
         Ok(())
     }

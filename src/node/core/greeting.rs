@@ -55,7 +55,7 @@ impl Core {
         }
         self.requests.retain(|_, request| !matches!(request, Request::Rewind(_)));
         for commit in self.commits.values_mut() {
-            commit.transfer = None;
+            commit.unsend();
         }
     }
 

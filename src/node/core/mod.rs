@@ -33,6 +33,7 @@ use self::touches::{KeptBack, Usage};
 use self::up::Up;
 use super::replica::{Ending, Replica, ReplicaId, Ring};
 use crate::ids::{Alias, Birth, Epoch, NodeId, RequestId, Sequence, ShardId, TransferId, Version};
+use crate::limits::CREDIT_BYTES;
 use crate::time::Instant;
 use crate::wire::{CloseCode, FailureCode, Records, ShardAddress, ToRepository};
 
@@ -152,6 +153,14 @@ struct Entry {
     usage: Option<Usage>,
 }
 
+impl Welcome {
+    /// Why the object `birth` is not there any more: one from before the last loss was lost with it.
+    #[must_use]
+    pub fn ending_of(&self, birth: Birth) -> Ending {
+        if birth.0.epoch < self.lossy_epoch { Ending::Lost } else { Ending::Gone }
+    }
+}
+
 /// The node's half of one shard link.
 #[derive(Debug)]
 pub struct Core {
@@ -177,6 +186,7 @@ pub struct Core {
     next_transfer: u32,
     records: Records,
     consumed_bytes: usize,
+    credit_bytes: usize,
     out: Vec<u8>,
     events: VecDeque<CoreEvent>,
     work: VecDeque<Arc<dyn Replica>>,
@@ -207,10 +217,17 @@ impl Core {
             next_transfer: 0,
             records: Records::new(),
             consumed_bytes: 0,
+            credit_bytes: CREDIT_BYTES,
             out: Vec::new(),
             events: VecDeque::new(),
             work: VecDeque::new(),
         }
+    }
+
+    /// Confirms records each `bytes` of them: for a repository with smaller windows than usual.
+    #[doc(hidden)]
+    pub fn set_credit_bytes(&mut self, bytes: usize) {
+        self.credit_bytes = bytes;
     }
 
     /// How far the link is.
@@ -266,11 +283,6 @@ impl Core {
         } else {
             out.append(&mut self.out);
         }
-    }
-
-    /// The next segment to send.
-    pub fn poll_segment(&mut self) -> Option<Bytes> {
-        self.up.iter_mut().find_map(|(transfer, up)| up.next_segment(*transfer))
     }
 
     /// The next thing the driver should know.

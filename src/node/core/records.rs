@@ -6,7 +6,7 @@
 use super::{Answer, Core, LinkState, Violation, Welcome};
 use crate::coding::DecodeError;
 use crate::ids::{Alias, Birth};
-use crate::limits::{CREDIT_BYTES, UNREAD_BYTES_MAX};
+use crate::limits::UNREAD_BYTES_MAX;
 use crate::node::replica::{Applied, Ending, Refusal, Replica, ReplicaId, Settlement};
 use crate::wire::{CloseCode, RawRecord, Records, ToNode, ToRepository};
 
@@ -25,7 +25,7 @@ impl Core {
         self.records = records;
         outcome?;
         self.consumed_bytes += piece.len();
-        if self.consumed_bytes >= CREDIT_BYTES {
+        if self.consumed_bytes >= self.credit_bytes {
             let bytes = std::mem::take(&mut self.consumed_bytes) as u64;
             self.send(&ToRepository::Credit { bytes });
         }
@@ -52,6 +52,7 @@ impl Core {
             ToNode::Delta { alias, span, delta } => self.delta(alias, span, delta),
             ToNode::AsSent { sequence } => self.settled(sequence, Settlement::AsSent),
             ToNode::Accepted { sequence, version } => self.settled(sequence, Settlement::Accepted(version)),
+            ToNode::Moot { sequence, version } => self.settled(sequence, Settlement::Moot(version)),
             ToNode::Conflict { sequence } => self.settled(sequence, Settlement::Conflict),
             ToNode::CommitRefused { sequence, code, text } => self.commit_refused(sequence, code, text),
             ToNode::Created { sequence, alias, birth } => self.created(sequence, alias, birth),
@@ -131,7 +132,8 @@ impl Core {
             self.aliases.remove(&alias);
         }
         self.dirty.retain(|dirty| *dirty != id);
-        self.down.discard(id);
+        self.drop_commits(id);
+        self.discard_down(id);
         entry.replica.end(ending);
         let waiting: Vec<_> =
             self.requests.iter().filter(|(_, r)| r.concerns(id)).map(|(request, _)| *request).collect();

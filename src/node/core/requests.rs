@@ -10,7 +10,7 @@ use super::{Answer, Core, Entry, LinkState, Violation};
 use crate::ids::{Alias, Birth, ObjectName, RequestId, Version};
 use crate::limits::{OBJECT_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Refusal, Replica, ReplicaId};
-use crate::wire::{CloseCode, FailureCode, Form, ToRepository};
+use crate::wire::{FailureCode, Form, ToRepository};
 
 /// What was asked.
 #[derive(Debug)]
@@ -91,6 +91,8 @@ impl Core {
         }
         self.tell_use_of(replica);
         let Some(entry) = self.replicas.get_mut(&replica) else { return false };
+        // What it was presented with is void: the end of a resume confirms nothing of it.
+        entry.is_presented = false;
         if let Some(alias) = entry.alias.take() {
             self.aliases.remove(&alias);
             if let Some(birth) = entry.birth {
@@ -189,13 +191,13 @@ impl Core {
     ) -> Result<(), Violation> {
         let Some(id) = self.requests.get(&request).and_then(Request::replica) else {
             self.close_unwanted(alias, birth);
-            return self.give_up(request, form);
+            return self.give_up(form);
         };
         let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
         let is_whole = matches!(form, Form::Delta { base: Version(0), .. } | Form::Loading { base: None, .. });
         if !is_whole && entry.replica.reached().is_none() {
             // Its value was dropped while the answer was on its way: it is asked for whole.
-            self.give_up(request, form)?;
+            self.give_up(form)?;
             self.ask(request);
             return Ok(());
         }
@@ -203,7 +205,7 @@ impl Core {
             let ending = self.ending_of(id);
             self.send(&ToRepository::Close { alias, birth });
             self.end_replica(id, ending);
-            return self.give_up(request, form);
+            return self.give_up(form);
         }
         if let Some(former) = entry.alias.replace(alias).filter(|former| *former != alias) {
             self.aliases.remove(&former);
@@ -212,6 +214,7 @@ impl Core {
         entry.is_presented = true;
         self.aliases.insert(alias, id);
         self.mark_dirty(id);
+        self.send_again();
         self.take_form(request, id, (birth, version), form)
     }
 
@@ -227,11 +230,11 @@ impl Core {
     pub(super) fn pulled(&mut self, request: RequestId, version: Version, form: Form<'_>) -> Result<(), Violation> {
         let asked = self.requests.get(&request).and_then(Request::replica);
         let Some((id, entry)) = asked.and_then(|id| Some((id, self.replicas.get_mut(&id)?))) else {
-            return self.give_up(request, form);
+            return self.give_up(form);
         };
         let Some(birth) = entry.birth.filter(|_| entry.alias.is_some()) else {
             // Its value was dropped while the answer was on its way: now it is opened.
-            self.give_up(request, form)?;
+            self.give_up(form)?;
             self.ask(request);
             return Ok(());
         };
@@ -239,7 +242,7 @@ impl Core {
             Some(rewind) if rewind == request => entry.rewind = None,
             Some(_) => {
                 // It tells the way from where the stream stood, and what came on the stream was dropped.
-                self.give_up(request, form)?;
+                self.give_up(form)?;
                 self.ask(request);
                 return Ok(());
             }
@@ -249,12 +252,11 @@ impl Core {
     }
 
     /// Lets go of what an answer brings: a transfer is swallowed, so that its sender comes to its end.
-    fn give_up(&mut self, request: RequestId, form: Form<'_>) -> Result<(), Violation> {
-        if let Form::Loading { transfer, .. } = form {
-            self.down.swallow(transfer, request);
-            self.deliver(transfer)?;
+    fn give_up(&mut self, form: Form<'_>) -> Result<(), Violation> {
+        match form {
+            Form::Loading { transfer, .. } => self.swallow_down(transfer),
+            Form::Same | Form::Delta { .. } => Ok(()),
         }
-        Ok(())
     }
 
     /// Brings a replica to what an answer says, and answers when it is there.
@@ -268,9 +270,13 @@ impl Core {
         let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
         entry.rewind = None;
         let replica = Arc::clone(&entry.replica);
+        let mut replaced = Vec::new();
         let outcome = match form {
             Form::Same => replica.catch_up(version, version, None).and_then(|()| replica.confirm()),
-            Form::Delta { base: Version(0), delta } => replica.load_whole(birth, version, delta),
+            Form::Delta { base: Version(0), delta } => {
+                replaced = self.discard_down(id);
+                replica.load_whole(birth, version, delta)
+            }
             Form::Delta { base, delta } => {
                 replica.catch_up(base, version, Some(delta)).and_then(|()| replica.confirm())
             }
@@ -283,16 +289,13 @@ impl Core {
                     Some(base) => replica.catch_up(base, version, None),
                 };
                 if begun.is_ok() {
-                    let is_snapshot = base.is_none();
-                    self.down.begin(transfer, id, is_snapshot, (request, version)).map_err(too_many)?;
-                    self.deliver(transfer)?;
-                    return Ok(());
+                    return self.begin_down(transfer, id, base.is_none(), (request, version));
                 }
                 begun
             }
         };
         outcome.map_err(|refusal: Refusal| self.diverged(id, &refusal))?;
-        self.complete(request, version);
+        replaced.into_iter().chain([request]).for_each(|request| self.complete(request, version));
         Ok(())
     }
 
@@ -309,7 +312,7 @@ impl Core {
     pub(super) fn missing(&mut self, request: RequestId) {
         match self.requests.remove(&request) {
             Some(Request::Open(id)) if self.replicas.get(&id).is_some_and(|entry| entry.birth.is_none()) => {
-                self.replicas.remove(&id);
+                self.end_replica(id, Ending::Gone);
                 self.answer(request, Answer::Missing);
             }
             Some(asked) => {
@@ -325,17 +328,22 @@ impl Core {
         }
     }
 
-    /// Why an object that is not there any more is not there: one from before the last loss was lost with it.
+    /// Why an object that is not there any more is not there.
     fn ending_of(&self, id: ReplicaId) -> Ending {
         let birth = self.replicas.get(&id).and_then(|entry| entry.birth);
-        match (birth, &self.welcome) {
-            (Some(birth), Some(welcome)) if birth.0.epoch < welcome.lossy_epoch => Ending::Lost,
-            _ => Ending::Gone,
-        }
+        birth.zip(self.welcome.as_ref()).map_or(Ending::Gone, |(birth, welcome)| welcome.ending_of(birth))
     }
 
     pub(super) fn failed(&mut self, request: RequestId, answer: &Answer) {
         let Some(asked) = self.requests.remove(&request) else { return };
+        let entry = asked.replica().and_then(|id| self.replicas.get(&id));
+        let is_dropped = entry.is_some_and(|entry| entry.alias.is_none() && entry.birth.is_some());
+        if is_dropped && matches!(answer, Answer::Failed { code: FailureCode::Gone, .. }) {
+            // Its value was dropped, and the word of that overtook the question: now it is opened.
+            self.requests.insert(request, asked);
+            self.ask(request);
+            return;
+        }
         if asked.is_asked_for() {
             self.answer(request, answer.clone());
         }
@@ -350,8 +358,4 @@ impl Core {
             self.answer(request, Answer::Ended(ending));
         }
     }
-}
-
-fn too_many(text: &'static str) -> Violation {
-    Violation { code: CloseCode::TooManyRequests, text: text.to_owned() }
 }

@@ -1,14 +1,15 @@
 //! Transfers to the repository: creations and commits too large for a record.
 //!
 //! A creation's segments are deltas, each on what the ones before made; a commit's are slices of one delta. Invariants:
-//! at most [`SEGMENTS_UNCONFIRMED_MAX`](crate::limits::SEGMENTS_UNCONFIRMED_MAX) unconfirmed; after a reconnect a
-//! transfer starts anew, under another number. Source: own reasoning.
+//! segments of the first [`TRANSFERS_MAX`] transfers only are on their way, at most [`SEGMENTS_UNCONFIRMED_MAX`] of each
+//! unconfirmed; every transfer is ended, if only by an empty segment; after a reconnect it starts anew, under another
+//! number. Source: own reasoning.
 
 use bytes::Bytes;
 
 use super::{Core, Violation};
 use crate::ids::TransferId;
-use crate::limits::{SEGMENT_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX};
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
 use crate::wire::{CloseCode, Segment};
 
 /// One transfer.
@@ -42,6 +43,14 @@ impl Up {
         let is_last = self.next == self.segments.len();
         Some(Segment { transfer, index, is_last, bytes }.encode())
     }
+
+    /// Nobody needs the rest any more: an empty segment ends it, so that the repository need not wait for more.
+    fn give_up(&mut self) {
+        if self.next < self.segments.len() {
+            self.segments.truncate(self.next);
+            self.segments.push(Bytes::new());
+        }
+    }
 }
 
 impl Core {
@@ -50,6 +59,18 @@ impl Core {
         let transfer = TransferId(self.next_transfer);
         self.up.insert(transfer, up);
         transfer
+    }
+
+    /// The next segment to send.
+    pub fn poll_segment(&mut self) -> Option<Bytes> {
+        self.up.iter_mut().take(TRANSFERS_MAX).find_map(|(transfer, up)| up.next_segment(*transfer))
+    }
+
+    /// The change that a transfer was for has its outcome.
+    pub(super) fn end_up(&mut self, transfer: TransferId) {
+        if let Some(up) = self.up.get_mut(&transfer) {
+            up.give_up();
+        }
     }
 
     /// The repository took a segment. A transfer that ended with its commit is no longer known.

@@ -111,15 +111,18 @@ impl<T: Class> Inner<T> {
                 self.watchers.publish(changes, to);
                 in_flight.verdict.settle(Settled::Committed(to));
             }
-            Settlement::Accepted(version) => {
+            Settlement::Accepted(version) | Settlement::Moot(version) => {
                 self.newest = self.newest.max(version);
+                // Nobody else came between: what the batch's closures saw is what there is now.
+                let is_own = matches!(settlement, Settlement::Accepted(_));
+                let is_foreseen = is_own && version == in_flight.base.next() && held.version == version;
                 in_flight.verdict.settle(Settled::Committed(version));
                 if version > self.reached {
                     self.state = self.state.after(Event::Overtaken, true)?;
                 }
-                // What the batch's closures saw may be no version at all: operations took effect on what was there, and
-                // the version may be another's if they did nothing.
-                self.rerun_batch();
+                if !is_foreseen {
+                    self.rerun_batch();
+                }
             }
             Settlement::Conflict => {
                 in_flight.verdict.settle(Settled::Conflict);
@@ -140,7 +143,7 @@ impl<T: Class> Inner<T> {
         let Some(in_flight) = self.in_flight.take() else { return };
         let settled = match settlement {
             Settlement::AsSent => Settled::Committed(in_flight.base.next()),
-            Settlement::Accepted(version) => Settled::Committed(version),
+            Settlement::Accepted(version) | Settlement::Moot(version) => Settled::Committed(version),
             Settlement::Conflict => Settled::Conflict,
             Settlement::Refused(refused) if in_flight.verdict.members() == 1 => Settled::Refused(refused),
             Settlement::Refused(_) => Settled::RerunAlone,

@@ -92,7 +92,8 @@ impl<T: Class> Slot<T> {
             Err(error) => self.ring(Ring::Broken(error.into())),
         }
         if inner.load.as_ref().is_some_and(|load| load.is_complete) {
-            let finished = self.finish_load(&mut inner);
+            // What waited behind the snapshot may be a commit's result, and a batch behind that.
+            let finished = self.change(&mut inner, |inner| self.finish_load(inner));
             drop(inner);
             // A former value is freed here, outside the lock.
             match finished.map(drop) {

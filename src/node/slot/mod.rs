@@ -81,6 +81,8 @@ pub(crate) struct Inner<T: Class> {
     is_distrusted: bool,
     is_pull_rung: bool,
     is_copy_wanted: bool,
+    /// Whether reads heed the version they ask for.
+    has_floor: bool,
     draft: Option<T>,
     queue: Queue,
     load: Option<Load<T>>,
@@ -115,6 +117,12 @@ impl<T: Class> Slot<T> {
         inner.bytes = bytes;
     }
 
+    /// Has reads forget the version they ask for, to see what that is for.
+    #[cfg(any(test, feature = "mutants"))]
+    pub fn forget_floor(&self) {
+        self.inner.lock().has_floor = false;
+    }
+
     /// Locks, unless the lock is held by a closure that runs on this very thread, or may wait for one that does.
     fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
         match self.inner.try_lock() {
@@ -145,6 +153,7 @@ impl<T: Class> Inner<T> {
             is_distrusted: false,
             is_pull_rung: false,
             is_copy_wanted: false,
+            has_floor: true,
             draft: None,
             queue: Queue::default(),
             load: None,

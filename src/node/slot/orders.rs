@@ -79,9 +79,9 @@ impl<T: Class> Replica for Slot<T> {
         })
     }
 
-    fn finish_catch_up(&self, delta: Bytes) -> Result<(), Refusal> {
+    fn finish_catch_up(&self, version: Version, delta: Bytes) -> Result<(), Refusal> {
         self.changing(|inner| {
-            inner.queue.fulfil(delta);
+            inner.queue.fulfil(version, delta);
             inner.drain()
         })
     }
@@ -219,9 +219,17 @@ impl<T: Class> Replica for Slot<T> {
 impl<T: Class> Slot<T> {
     /// Changes the slot and asks for a copy if a guard turned out to be in the way, or for the batch to be taken.
     fn changing<R>(&self, change: impl FnOnce(&mut Inner<T>) -> Result<R, Refusal>) -> Result<R, Refusal> {
-        let mut inner = self.inner.lock();
+        self.change(&mut self.inner.lock(), change)
+    }
+
+    /// As [`changing`](Self::changing), under a lock that is held.
+    pub(super) fn change<R>(
+        &self,
+        inner: &mut Inner<T>,
+        change: impl FnOnce(&mut Inner<T>) -> Result<R, Refusal>,
+    ) -> Result<R, Refusal> {
         let (was_in_flight, was_wanted) = (inner.in_flight.is_some(), inner.is_copy_wanted);
-        let answer = change(&mut inner);
+        let answer = change(inner);
         if inner.is_copy_wanted && !was_wanted {
             self.ring(Ring::Work);
         }

@@ -59,13 +59,11 @@ impl Queue {
         self.items.front().is_some_and(|item| !matches!(item, Item::Pending { .. }))
     }
 
-    /// Puts the delta that was on its way in its place; ignored if the queue was dropped meanwhile.
-    pub(super) fn fulfil(&mut self, delta: Bytes) {
-        for item in &mut self.items {
-            if let Item::Pending { to } = *item {
-                *item = Item::Delta { to, delta };
-                return;
-            }
+    /// Puts the delta that was on its way to `version` in its place; ignored if the queue was dropped meanwhile.
+    pub(super) fn fulfil(&mut self, version: Version, delta: Bytes) {
+        let pending = self.items.iter_mut().find(|item| matches!(item, Item::Pending { to } if *to == version));
+        if let Some(item) = pending {
+            *item = Item::Delta { to: version, delta };
         }
     }
 

@@ -18,6 +18,10 @@ pub enum Unreadable {
     Ended(Ending),
     /// The call comes from a closure that changes this object.
     Nested,
+    /// The name has another object here than the one that is asked for.
+    Another,
+    /// The repository does not have the version that is asked for.
+    Unknown,
 }
 
 impl<T: Class> Slot<T> {
@@ -55,35 +59,48 @@ impl<T: Class> Slot<T> {
         Ok(inner.held.as_ref().map(|held| read(&held.value)))
     }
 
-    /// What is here once it is current and at least `floor`; asks for a pull if it is not.
-    ///
-    /// A floor above everything the repository has stays pending: the caller pulls and compares.
-    pub fn poll_current(&self, floor: Version, context: &Context<'_>) -> Poll<Result<Guard<T>, Unreadable>> {
-        let Some(mut inner) = self.lock() else { return Poll::Ready(Err(Unreadable::Nested)) };
-        if let Err(unreadable) = inner.check_ending() {
-            return Poll::Ready(Err(unreadable));
-        }
-        self.note_read(&mut inner);
-        if inner.is_current()
-            && let Some(held) = inner.held.as_ref().filter(|held| held.version >= floor)
-        {
-            return Poll::Ready(Ok(Guard::new(held)));
-        }
-        self.want_newer(&mut inner);
-        inner.wait(context);
-        Poll::Pending
+    /// What is here once it is current; asks for a pull if it is not.
+    pub fn poll_current(&self, context: &Context<'_>) -> Poll<Result<Guard<T>, Unreadable>> {
+        self.poll_read(context, |inner| Ok(inner.is_current()))
     }
 
     /// What is here once it is at least `version`, whether or not something newer exists.
     pub fn poll_reached(&self, version: Version, context: &Context<'_>) -> Poll<Result<Guard<T>, Unreadable>> {
+        self.poll_read(context, |inner| Ok(inner.has(version)))
+    }
+
+    /// What is here once it is at least what a token names. Until the repository was asked it must be current too;
+    /// `pulled` is the version that the repository answered to a pull (I10).
+    pub fn poll_at(
+        &self,
+        (birth, version): (Birth, Version),
+        pulled: Option<Version>,
+        context: &Context<'_>,
+    ) -> Poll<Result<Guard<T>, Unreadable>> {
+        self.poll_read(context, |inner| match (inner.birth, pulled) {
+            (Some(known), _) if known != birth => Err(Unreadable::Another),
+            (_, Some(pulled)) if pulled < version => Err(Unreadable::Unknown),
+            (_, None) => Ok(inner.is_current() && inner.has(version)),
+            (_, Some(_)) => Ok(inner.has(version)),
+        })
+    }
+
+    /// Reads once `is_enough` says so of what is here; until then asks for something newer if only that helps.
+    fn poll_read(
+        &self,
+        context: &Context<'_>,
+        is_enough: impl FnOnce(&Inner<T>) -> Result<bool, Unreadable>,
+    ) -> Poll<Result<Guard<T>, Unreadable>> {
         let Some(mut inner) = self.lock() else { return Poll::Ready(Err(Unreadable::Nested)) };
-        if let Err(unreadable) = inner.check_ending() {
-            return Poll::Ready(Err(unreadable));
-        }
+        let is_enough = match inner.check_ending().and_then(|()| is_enough(&inner)) {
+            Ok(is_enough) => is_enough,
+            Err(unreadable) => return Poll::Ready(Err(unreadable)),
+        };
         self.note_read(&mut inner);
-        if let Some(held) = inner.held.as_ref().filter(|held| held.version >= version) {
+        if let Some(held) = inner.held.as_ref().filter(|_| is_enough) {
             return Poll::Ready(Ok(Guard::new(held)));
         }
+        self.want_newer(&mut inner);
         inner.wait(context);
         Poll::Pending
     }
@@ -122,6 +139,11 @@ impl<T: Class> Slot<T> {
 impl<T: Class> Inner<T> {
     pub(super) fn check_ending(&self) -> Result<(), Unreadable> {
         self.ending.map_or(Ok(()), |ending| Err(Unreadable::Ended(ending)))
+    }
+
+    /// Whether the value here is at least `version`.
+    fn has(&self, version: Version) -> bool {
+        self.held.as_ref().is_some_and(|held| held.version >= version || !self.has_floor)
     }
 
     /// Whether no guard pins the value.
