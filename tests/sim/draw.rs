@@ -78,8 +78,12 @@ impl Draw for String {
 
 impl Draw for Vec<u8> {
     fn draw(dice: &mut Dice) -> Self {
-        // Some objects are too large for a record.
-        let len = if dice.one_in(40) { 90_000 } else { dice.index(60) };
+        // Some objects are too large for a record, some for a record of a narrow window.
+        let len = match dice.below(40) {
+            0 => 90_000,
+            1..6 => 3_000 + dice.index(6_000),
+            _ => dice.index(60),
+        };
         vec![u8::draw(dice); len]
     }
 

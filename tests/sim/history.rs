@@ -13,6 +13,7 @@ use nam::journal::{Entry, Frame, Payload};
 
 use crate::class::Desk;
 use crate::merge::{Clash, Merge};
+use crate::readings::{Refusal, Token};
 
 /// One object from its creation on.
 #[derive(Debug)]
@@ -22,10 +23,10 @@ pub(crate) struct Object {
     values: Vec<(Arc<Desk>, bool)>,
     /// The updates in each version, by version.
     claims: BTreeMap<u64, Vec<Claim>>,
+    /// The updates of which nobody was told what became of them.
+    orphans: Vec<Claim>,
     /// Whether it is destroyed, and whether durably so.
     ended: Option<bool>,
-    /// Whether some author never learned what became of its update.
-    is_tainted: bool,
 }
 
 /// An update that was told to be part of a version.
@@ -80,8 +81,8 @@ impl History {
                 let twin = self.objects.values().find(|object| object.key == *key && object.ended.is_none());
                 assert!(twin.is_none(), "I11: two living objects are named {key}");
                 let values = vec![(Arc::new(value), false)];
-                let claims = BTreeMap::new();
-                let object = Object { key: key.clone(), values, claims, ended: None, is_tainted: false };
+                let (claims, orphans) = (BTreeMap::new(), Vec::new());
+                let object = Object { key: key.clone(), values, claims, orphans, ended: None };
                 self.objects.insert(birth, object);
                 self.aliases.insert(*alias, birth);
             }
@@ -182,11 +183,32 @@ impl History {
         object.claims.entry(version.0).or_default().push(claim);
     }
 
-    /// What became of an update of this object will never be known.
-    pub(crate) fn taint(&mut self, birth: Birth) {
+    /// What became of an update of this object will never be told.
+    pub(crate) fn orphan(&mut self, birth: Birth, claim: Claim) {
         if let Some(object) = self.objects.get_mut(&birth) {
-            object.is_tainted = true;
+            object.orphans.push(claim);
         }
+    }
+
+    /// A read with a token shows `version` of `birth`.
+    pub(crate) fn check_kept(&self, token: &Token, birth: Birth, version: Version) {
+        let Token { key, .. } = token;
+        assert_eq!(birth, token.birth, "I10: another object is read as {key}");
+        assert!(version >= token.version, "I10: {key} is read at {version} where {} was promised", token.version);
+    }
+
+    /// A read with a token is refused; `here` is the object that the reader has under that name.
+    pub(crate) fn check_refused(&self, token: &Token, here: Birth, refusal: Refusal) {
+        let Token { key, birth, version, .. } = token;
+        let is_lost = self.lost.contains(birth);
+        let is_over = self.objects.get(birth).is_some_and(|object| object.ended == Some(true));
+        let is_another = here != *birth;
+        let is_rightful = match refusal {
+            Refusal::Gone => is_over || is_lost || is_another,
+            Refusal::Lost => is_lost,
+            Refusal::Closed => true,
+        };
+        assert!(is_rightful, "I10: {key} at {version} is refused as {refusal:?}");
     }
 
     pub(crate) fn head(&self, birth: Birth) -> Option<(Version, Arc<Desk>)> {
@@ -198,40 +220,107 @@ impl History {
     pub(crate) fn check_claims(&mut self) {
         let mut stale = 0;
         for object in self.objects.values_mut() {
+            object.orphans.sort_by_key(|claim| claim.order);
+            let mut orphans: Vec<&Claim> = object.orphans.iter().collect();
             for at in 1..object.values.len() {
                 let version = at as u64 + 1;
-                let Some(claims) = object.claims.get_mut(&version) else {
-                    assert!(object.is_tainted, "I7: version {version} of {} is nobody's", object.key);
-                    continue;
-                };
-                claims.sort_by_key(|claim| claim.order);
-                stale += u64::from(check_version(&object.key, version, &object.values, claims, object.is_tainted));
+                let told = object.claims.get_mut(&version).map(std::mem::take).unwrap_or_default();
+                let made = Made { key: &object.key, version, values: &object.values[..=at] };
+                stale += u64::from(made.check(told, &mut orphans));
             }
         }
         self.stale_commits += stale;
     }
 }
 
-/// Holds one version against the reference; answers whether its commit was stale.
-///
-/// A batch of operations that do nothing to the newest value (a `max` that is exceeded already, say) makes no version
-/// and is told the newest; its updates stand beside those of that version's own commit.
-fn check_version(key: &str, version: u64, values: &[(Arc<Desk>, bool)], claims: &[Claim], is_tainted: bool) -> bool {
-    let at = usize::try_from(version).unwrap() - 1;
-    let after = &values[at].0;
-    let effective: Vec<&Claim> = claims.iter().filter(|claim| claim.before != claim.after).collect();
-    let claims: Vec<&Claim> = if effective.is_empty() { claims.iter().take(1).collect() } else { effective };
-    let is_idle =
-        |claim: &&Claim| Desk::merge(&claim.before, &claim.after, after).is_ok_and(|merged| merged == **after);
-    let outcome = hold(key, version, &values[..=at], &claims, is_tainted).or_else(|wrong| {
+/// A version that was made, with all that were before it.
+struct Made<'h> {
+    key: &'h str,
+    version: u64,
+    values: &'h [(Arc<Desk>, bool)],
+}
+
+impl Made<'_> {
+    /// Holds the version against the updates that were told of it, or else against some of which nobody was told what
+    /// became of them; answers whether its commit was stale.
+    ///
+    /// A batch of operations that do nothing to the newest value (a `max` that is exceeded already, say) makes no
+    /// version and is told the newest; its updates stand beside those of that version's own commit.
+    fn check(&self, mut told: Vec<Claim>, orphans: &mut Vec<&Claim>) -> bool {
+        told.sort_by_key(|claim| claim.order);
+        let effective: Vec<&Claim> = told.iter().filter(|claim| claim.before != claim.after).collect();
+        let claims: Vec<&Claim> = if effective.is_empty() { told.iter().take(1).collect() } else { effective };
         let batches = batches(&claims);
+        let is_idle = |batch: &Vec<&Claim>| self.is_idle(batch);
         let mut own = (0..batches.len()).filter(|own| {
             let mut others = batches.iter().enumerate().filter(|(other, _)| other != own);
-            others.all(|(_, batch)| batch.iter().all(is_idle))
+            others.all(|(_, batch)| is_idle(batch))
         });
-        own.find_map(|own| hold(key, version, &values[..=at], &batches[own], is_tainted).ok()).ok_or(wrong)
-    });
-    outcome.unwrap_or_else(|wrong| panic!("{wrong}"))
+        let wrong = match self.hold(&claims) {
+            Ok(is_stale) => return is_stale,
+            Err(wrong) => wrong,
+        };
+        let own = own.find_map(|own| self.hold(&batches[own]).ok());
+        let adopted = || batches.iter().all(is_idle).then(|| self.adopt(orphans)).flatten();
+        own.or_else(adopted).unwrap_or_else(|| panic!("{wrong}"))
+    }
+
+    /// Whether updates together do nothing to this version.
+    fn is_idle(&self, batch: &[&Claim]) -> bool {
+        let (value, [first, ..]) = (self.value(), batch) else { return true };
+        let last = batch[batch.len() - 1];
+        Desk::merge(&first.before, &last.after, value).is_ok_and(|merged| merged == *value)
+    }
+
+    fn value(&self) -> &Desk {
+        &self.values[self.values.len() - 1].0
+    }
+
+    /// Finds the updates that made this version among those of which nobody was told what became of them. Updates that
+    /// build on each other may have gathered for several commits, of which the last ones were never sent.
+    fn adopt(&self, orphans: &mut Vec<&Claim>) -> Option<bool> {
+        for batch in batches(orphans) {
+            let ranges = (0..batch.len()).flat_map(|from| (from + 1..=batch.len()).map(move |to| from..to));
+            for range in ranges {
+                if let Ok(is_stale) = self.hold(&batch[range.clone()]) {
+                    orphans.retain(|orphan| !batch[range.clone()].iter().any(|used| std::ptr::eq(*used, *orphan)));
+                    return Some(is_stale);
+                }
+            }
+        }
+        None
+    }
+
+    /// Holds the version against the updates of the commit that made it.
+    fn hold(&self, claims: &[&Claim]) -> Result<bool, String> {
+        let Self { key, version, .. } = self;
+        let [first, ..] = claims else { return Err(format!("I7: version {version} of {key} is nobody's")) };
+        let (before, after) = (&self.values[self.values.len() - 2].0, self.value());
+        for pair in claims.windows(2) {
+            if let Some(differs) = difference(&pair[1].before, &pair[0].after) {
+                return Err(format!("I13: a closure in {key} {version} saw {differs}"));
+            }
+        }
+        let (base, mine) = (&first.before, &claims[claims.len() - 1].after);
+        if !self.values.iter().any(|(value, _)| value.as_ref() == base) {
+            let nearest = difference(base, before).unwrap_or_default();
+            let seen = claims.len();
+            return Err(format!(
+                "I13: a closure of {key} {version}, of {seen}, saw what was never committed: {nearest}"
+            ));
+        }
+        match Desk::merge(base, mine, before) {
+            Ok(merged) if merged != *after => {
+                let differs = difference(after, &merged).unwrap_or_default();
+                return Err(format!("I9: {key} {version}, of {} updates, is {differs}", claims.len()));
+            }
+            Err(Clash::Overlap(what)) => {
+                return Err(format!("I9: {key} {version} overlaps what it did not see: {what}"));
+            }
+            Ok(_) | Err(Clash::Unknown) => {}
+        }
+        Ok(base != before.as_ref())
+    }
 }
 
 /// Parts updates into those that each saw what the one before it made.
@@ -244,34 +333,6 @@ fn batches<'c>(claims: &[&'c Claim]) -> Vec<Vec<&'c Claim>> {
         }
     }
     batches
-}
-
-/// Holds the newest of `values` against the updates of the commit that made it.
-fn hold(
-    key: &str,
-    version: u64,
-    values: &[(Arc<Desk>, bool)],
-    claims: &[&Claim],
-    is_tainted: bool,
-) -> Result<bool, String> {
-    let (before, after) = (&values[values.len() - 2].0, &values[values.len() - 1].0);
-    for pair in claims.windows(2) {
-        if let Some(differs) = difference(&pair[1].before, &pair[0].after).filter(|_| !is_tainted) {
-            return Err(format!("I13: a closure in {key} {version} saw {differs}"));
-        }
-    }
-    let (base, mine) = (&claims[0].before, &claims[claims.len() - 1].after);
-    if !is_tainted && !values.iter().any(|(value, _)| value.as_ref() == base) {
-        return Err(format!("I13: a closure of {key} {version} saw what was never committed: {base:?}"));
-    }
-    match Desk::merge(base, mine, before) {
-        Ok(merged) if !is_tainted && merged != **after => {
-            return Err(format!("I9: {key} {version} is {after:?}, not {merged:?}"));
-        }
-        Err(Clash::Overlap(what)) => return Err(format!("I9: {key} {version} overlaps what it did not see: {what}")),
-        Ok(_) | Err(Clash::Unknown) => {}
-    }
-    Ok(base != before.as_ref())
 }
 
 /// The first lines of two printed values that differ.

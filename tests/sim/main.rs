@@ -20,13 +20,19 @@ mod merge;
 mod mutants;
 mod network;
 mod node;
+mod quiet;
+mod readings;
+mod settle;
 mod shard;
+mod swarm;
 mod tasks;
+mod whims;
+mod windows;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use nam::repository::Rules;
+use swarm::Mutant;
 use world::{Report, World};
 
 const SEEDS: u64 = 500;
@@ -36,8 +42,8 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs one seed twice; answers what it did, or what went wrong.
-fn run(seed: u64, rules: Rules) -> Result<Report, String> {
-    let once = || World::new(seed, rules).run();
+fn run(seed: u64, mutant: Option<Mutant>) -> Result<Report, String> {
+    let once = || World::new(seed, mutant).run();
     let outcome = catch_unwind(AssertUnwindSafe(|| (once(), once())));
     match outcome {
         Ok((first, second)) if first == second => Ok(first),
@@ -58,11 +64,13 @@ fn every_seed_keeps_the_invariants() {
     let is_one = number("NAM_SEED").is_some();
     let mut total = Report::default();
     for seed in seeds {
-        match run(seed, Rules::default()) {
+        match run(seed, None) {
             Ok(report) => total.add(&report),
             Err(text) => panic!("{text}\n  NAM_SEED={seed} cargo test --test sim every_seed"),
         }
     }
     println!("{total:?}");
-    assert!(is_one || total.stale_commits * 10 >= total.commits * 3, "too few commits meet others: {total:?}");
+    if !is_one {
+        total.check_draws();
+    }
 }

@@ -49,6 +49,11 @@ pub(crate) enum Event {
         node: usize,
         shard: usize,
     },
+    /// A node reads again.
+    Read {
+        node: usize,
+        shard: usize,
+    },
 }
 
 /// One connection of a node to a shard.

@@ -1,8 +1,9 @@
 //! One node: a core for each shard, its slots, and what it reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use nam::ids::{Birth, NodeId, RequestId, Version};
 use nam::node::{Core, Guard, Host, Replica, ReplicaId, Ring, Slot};
 use nam::repository::ConnectionId;
@@ -50,7 +51,22 @@ pub(crate) struct Side {
     pub(crate) bell: Arc<Bell>,
     pub(crate) link: Option<Half>,
     pub(crate) is_connecting: bool,
-    pub(crate) requests: BTreeMap<RequestId, usize>,
+    pub(crate) requests: BTreeMap<RequestId, Asked>,
+    /// Whether it does not read what arrives.
+    pub(crate) is_paused: bool,
+    /// What arrived meanwhile, records or a segment.
+    pub(crate) unread: VecDeque<(Bytes, bool)>,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked {
+    /// The slot is being opened or created.
+    Object(usize),
+    /// An object is being destroyed.
+    End,
+    /// A reading, or nobody, waits for the newest.
+    Newest,
 }
 
 /// A node.
@@ -62,12 +78,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(number: u64, shards: usize) -> Self {
+    pub(crate) fn new(number: u64, shards: usize, credit_bytes: usize) -> Self {
         let side = |_| {
             let mut core = Core::new(NodeId(7_000 + number));
+            core.set_credit_bytes(credit_bytes);
             core.register(&<Desk as nam::__private::Class>::schema());
-            let bell = Arc::default();
-            Side { core, bell, link: None, is_connecting: false, requests: BTreeMap::new() }
+            let (bell, requests, unread) = (Arc::default(), BTreeMap::new(), VecDeque::new());
+            Side { core, bell, link: None, is_connecting: false, requests, is_paused: false, unread }
         };
         Self { sides: (0..shards).map(side).collect(), opens: Vec::new() }
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use nam::__private::{Class, Reader};
-use nam::document::Tuning;
 use nam::ids::ShardId;
 use nam::journal::{Append, Frame, Journal};
 use nam::repository::{Caps, ConnectionId, Core, Identity, Rules};
@@ -13,6 +12,7 @@ use nam::time::Instant;
 use crate::class::Desk;
 use crate::dice::Dice;
 use crate::history::{History, difference};
+use crate::windows::SegmentWindow;
 
 /// A shard and the world's knowledge of it.
 #[derive(Debug)]
@@ -28,23 +28,17 @@ pub(crate) struct Shard {
     pub(crate) history: History,
     /// Connections that the core knows.
     pub(crate) links: BTreeMap<ConnectionId, usize>,
+    /// What their nodes have to confirm.
+    pub(crate) windows: BTreeMap<ConnectionId, SegmentWindow>,
     pub(crate) has_step: bool,
     caps: Caps,
     rules: Rules,
 }
 
 impl Shard {
-    pub(crate) fn new(dice: &mut Dice, rules: Rules) -> Self {
+    pub(crate) fn new(dice: &mut Dice, caps: Caps, rules: Rules) -> Self {
         let is_lossy = dice.one_in(2);
         let journal = if is_lossy { MemoryJournal::forgetful() } else { MemoryJournal::kept() };
-        let tuning = Tuning {
-            map_page_bytes: 64 + dice.index(400),
-            list_page_bytes: 64 + dice.index(400),
-            inline_bytes: 32 + dice.index(300),
-            stamp_bytes: [100, 400, 64 * 1024][dice.index(3)],
-        };
-        let unread_bytes_max = [200, 16 * 1024][dice.index(2)];
-        let caps = Caps { tuning, unread_bytes_max, ..Caps::default() };
         let mut shard = Self {
             core: Core::new(identity(&mut journal.clone(), 1), caps),
             journal,
@@ -54,6 +48,7 @@ impl Shard {
             durable_at: 0,
             history: History::default(),
             links: BTreeMap::new(),
+            windows: BTreeMap::new(),
             has_step: false,
             caps,
             rules,

@@ -37,8 +37,10 @@ pub(crate) enum Outcome {
     Committed(Birth, Version, Claim),
     /// It left nothing.
     Nothing,
-    /// Its object ended, and nobody will know.
-    Unknown(Option<Birth>),
+    /// Its object ended before it was in a batch.
+    Ended,
+    /// Its object ended with the batch under way, and nobody will know.
+    Unknown(Birth, Claim),
     /// Its closure is to run again: another commit was in the way.
     Again,
 }
@@ -81,7 +83,7 @@ impl Task {
             }
             Some(Settled::Refused(refused)) if refused.code == FailureCode::Gone => Outcome::Nothing,
             Some(Settled::Refused(refused)) => panic!("a commit was refused: {refused:?}"),
-            Some(Settled::Ended(_)) => Outcome::Unknown(self.birth),
+            Some(Settled::Ended(_)) => Outcome::Unknown(self.birth.unwrap(), claim),
         }
     }
 
@@ -110,7 +112,7 @@ impl Task {
                 Outcome::Pending
             }
             Poll::Ready(Step::Unchanged(..) | Step::Aborted(_)) => Outcome::Nothing,
-            Poll::Ready(Step::Ended(_)) => Outcome::Unknown(None),
+            Poll::Ready(Step::Ended(_)) => Outcome::Ended,
             Poll::Ready(step) => panic!("an update ended as {step:?}"),
         }
     }

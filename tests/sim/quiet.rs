@@ -1,0 +1,105 @@
+//! When nothing is under way any more: is it so, and does everybody have the newest?
+
+use nam::__private::{Class, Reader};
+use nam::node::{Replica, State};
+
+use crate::class::Desk;
+use crate::node::Node;
+use crate::world::World;
+
+impl World {
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        for node in &mut self.nodes {
+            node.opens.iter_mut().for_each(|open| open.guard = None);
+        }
+        let is_idle = |node: &Node| {
+            node.sides.iter().all(|side| {
+                side.link.is_some()
+                    && side.core.link() == nam::node::LinkState::Ready
+                    && side.core.unsettled() == 0
+                    && side.core.unanswered() == 0
+            })
+        };
+        self.agenda.is_quiet()
+            && self.tasks.is_empty()
+            && self.readings.is_empty()
+            && self.nodes.iter().all(is_idle)
+            && self.shards.iter().all(|shard| shard.appending.is_empty() && !shard.has_step)
+    }
+
+    /// What is not quiet.
+    pub(crate) fn unrest(&self) -> String {
+        let mut unrest = String::new();
+        for (n, node) in self.nodes.iter().enumerate() {
+            for side in &node.sides {
+                let core = &side.core;
+                unrest += &format!("node {n} {:?} {} {}; ", core.link(), core.unsettled(), core.unanswered());
+                if core.unanswered() > 0 && self.is_traced {
+                    unrest += &format!("{core:?}");
+                }
+            }
+            for open in node.opens.iter().filter(|open| open.is_open) {
+                let guard = open.slot.peek().ok().flatten().map(|guard| guard.version());
+                let newest = open.slot.newest().ok().flatten().map(|(_, version)| version);
+                let (key, state) = (&open.key, open.slot.state());
+                unrest += &format!("{key} {state:?} {guard:?} of {newest:?} work {}; ", open.has_work);
+            }
+        }
+        for task in &self.tasks {
+            unrest += &format!("{:?} {:?} {task:?}; ", task.slot.state(), task.slot.newest());
+        }
+        for reading in &self.readings {
+            unrest += &format!("{reading:?}; ");
+        }
+        unrest
+    }
+
+    /// Has every replica that is not current asked for; answers whether all are.
+    pub(crate) fn pull_stale(&mut self) -> bool {
+        let mut is_current = true;
+        for node in &mut self.nodes {
+            for open in node.opens.iter().filter(|open| open.is_open) {
+                let state = open.slot.state();
+                if matches!(state, State::Stale | State::Shell | State::Unverified | State::Loading) {
+                    is_current = false;
+                    if matches!(state, State::Stale | State::Shell) {
+                        node.sides[open.shard].core.pull(open.slot.id());
+                    }
+                }
+            }
+        }
+        is_current
+    }
+
+    /// The world is quiet: everybody has the newest, and nothing is left that nobody did.
+    pub(crate) fn check_quiet(&mut self) {
+        for (n, node) in self.nodes.iter().enumerate() {
+            for open in node.opens.iter().filter(|open| open.is_open) {
+                let history = &self.shards[open.shard].history;
+                let Ok(Some(guard)) = open.slot.peek() else { continue };
+                let (birth, version) = (guard.birth(), guard.version());
+                assert_eq!(open.slot.state(), State::Current, "I5: node {n} with {}", open.key);
+                let head = history.head(birth);
+                let Some((head, value)) = head else { panic!("I11: node {n} holds {}, which is destroyed", open.key) };
+                assert_eq!(version, head, "I5: node {n} is current and old with {}", open.key);
+                assert_eq!(*guard, *value, "I2: node {n} at the head of {}", open.key);
+            }
+        }
+        for shard in &mut self.shards {
+            let living: Vec<_> =
+                shard.history.objects.iter().map(|(birth, object)| (*birth, object.key.clone())).collect();
+            for (birth, key) in living {
+                let Some((version, value)) = shard.history.head(birth) else { continue };
+                let seen = shard.core.inspect(Desk::NAME, &key).unwrap_or_else(|| panic!("I2: {key} is not there"));
+                assert_eq!((seen.birth, seen.version), (birth, version), "I1: the head of {key}");
+                let document = Desk::decode_root(Reader::new(&seen.value)).unwrap();
+                assert_eq!(document, *value, "I2: the document of {key} at {version}");
+            }
+            shard.history.check_claims();
+            self.report.commits += shard.history.commits;
+            self.report.stale_commits += shard.history.stale_commits;
+        }
+        self.report.stale_commits += self.report.conflicts;
+        self.report.commits += self.report.conflicts;
+    }
+}

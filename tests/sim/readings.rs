@@ -1,0 +1,102 @@
+//! Reads with a token under way: each ends with what was promised or with a rightful refusal (I10).
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use nam::ids::{Birth, RequestId, Version};
+use nam::node::{Answer, Ending, Guard, Slot, Unreadable};
+use nam::wire::FailureCode;
+
+use crate::class::Desk;
+
+/// How long a read waits for a push before it pulls.
+const PUSH_WAIT_MS: u64 = 20;
+
+/// What somebody was shown, as it travels in a cookie or a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) shard: usize,
+    pub(crate) key: String,
+    pub(crate) birth: Birth,
+    pub(crate) version: Version,
+}
+
+/// A read with a token on some node.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) node: usize,
+    pub(crate) token: Token,
+    pub(crate) slot: Arc<Slot<Desk>>,
+    /// The object that the reader has under that name.
+    pub(crate) here: Birth,
+    pub(crate) request: Option<RequestId>,
+    pulled: Option<Version>,
+    pull_at: u64,
+    refusal: Option<Refusal>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The object is no more, or another one has its name here.
+    Gone,
+    /// It, or this version of it, was lost in a restart.
+    Lost,
+    /// This node gave it up.
+    Closed,
+}
+
+/// What became of a reading.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    Waiting,
+    /// It waited for a push in vain and must pull.
+    Pull,
+    Shown(Guard<Desk>),
+    Refused(Refusal),
+}
+
+impl Reading {
+    /// Begins a read; `None` until the object is here, and an application has a handle to read by.
+    pub(crate) fn new(now: u64, node: usize, slot: &Arc<Slot<Desk>>, token: Token) -> Option<Self> {
+        let (here, _) = slot.newest().ok().flatten()?;
+        let (slot, pull_at) = (Arc::clone(slot), now + PUSH_WAIT_MS);
+        Some(Self { node, token, slot, here, request: None, pulled: None, pull_at, refusal: None })
+    }
+
+    pub(crate) fn poll(&mut self, now: u64, lossy_ending: impl Fn(Birth) -> Ending) -> Progress {
+        if let Some(refusal) = self.refusal {
+            return Progress::Refused(refusal);
+        }
+        let goal = (self.token.birth, self.token.version);
+        match self.slot.poll_at(goal, self.pulled, &Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(guard)) => Progress::Shown(guard),
+            Poll::Ready(Err(Unreadable::Ended(ending))) => Progress::Refused(refusal_of(ending)),
+            Poll::Ready(Err(Unreadable::Another)) => Progress::Refused(refusal_of(lossy_ending(self.token.birth))),
+            Poll::Ready(Err(Unreadable::Unknown)) => Progress::Refused(Refusal::Lost),
+            Poll::Ready(Err(Unreadable::Nested)) => unreachable!("no closure reads here"),
+            Poll::Pending if self.request.is_none() && self.pulled.is_none() && now >= self.pull_at => Progress::Pull,
+            Poll::Pending => Progress::Waiting,
+        }
+    }
+
+    /// The pull of this reading was answered.
+    pub(crate) fn answered(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Pulled(version) => self.pulled = Some(*version),
+            Answer::Opened => self.pulled = self.slot.newest().ok().flatten().map(|(_, version)| version),
+            Answer::Ended(ending) => self.refusal = Some(refusal_of(*ending)),
+            Answer::Missing | Answer::Failed { code: FailureCode::Gone, .. } => self.refusal = Some(Refusal::Gone),
+            Answer::Failed { code: FailureCode::LostWrite, .. } => self.refusal = Some(Refusal::Lost),
+            answer => panic!("a pull is answered by {answer:?}"),
+        }
+    }
+}
+
+fn refusal_of(ending: Ending) -> Refusal {
+    match ending {
+        Ending::Gone => Refusal::Gone,
+        Ending::Lost => Refusal::Lost,
+        Ending::Closed => Refusal::Closed,
+    }
+}

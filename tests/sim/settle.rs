@@ -1,0 +1,276 @@
+//! The world settles: every core says what it has to say, and everything that is shown is held against the history.
+
+use std::sync::Arc;
+
+use nam::ids::Birth;
+use nam::journal::Frame;
+use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
+use nam::node::{Answer, CoreEvent, Ending, Replica, Ring};
+use nam::repository::ConnectionId;
+use nam::wire::{CloseCode, RawRecord, ToNode, ToRepository};
+
+use crate::network::{Event, LinkName};
+use crate::node::Asked;
+use crate::readings::{Progress, Reading};
+use crate::tasks::Outcome;
+use crate::windows::each_record;
+use crate::world::World;
+
+/// Bytes of results and notices to one node, which need no room.
+const SMALL_RECORDS_BYTES: usize = 4 * 1024;
+
+impl World {
+    /// Lets every core say what it has to say, until none has.
+    pub(crate) fn settle(&mut self) {
+        for shard in 0..self.shards.len() {
+            self.settle_shard(shard);
+        }
+        for node in 0..self.nodes.len() {
+            for shard in 0..self.shards.len() {
+                self.settle_rings(node, shard);
+                self.settle_node(node, shard);
+            }
+            self.observe(node);
+        }
+        self.poll_tasks();
+        self.poll_readings();
+    }
+
+    pub(crate) fn settle_shard(&mut self, at: usize) {
+        let now = self.now;
+        let shard = &mut self.shards[at];
+        while let Some(append) = shard.core.poll_append() {
+            let (frame, _) = Frame::decode(&append.frame.bytes).unwrap();
+            self.effects.add(now, 1, &append.frame.bytes);
+            shard.history.take(&frame);
+            shard.check_documents();
+            let (incarnation, frame) = (shard.incarnation, append.frame.name.number);
+            let written_at = shard.plan_write(append, now, &mut self.dice);
+            self.agenda.plan(written_at, Event::Durable { shard: at, incarnation, frame });
+        }
+        while let Some(connection) = self.shards[at].core.poll_wake() {
+            self.send_down(at, connection);
+        }
+        let shard = &mut self.shards[at];
+        while let Some(close) = shard.core.poll_close() {
+            let is_rightful = matches!(close.code, CloseCode::Superseded | CloseCode::Slow | CloseCode::Stopped);
+            assert!(is_rightful, "the repository closes a link: {} {}", close.code, close.text);
+            self.report.slow += u64::from(close.code == CloseCode::Slow);
+            if let Some(node) = shard.links.remove(&close.connection) {
+                let link = LinkName { node, shard: at, connection: close.connection };
+                self.agenda.plan(now + 1, Event::CutDown { link });
+            }
+        }
+        let done = shard.core.work_done();
+        assert!(done.cells <= 2 * STEP_CELLS_MAX, "a call visits {} cells", done.cells);
+        assert!(done.bytes <= 3 * SEGMENT_BYTES_MAX, "a call moves {} bytes", done.bytes);
+        if shard.core.has_work() && !std::mem::replace(&mut shard.has_step, true) {
+            self.agenda.plan(now, Event::Step { shard: at });
+        }
+    }
+
+    fn send_down(&mut self, at: usize, connection: ConnectionId) {
+        let shard = &mut self.shards[at];
+        let Some(&node) = shard.links.get(&connection) else { return };
+        let link = LinkName { node, shard: at, connection };
+        let mut bytes = Vec::new();
+        shard.core.poll_records(connection, &mut bytes);
+        let held = shard.core.record_bytes(connection);
+        let held_max = self.swarm.caps.windows.unconfirmed_bytes + SMALL_RECORDS_BYTES;
+        assert!(held <= held_max, "I12: {held} bytes of records wait for node {node}");
+        let segments: Vec<_> = std::iter::from_fn(|| shard.core.poll_segment(connection)).collect();
+        let window = shard.windows.entry(connection).or_default();
+        self.report.full_windows += segments.iter().map(|bytes| u64::from(window.send(bytes))).sum::<u64>();
+        self.report.collapsed.count(&bytes);
+        if self.is_traced {
+            print_records(self.now, &format!("shard {at} to node {node} by {connection:?}"), &bytes, |raw| {
+                format!("{:?}", ToNode::decode(raw))
+            });
+        }
+        if !bytes.is_empty() {
+            self.effects.add(self.now, 2, &bytes);
+            let delay = self.delay();
+            if let Some(half) = self.nodes[node].sides[at].link.as_mut().filter(|half| half.connection == connection) {
+                half.down_at = half.down_at.max(self.now + delay);
+                self.agenda.plan(half.down_at, Event::Down { link, bytes: bytes.into(), is_segment: false });
+            }
+        }
+        for bytes in segments {
+            self.effects.add(self.now, 3, &bytes);
+            let at = self.now + 2 * self.delay();
+            self.agenda.plan(at, Event::Down { link, bytes, is_segment: true });
+        }
+    }
+
+    fn settle_rings(&mut self, node: usize, shard: usize) {
+        loop {
+            let rings = std::mem::take(&mut *self.nodes[node].sides[shard].bell.0.lock());
+            if rings.is_empty() {
+                return;
+            }
+            for (replica, ring) in rings {
+                if ring == Ring::Work {
+                    let slot = usize::try_from(replica.0).unwrap();
+                    if !std::mem::replace(&mut self.nodes[node].opens[slot].has_work, true) {
+                        let at = self.now + self.dice.below(8);
+                        self.agenda.plan(at, Event::Work { node, slot });
+                    }
+                } else if let Err(violation) = self.nodes[node].sides[shard].core.handle_ring(replica, ring) {
+                    panic!("I4: node {node} finds a violation at {} ms: {violation}", self.now);
+                }
+            }
+        }
+    }
+
+    fn settle_node(&mut self, node: usize, at: usize) {
+        let now = self.now;
+        let side = &mut self.nodes[node].sides[at];
+        let mut bytes = Vec::new();
+        side.core.poll_records(&mut bytes);
+        let segments: Vec<_> = std::iter::from_fn(|| side.core.poll_segment()).collect();
+        let events: Vec<_> = std::iter::from_fn(|| side.core.poll_event()).collect();
+        if let Some(connection) = side.link.as_ref().map(|half| half.connection) {
+            let link = LinkName { node, shard: at, connection };
+            if self.is_traced {
+                print_records(now, &format!("node {node} to shard {at} by {connection:?}"), &bytes, |raw| {
+                    format!("{:?}", ToRepository::decode(raw))
+                });
+            }
+            if !bytes.is_empty() {
+                self.effects.add(now, 4, &bytes);
+                let delay = self.delay();
+                if let Some(half) = &mut self.nodes[node].sides[at].link {
+                    half.up_at = half.up_at.max(now + delay);
+                    self.agenda.plan(half.up_at, Event::Up { link, bytes: bytes.into(), is_segment: false });
+                }
+            }
+            for bytes in segments {
+                self.effects.add(now, 5, &bytes);
+                let at = now + 2 * self.delay();
+                self.agenda.plan(at, Event::Up { link, bytes, is_segment: true });
+            }
+        }
+        for event in events {
+            self.hear(node, at, event);
+        }
+    }
+
+    fn hear(&mut self, node: usize, shard: usize, event: CoreEvent) {
+        match event {
+            CoreEvent::Ready => {}
+            CoreEvent::SchemaRefused { text, .. } => panic!("the schema was refused: {text}"),
+            CoreEvent::Answered { request, answer } => {
+                match self.nodes[node].sides[shard].requests.remove(&request) {
+                    Some(Asked::Object(slot)) if is_void(&answer) => {
+                        let open = &mut self.nodes[node].opens[slot];
+                        open.is_open = false;
+                        self.tasks.retain(|task| !Arc::ptr_eq(&task.slot, &open.slot));
+                    }
+                    Some(Asked::End) if answer == Answer::Destroyed => self.report.destroyed += 1,
+                    _ => {}
+                }
+                let is_of = |reading: &&mut Reading| {
+                    (reading.node, reading.token.shard, reading.request) == (node, shard, Some(request))
+                };
+                if let Some(reading) = self.readings.iter_mut().find(is_of) {
+                    reading.answered(&answer);
+                }
+            }
+        }
+    }
+
+    /// Reads every slot of a node and holds it against the history.
+    fn observe(&mut self, node: usize) {
+        let shards = &self.shards;
+        for open in self.nodes[node].opens.iter_mut().filter(|open| open.is_open) {
+            let Ok(guard) = open.slot.peek() else {
+                open.is_open = false;
+                open.guard = None;
+                continue;
+            };
+            let Some(guard) = guard else { continue };
+            let now = (guard.birth(), guard.version());
+            if open.seen == Some(now) {
+                continue;
+            }
+            if let Some((birth, version)) = open.seen {
+                assert!(birth != now.0 || version <= now.1, "I3: {} goes from {version} to {}", open.key, now.1);
+            }
+            open.seen = Some(now);
+            let history = &shards[open.shard].history;
+            history.check_seen(&format!("node {node}"), now.0, now.1, &guard);
+        }
+    }
+
+    fn poll_tasks(&mut self) {
+        let mut at = 0;
+        while at < self.tasks.len() {
+            self.joins += 1;
+            let order = self.joins;
+            let task = &mut self.tasks[at];
+            let history = &mut self.shards[task.shard].history;
+            match task.poll(order) {
+                Outcome::Pending => {
+                    at += 1;
+                    continue;
+                }
+                Outcome::Again => {
+                    self.report.conflicts += 1;
+                    continue;
+                }
+                Outcome::Nothing | Outcome::Ended => {}
+                Outcome::Committed(birth, version, claim) => {
+                    if history.objects.contains_key(&birth) {
+                        history.claim(birth, version, claim);
+                    }
+                }
+                Outcome::Unknown(birth, claim) => history.orphan(birth, claim),
+            }
+            self.tasks.remove(at);
+        }
+    }
+
+    fn poll_readings(&mut self) {
+        let mut at = 0;
+        while at < self.readings.len() {
+            let reading = &mut self.readings[at];
+            let (node, token) = (reading.node, reading.token.clone());
+            let side = &mut self.nodes[node].sides[token.shard];
+            let history = &self.shards[token.shard].history;
+            let ending_of = |birth: Birth| side.core.welcome().map_or(Ending::Gone, |welcome| welcome.ending_of(birth));
+            match reading.poll(self.now, ending_of) {
+                Progress::Waiting => {
+                    at += 1;
+                    continue;
+                }
+                Progress::Pull => {
+                    let request = side.core.pull(reading.slot.id());
+                    reading.request = Some(request);
+                    side.requests.insert(request, Asked::Newest);
+                    at += 1;
+                    continue;
+                }
+                Progress::Shown(guard) => {
+                    history.check_kept(&token, guard.birth(), guard.version());
+                    history.check_seen(&format!("node {node}, with a token,"), guard.birth(), guard.version(), &guard);
+                    self.report.kept += 1;
+                }
+                Progress::Refused(refusal) => {
+                    history.check_refused(&token, reading.here, refusal);
+                    self.report.refused += 1;
+                }
+            }
+            self.readings.remove(at);
+        }
+    }
+}
+
+/// Whether an answer says that a slot will never hold what it was made for.
+fn is_void(answer: &Answer) -> bool {
+    matches!(answer, Answer::Missing | Answer::Exists | Answer::Failed { .. })
+}
+
+/// Prints records that leave, one a line, cut short.
+fn print_records(now: u64, what: &str, bytes: &[u8], print: impl Fn(RawRecord<'_>) -> String) {
+    each_record(bytes, |raw| println!("{now:6} {what}: {}", print(raw).chars().take(260).collect::<String>()));
+}

@@ -1,0 +1,86 @@
+//! What a seed is like: how often this happens and how large that is, drawn once, so that seeds differ in kind.
+
+use nam::document::Tuning;
+use nam::limits::{CREDIT_BYTES, SEGMENT_BYTES_MAX};
+use nam::repository::{Caps, Rule, Rules, Windows};
+
+use crate::dice::Dice;
+
+/// A rule that is switched off, to see which seeds notice.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "mutants"), allow(dead_code, reason = "rules are switched off with that feature only"))]
+pub(crate) enum Mutant {
+    /// A rule of the repository.
+    Without(Rule),
+    /// Reads forget the version they ask for (I10).
+    Floor,
+}
+
+impl Mutant {
+    /// The rules of the repository with this one off.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn rules(mutant: Option<Self>) -> Rules {
+        match mutant {
+            Some(Self::Without(rule)) => Rules::without(rule),
+            _ => Rules::default(),
+        }
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    pub(crate) fn rules(_: Option<Self>) -> Rules {
+        Rules::default()
+    }
+}
+
+/// What the seeds of a kind have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Swarm {
+    pub(crate) delay_max: u64,
+    /// One use of an object in this many destroys it.
+    pub(crate) destroys: u64,
+    /// One action in this many has a node stop reading; 0 for never.
+    pub(crate) pauses: u64,
+    /// Whether a node may stop reading for so long that the repository gives it up.
+    pub(crate) has_long_pauses: bool,
+    /// Bytes of records after which nodes confirm them.
+    pub(crate) credit_bytes: usize,
+    /// Bytes of a piece of a created value.
+    pub(crate) piece_bytes: usize,
+    pub(crate) caps: Caps,
+}
+
+impl Swarm {
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
+        let tuning = Tuning {
+            map_page_bytes: 64 + dice.index(400),
+            list_page_bytes: 64 + dice.index(400),
+            inline_bytes: 32 + dice.index(300),
+            stamp_bytes: [100, 400, 64 * 1024][dice.index(3)],
+        };
+        let unread_bytes_max = [200, 16 * 1024, usize::MAX / 2][dice.index(3)];
+        let is_narrow = !dice.one_in(3);
+        // Room for one record of the largest kind when all but the credit that a node gathers is confirmed.
+        let inline_bytes = 200 + dice.index(600);
+        let windows = Windows {
+            inline_bytes,
+            segment_bytes: 500 + dice.index(1_500),
+            unconfirmed_bytes: inline_bytes + 1_024 + 500,
+        };
+        let windows = if is_narrow { windows } else { Windows::default() };
+        Self {
+            delay_max: [5, 30, 120][dice.index(3)],
+            destroys: [60, 30, 8][dice.index(3)],
+            pauses: [0, 60, 20][dice.index(3)],
+            has_long_pauses: dice.one_in(2),
+            credit_bytes: if is_narrow { 1 + dice.index(400) } else { CREDIT_BYTES },
+            piece_bytes: if is_narrow { 900 + dice.index(3_000) } else { SEGMENT_BYTES_MAX / 8 },
+            caps: Caps { tuning, windows, unread_bytes_max, ..Caps::default() },
+        }
+    }
+
+    /// For how long a node stops reading.
+    pub(crate) fn pause(&self, dice: &mut Dice) -> u64 {
+        let longest = if self.has_long_pauses { 4 } else { 3 };
+        [30, 150, 600, 15_000][dice.index(longest)]
+    }
+}

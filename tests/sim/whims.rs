@@ -1,0 +1,141 @@
+//! The application's whims.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nam::__private::{Class, Writer};
+use nam::node::Replica;
+
+use crate::class::Desk;
+use crate::draw::Draw;
+use crate::network::Event;
+use crate::node::{Asked, Node};
+use crate::readings::{Reading, Token};
+use crate::swarm::Mutant;
+use crate::tasks::Task;
+use crate::world::World;
+
+const KEYS: [&str; 3] = ["alice", "bob", "carol"];
+
+/// Tokens that are remembered.
+const TOKENS: usize = 12;
+
+impl World {
+    /// The application does something.
+    pub(crate) fn act(&mut self) {
+        if self.actions == 0 {
+            return;
+        }
+        self.actions -= 1;
+        let at = self.now + self.dice.below(9);
+        self.agenda.plan(at, Event::Act);
+        let (node, shard) = (self.dice.index(self.nodes.len()), self.dice.index(self.shards.len()));
+        match self.dice.below(100) {
+            0 | 1 => return self.cut(node, shard),
+            2 if self.dice.one_in(3) => return self.crash(shard),
+            3..9 => return self.read_token(),
+            _ if self.swarm.pauses > 0 && self.dice.one_in(self.swarm.pauses) => return self.pause(node, shard),
+            _ => {}
+        }
+        let key = KEYS[self.dice.index(KEYS.len())];
+        match self.nodes[node].find(shard, key) {
+            Some(slot) => self.use_slot(node, slot),
+            None => self.find_object(node, shard, key),
+        }
+    }
+
+    fn find_object(&mut self, node: usize, shard: usize, key: &str) {
+        let slot = self.nodes[node].add_slot(shard, key);
+        #[cfg(feature = "mutants")]
+        if matches!(self.mutant, Some(Mutant::Floor)) {
+            self.nodes[node].opens[slot].slot.forget_floor();
+        }
+        let replica = self.nodes[node].replica(slot);
+        let request = if self.dice.one_in(2) {
+            let value = Desk::draw(&mut self.dice);
+            let mut w = Writer::new();
+            value.encode_root(&mut w);
+            let body = w.into_bytes();
+            let schema = Desk::schema();
+            let pieces = nam::delta::cut(&schema, &body, self.swarm.piece_bytes).map(|piece| piece.unwrap().into());
+            let pieces: Vec<Bytes> = pieces.collect();
+            self.nodes[node].opens[slot].slot.draft(value, body.len());
+            self.nodes[node].sides[shard].core.create(replica, pieces, nam::Expiry::NEVER)
+        } else {
+            self.nodes[node].sides[shard].core.open(replica)
+        };
+        self.nodes[node].sides[shard].requests.insert(request, Asked::Object(slot));
+    }
+
+    fn use_slot(&mut self, node: usize, slot: usize) {
+        let Node { sides, opens } = &mut self.nodes[node];
+        let open = &mut opens[slot];
+        let (shard, id) = (open.shard, open.slot.id());
+        let core = &mut sides[shard].core;
+        // Until its object is here an application has no handle to ask by.
+        let has_handle = matches!(open.slot.newest(), Ok(Some(_)));
+        if self.dice.one_in(self.swarm.destroys) {
+            let request = core.destroy(id);
+            sides[shard].requests.insert(request, Asked::End);
+            return;
+        }
+        match self.dice.below(40) {
+            0 => {
+                core.release(id);
+                open.is_open = false;
+            }
+            1 => {
+                core.evict(id);
+            }
+            2 if has_handle => {
+                let request = core.pull(id);
+                sides[shard].requests.insert(request, Asked::Newest);
+            }
+            3 => {
+                if let Ok(Some((birth, version))) = open.slot.newest() {
+                    let token = Token { shard, key: open.key.clone(), birth, version };
+                    if self.tokens.len() == TOKENS {
+                        self.tokens.remove(0);
+                    }
+                    self.tokens.push(token);
+                }
+            }
+            4..7 => {
+                if let Ok(Some(guard)) = open.slot.peek() {
+                    let copy = Desk::clone(&guard);
+                    open.guard = Some((guard, copy));
+                }
+            }
+            7..10 => {
+                if let Some((guard, copy)) = open.guard.take() {
+                    assert_eq!(*guard, copy, "I13: a value changed under its guard");
+                }
+            }
+            10 => {
+                let _ = open.slot.current();
+            }
+            _ => {
+                let slot = Arc::clone(&open.slot);
+                for _ in 0..=self.dice.below(2) {
+                    self.tasks.push(Task::new(shard, &slot, &mut self.dice));
+                }
+            }
+        }
+    }
+
+    /// Somebody who was shown something somewhere comes to some node.
+    fn read_token(&mut self) {
+        if self.tokens.is_empty() {
+            return;
+        }
+        let token = self.tokens[self.dice.index(self.tokens.len())].clone();
+        let node = self.dice.index(self.nodes.len());
+        match self.nodes[node].find(token.shard, &token.key) {
+            Some(slot) => {
+                let slot = &self.nodes[node].opens[slot].slot;
+                self.readings.extend(Reading::new(self.now, node, slot, token));
+            }
+            None => self.find_object(node, token.shard, &token.key),
+        }
+    }
+}
