@@ -10,5 +10,5 @@ mod disk;
 mod memory;
 
 #[cfg(feature = "disk")]
-pub use disk::{DataError, DiskJournal, DiskSettings, Durability};
+pub use disk::{DataError, DiskJournal, DiskSettings, Durability, Verified, verify};
 pub use memory::MemoryJournal;

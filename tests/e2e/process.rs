@@ -186,6 +186,8 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
         (serve(&["--listen", "127.0.0.1:65535", "--shards", "2"]), "2 shards do not fit"),
         (serve(&["--cert", "none.pem", "--key", "none.pem"]), "cannot read none.pem: No such file"),
         (serve(&["--cert", &path("not.pem"), "--key", &path("not.pem")]), "not.pem holds no PEM certificate"),
+        (["verify", "--data", "none"].join("\u{1f}"), "none is no data directory of nam"),
+        (["verify", "--data", &path("other")].join("\u{1f}"), "is in use by another process"),
         (["schema", "check", "--lock", "none", "none"].join("\u{1f}"), "cannot read none: No such file"),
         (["schema", "check", "--lock", "none", &path("not.pem")].join("\u{1f}"), "line 1"),
     ];

@@ -5,6 +5,7 @@
 mod demo;
 mod schema;
 mod serve;
+mod verify;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Serve(serve::Serve),
     /// Show the main job: a large session on several nodes, one price changes, only those bytes travel.
     Demo(demo::DemoArguments),
+    /// Read everything in a data directory and say what is damaged.
+    Verify(verify::Verify),
     /// A node process of the demo.
     #[command(hide = true)]
     DemoNode,
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Verify(verify) => verify.run(),
         Command::DemoNode => demo::run_node(),
         Command::DemoStore => demo::run_store(),
         Command::Schema(command) => command.run(),

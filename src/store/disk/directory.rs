@@ -36,6 +36,12 @@ pub enum DataError {
         /// What stands there.
         found: String,
     },
+    /// There is none.
+    #[error("{path} is no data directory of nam")]
+    Absent {
+        /// The path.
+        path: PathBuf,
+    },
     /// A newer version made it.
     #[error("{path} has format {found}, this version of nam reads {FORMAT}: use the version that made it")]
     Newer {
@@ -115,7 +121,14 @@ pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> DataError {
 pub(super) struct DataDirectory {
     pub(super) path: PathBuf,
     pub(super) shards: u16,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for DataDirectory {
+    /// A process that is being started may still have the file, until it runs its own program.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl DataDirectory {
@@ -133,7 +146,7 @@ impl DataDirectory {
         };
         match shards.filter(|asked| *asked != has) {
             Some(asked) => Err(DataError::Shards { path: path.into(), has, asked }),
-            None => Ok(Self { path: path.into(), shards: has, _lock: lock }),
+            None => Ok(Self { path: path.into(), shards: has, lock }),
         }
     }
 

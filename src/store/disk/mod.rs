@@ -15,6 +15,7 @@ mod directory;
 mod log;
 mod store;
 mod tables;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use acknowledged::{Acknowledged, AcknowledgedFile};
 use directory::DataDirectory;
 pub use directory::DataError;
 use store::Store;
+pub use verify::{Verified, verify};
 
 /// Bytes of frames that the store gathers in memory, by default.
 const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
@@ -312,6 +314,14 @@ mod tests {
         drop(journal);
         let missing = JournalError::Missing { acknowledged: two.frame.name, last: one.frame.name };
         assert!(matches!(open(), Err(DataError::Journal { error, .. }) if error == missing));
+    }
+
+    #[test]
+    fn a_device_with_too_little_left_has_no_room() {
+        let directory = Scratch::new("room");
+        let with = |free_bytes_min| DiskSettings { free_bytes_min, ..settings(1) };
+        assert!(DiskJournal::open(&directory.0, with(0)).unwrap().has_room());
+        assert!(!DiskJournal::open(&directory.0, with(u64::MAX)).unwrap().has_room());
     }
 
     #[test]

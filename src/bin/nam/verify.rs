@@ -1,0 +1,67 @@
+//! `nam verify`: reads everything in a data directory and says what is damaged.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use nam::ids::{Epoch, ShardId};
+use nam::journal::Frame;
+use nam::repository::{Caps, Core, Identity};
+use nam::store::{Verified, verify};
+
+/// What `nam verify` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The data directory of a daemon that does not run.
+    #[arg(long, value_name = "DIR", default_value = "nam-data")]
+    data: PathBuf,
+}
+
+/// What a start would make of the frames of a shard.
+struct Trial {
+    core: Core,
+    failed: Option<String>,
+}
+
+impl Trial {
+    fn new(shard: ShardId) -> Self {
+        let (epoch, lossy_epoch) = (Epoch(0), Epoch(0));
+        let identity = Identity { shard, epoch, lossy_epoch, last_crc: 0, shards: Vec::new() };
+        Self { core: Core::new(identity, Caps::default()), failed: None }
+    }
+
+    fn take(&mut self, frame: &Frame) {
+        if self.failed.is_none() {
+            let failed = self.core.replay(frame).err();
+            self.failed = failed.map(|error| format!("frame {} does not fit: {error}", frame.name()));
+        }
+    }
+}
+
+impl Verify {
+    /// Reads the directory; an error if anything in it is damaged.
+    pub(crate) fn run(self) -> Result<(), String> {
+        let style = ProgressStyle::with_template("{spinner} {pos} frames, {per_sec}");
+        let progress = ProgressBar::new_spinner().with_style(style.map_err(|error| error.to_string())?);
+        let mut trials: BTreeMap<ShardId, Trial> = BTreeMap::new();
+        let visit = &mut |frame: &Frame| {
+            trials.entry(frame.shard).or_insert_with(|| Trial::new(frame.shard)).take(frame);
+            progress.inc(1);
+        };
+        let found = verify(&self.data, visit).map_err(|error| error.to_string())?;
+        progress.finish_and_clear();
+        let mut damages = Vec::new();
+        for Verified { shard, frames, commits, last, damage } in found {
+            let trial = trials.get(&shard);
+            let objects = trial.map_or(0, |trial| trial.core.objects());
+            let line =
+                format!("shard {shard}  {frames} frames, {commits} commits, {objects} objects, last frame {last}");
+            let _closed = writeln!(std::io::stdout(), "{line}");
+            damages.extend(damage.map(|damage| damage.to_string()));
+            damages.extend(trial.and_then(|trial| trial.failed.clone()));
+        }
+        if damages.is_empty() { Ok(()) } else { Err(damages.join("; ")) }
+    }
+}
