@@ -61,8 +61,14 @@ pub const UNCONFIRMED_BYTES_MAX: usize = 256 * 1024;
 /// Bytes a node consumes before it confirms them on the control stream.
 pub const CREDIT_BYTES: usize = 64 * 1024;
 
-/// Cells judged in one call of a core; a larger commit is judged in steps.
+/// Cells visited in one call of a core; what is more goes on in the next step.
 pub const STEP_CELLS_MAX: usize = 1_000;
+
+/// Cells of a commit that is applied in place; one of more is applied in steps to a copy of the pages it changes.
+pub const IN_PLACE_CELLS_MAX: usize = 64;
+
+/// Bytes of a delta that is applied in place.
+pub const IN_PLACE_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes of commits after which an open frame is sealed although another is still being written.
 pub const FRAME_BYTES_MAX: usize = 256 * 1024;

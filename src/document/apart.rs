@@ -84,6 +84,13 @@ impl Children {
         self.0.get_mut(at).map(|(_, branch)| Arc::make_mut(branch)).ok_or(missing(id))
     }
 
+    /// Whether the child `id` is shared, and the bytes that its table of pages has.
+    pub(super) fn share_of(&self, id: u32) -> Result<(bool, usize), DecodeError> {
+        let at = self.0.binary_search_by_key(&id, |(known, _)| *known).map_err(|_| missing(id))?;
+        let (_, branch) = self.0.get(at).ok_or(missing(id))?;
+        Ok((Arc::strong_count(branch) > 1, branch.head_bytes()))
+    }
+
     /// The child behind a container's bytes, `None` if it stands inline.
     pub(super) fn behind(&self, value: &[u8]) -> Result<Option<&Branch>, DecodeError> {
         stub_child(value).map(|id| self.find(id)).transpose()
@@ -298,6 +305,22 @@ pub(super) fn expand_fields(
 }
 
 impl Branch {
+    /// One of this kind that holds nothing.
+    pub(super) fn empty(kind: &Kind) -> Self {
+        match kind {
+            Kind::Map(..) | Kind::Set(_) => Self::Map(MapBranch::default()),
+            _ => Self::List(ListBranch::default()),
+        }
+    }
+
+    /// Bytes of its table of pages.
+    fn head_bytes(&self) -> usize {
+        match self {
+            Self::Map(map) => size_of_val(map.heads()),
+            Self::List(list) => size_of_val(list.heads()),
+        }
+    }
+
     /// Sizes of all its pages.
     pub(super) fn totals(&self) -> Totals {
         match self {

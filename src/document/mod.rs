@@ -21,7 +21,10 @@ mod freeze;
 mod json;
 mod judge;
 mod list;
+mod loading;
+mod making;
 mod map;
+mod pace;
 mod promote;
 mod runs;
 mod since;
@@ -38,6 +41,9 @@ use bytes::Bytes;
 pub use freeze::{Frozen, Segments};
 pub use json::Json;
 pub use judge::{Judged, Judging, Refusal, Scope};
+pub use loading::{Loaded, Loading};
+pub use making::Making;
+pub use pace::Budget;
 pub use tuning::Tuning;
 
 use crate::coding::{DecodeError, Reader, Writer};
@@ -45,9 +51,9 @@ use crate::delta::{Operations, check_delta};
 use crate::ids::Version;
 use crate::schema::{KeyKind, Kind, Schema};
 use apart::EntryKinds;
-use apply::{Applying, Change};
+use apply::{Applying, Change, Saved};
 use map::MapBranch;
-use since::{Since, Stored, root_edit};
+use since::{Halt, Since, Stored, root_edit};
 use stamps::Mark;
 use trim::Trimming;
 
@@ -185,9 +191,14 @@ impl Document {
         self.judge_all(Judging::new(delta.clone(), base, scope))
     }
 
-    /// Makes `version` of what was judged well on the current one.
+    /// Makes `version` of what was judged well on the current one. See [`Making`] for what is large.
     pub fn apply(&mut self, judged: &Judged, version: Version) {
-        let applied = self.change(&judged.delta, version);
+        self.apply_counted(judged, version, &mut Budget::unlimited());
+    }
+
+    /// The same, with what it cost.
+    pub fn apply_counted(&mut self, judged: &Judged, version: Version, cost: &mut Budget) {
+        let applied = self.change(&judged.delta, version, cost);
         debug_assert!(applied.is_ok(), "a judged delta applies: {applied:?}");
         if applied.is_err() {
             // Cannot be; if it is, nobody gets a delta across it.
@@ -196,18 +207,14 @@ impl Document {
     }
 
     /// Applies a delta of the journal, of a creation or of a snapshot: validated, never in conflict. Several deltas of one
-    /// version make one value, as the segments of a creation do.
+    /// version make one value, as the segments of a creation do. See [`Loading`] for large ones.
     ///
     /// # Errors
     /// A [`DecodeError`] if it is malformed; the document is as it was.
     pub fn replay(&mut self, delta: &[u8], version: Version) -> Result<(), DecodeError> {
         let judging = Judging::of_replay(Bytes::copy_from_slice(delta), self.version);
-        match self.judge_all(judging) {
-            Ok(judged) => self.change(&judged.delta, version),
-            Err(Refusal::Malformed(error)) => Err(error),
-            Err(Refusal::Limit { what, found, max }) => Err(DecodeError::Limit { what, found, max }),
-            Err(_) => Err(DecodeError::Unknown { what: "operation in a replayed delta", found: 0 }),
-        }
+        let judged = self.judge_all(judging).map_err(loading::malformed)?;
+        self.change(&judged.delta, version, &mut Budget::unlimited())
     }
 
     /// Writes the delta from `base` to now as an edit body of the root; answers whether anything differs. Costs what
@@ -216,30 +223,38 @@ impl Document {
     /// # Errors
     /// [`BelowHorizon`] if that is forgotten: the object must be sent again.
     pub fn since(&self, base: Version, w: &mut Writer) -> Result<bool, BelowHorizon> {
-        self.since_counted(base, w).map(|(differs, _)| differs)
+        let differs = self.since_within(base, &mut Budget::unlimited(), w)?;
+        Ok(differs.unwrap_or_default())
     }
 
-    /// The same, with the number of values that were looked into, for tests.
+    /// The same if it costs no more than the budget has left; `None` and nothing written if it would.
     ///
     /// # Errors
     /// As [`Document::since`].
-    #[doc(hidden)]
-    pub fn since_counted(&self, base: Version, w: &mut Writer) -> Result<(bool, usize), BelowHorizon> {
+    pub fn since_within(
+        &self,
+        base: Version,
+        budget: &mut Budget,
+        w: &mut Writer,
+    ) -> Result<Option<bool>, BelowHorizon> {
         let below = BelowHorizon { base, horizon: self.horizon };
         if base < self.horizon {
             return Err(below);
         }
         if base >= self.version {
-            return Ok((false, 0));
+            return Ok(Some(false));
         }
-        let since = Since { schema: &self.schema, base: self.mark_of(base), visited: Cell::new(0) };
+        let since = Since { schema: &self.schema, base: self.mark_of(base), budget: Cell::new(*budget) };
         let at = w.len();
-        match self.write_since(&since, w) {
-            Ok(differs) => Ok((differs, since.visited.get())),
-            Err(_damaged) => {
-                w.truncate(at);
-                Err(below)
-            }
+        let answer = self.write_since(&since, w);
+        *budget = since.budget.get();
+        if answer.is_err() {
+            w.truncate(at);
+        }
+        match answer {
+            Ok(differs) => Ok(Some(differs)),
+            Err(Halt::Spent) => Ok(None),
+            Err(Halt::Damaged) => Err(below),
         }
     }
 
@@ -252,6 +267,10 @@ impl Document {
     /// Forgets stamps up to `horizon`, which counts at once; looks at about `budget_cells` entries and answers whether all
     /// was done.
     pub fn trim(&mut self, horizon: Version, budget_cells: usize) -> bool {
+        self.trim_counted(horizon, budget_cells, &mut Budget::unlimited())
+    }
+
+    fn trim_counted(&mut self, horizon: Version, budget_cells: usize, cost: &mut Budget) -> bool {
         if horizon > self.horizon {
             self.horizon = horizon.min(self.version);
             self.is_trimming = true;
@@ -262,7 +281,7 @@ impl Document {
         let schema = Arc::clone(&self.schema);
         let kind = Kind::Type(schema.root);
         let horizon = self.mark_of(self.horizon);
-        let mut trimming = Trimming { schema: &schema, tuning: self.tuning, horizon, budget: budget_cells };
+        let mut trimming = Trimming { schema: &schema, tuning: self.tuning, horizon, budget: budget_cells, cost };
         let done = Arc::make_mut(&mut self.root).trim(&mut trimming, root_kinds(&kind));
         // Damaged bytes keep their stamps: that costs memory, no answer.
         let done = done.unwrap_or(true);
@@ -287,34 +306,47 @@ impl Document {
 
     fn judge_all(&self, mut judging: Judging) -> Result<Judged, Refusal> {
         loop {
-            if let Some(answer) = judging.step(self, usize::MAX) {
+            if let Some(answer) = judging.step(self, &mut Budget::unlimited()) {
                 return answer;
             }
         }
     }
 
-    fn write_since(&self, since: &Since<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+    fn write_since(&self, since: &Since<'_>, w: &mut Writer) -> Result<bool, Halt> {
         let kind = Kind::Type(self.schema.root);
         let Some((entry, children)) = self.root.find(root_kinds(&kind), ROOT_KEY)? else { return Ok(false) };
         let stamp = entry.fate.stamp()?;
         root_edit(since, Stored { value: entry.value, stamp: &stamp, children }, w)
     }
 
-    fn change(&mut self, delta: &[u8], version: Version) -> Result<(), DecodeError> {
+    fn change(&mut self, delta: &[u8], version: Version, cost: &mut Budget) -> Result<(), DecodeError> {
         self.begin(version);
+        let paused = self.change_on(delta, version, cost, Vec::new())?;
+        debug_assert!(paused.is_empty(), "what is applied in place does not pause");
+        self.version = version;
+        self.relieve(cost);
+        Ok(())
+    }
+
+    /// Applies more of a delta; answers where to go on, nothing if that was all.
+    fn change_on(
+        &mut self,
+        delta: &[u8],
+        version: Version,
+        budget: &mut Budget,
+        resume: Vec<Saved>,
+    ) -> Result<Vec<Saved>, DecodeError> {
         let schema = Arc::clone(&self.schema);
         let kind = Kind::Type(schema.root);
         let mark = self.mark_of(version);
-        let mut applying = Applying::new(&schema, mark, self.tuning, &mut self.next_child);
+        let mut applying = Applying::new(&schema, mark, self.tuning, &mut self.next_child, budget, resume);
         let root = Arc::make_mut(&mut self.root);
         if root.live() == 0 {
             root.change(&mut applying, root_kinds(&kind), ROOT_KEY, Change::Put(&[0]))?;
         }
         let edit = Change::Edit(Reader::new(delta));
         root.change(&mut applying, root_kinds(&kind), ROOT_KEY, edit)?;
-        self.version = version;
-        self.relieve();
-        Ok(())
+        Ok(applying.pace.into_paused())
     }
 
     /// Sets what marks count from: the first version, which leaves no stamps; and anew when 32 bits are used up, which
@@ -330,13 +362,13 @@ impl Document {
     }
 
     /// The memory valve: when stamps take more than their share the horizon moves half way to now.
-    fn relieve(&mut self) {
+    fn relieve(&mut self, cost: &mut Budget) {
         let totals = self.root.totals();
         if self.is_trimming {
-            self.trim(self.horizon, RELIEF_CELLS);
+            self.trim_counted(self.horizon, RELIEF_CELLS, cost);
         } else if totals.stamps > self.tuning.stamp_bytes.max(totals.encoded / 4) {
             let half = (self.version.0 - self.horizon.0).div_ceil(2);
-            self.trim(Version(self.horizon.0 + half), RELIEF_CELLS);
+            self.trim_counted(Version(self.horizon.0 + half), RELIEF_CELLS, cost);
         }
     }
 }

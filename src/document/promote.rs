@@ -76,18 +76,9 @@ fn move_out(
     }
     let mut body = Reader::new(value).frame()?;
     match kind {
-        Kind::List(element) | Kind::Array(element, _) => {
-            let stamps = stamp.take_list();
-            let list = ListBranch::load(applying, element, body, stamps, children)?;
-            put_apart(applying, Branch::List(list), stamp, children, w);
-            Ok(())
-        }
-        Kind::Map(..) | Kind::Set(_) => {
-            let Some(kinds) = entry_kinds(kind) else { return Ok(()) };
-            let stamps = std::mem::take(&mut stamp.inner);
-            let entries = if let Inner::Entries(entries) = stamps { entries } else { Vec::new() };
-            let map = MapBranch::load(applying, kinds, body, &entries, children)?;
-            put_apart(applying, Branch::Map(map), stamp, children, w);
+        Kind::List(_) | Kind::Array(..) | Kind::Map(..) | Kind::Set(_) => {
+            let id = stand_apart(applying, kind, value, stamp, children)?;
+            w.raw(&stub(id));
             Ok(())
         }
         Kind::Option(inner) => w.framed(|w| {
@@ -120,11 +111,30 @@ fn move_out(
     }
 }
 
-/// Makes the branch a child and writes its stub.
-fn put_apart(applying: &mut Applying<'_>, branch: Branch, stamp: &mut Stamp, children: &mut Children, w: &mut Writer) {
+/// Makes a child of a container in its parent's bytes, whose stub is to stand there; its stamps move in.
+pub(super) fn stand_apart(
+    applying: &mut Applying<'_>,
+    kind: &Kind,
+    value: &[u8],
+    stamp: &mut Stamp,
+    children: &mut Children,
+) -> Result<u32, DecodeError> {
+    let body = Reader::new(value).frame()?;
+    let branch = match (kind, entry_kinds(kind)) {
+        (Kind::List(element) | Kind::Array(element, _), _) => {
+            let stamps = stamp.take_list();
+            Branch::List(ListBranch::load(applying, element, body, stamps, children)?)
+        }
+        (_, Some(kinds)) => {
+            let stamps = std::mem::take(&mut stamp.inner);
+            let entries = if let Inner::Entries(entries) = stamps { entries } else { Vec::new() };
+            Branch::Map(MapBranch::load(applying, kinds, body, &entries, children)?)
+        }
+        _ => return Err(DecodeError::Unknown { what: "container", found: 0 }),
+    };
     let newest = branch.newest();
     stamp.inner = if newest.is_set() { Inner::Apart(newest) } else { Inner::None };
     let id = applying.next_child();
     children.insert(id, Arc::new(branch));
-    w.raw(&stub(id));
+    Ok(id)
 }

@@ -6,9 +6,10 @@
 
 use std::cell::Cell;
 
-use super::apart::{Children, EntryKinds, entry_kinds, expand};
+use super::apart::{Children, EntryKinds, each_stub, entry_kinds, expand};
 use super::list::{ListView, Part};
 use super::map::{Fate, MapBranch};
+use super::pace::Budget;
 use super::stamps::{EntryStamp, Mark, Stamp, entry_stamp};
 use super::stored::{fields_of, stored_key, stored_value};
 use crate::coding::{DecodeError, Reader, Writer};
@@ -20,8 +21,23 @@ use crate::schema::{FieldDef, Kind, Schema, TypeDef, TypeIndex, field_by_id};
 pub(super) struct Since<'d> {
     pub(super) schema: &'d Schema,
     pub(super) base: Mark,
-    /// Fields and entries that were looked at; tests assert that it follows what changed.
-    pub(super) visited: Cell<usize>,
+    /// A cell for each field and entry that is looked at, a byte for each that is written.
+    pub(super) budget: Cell<Budget>,
+}
+
+/// Why an answer ends before its end.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// It would cost more than it may.
+    Spent,
+    /// The stored bytes are damaged.
+    Damaged,
+}
+
+impl From<DecodeError> for Halt {
+    fn from(_: DecodeError) -> Self {
+        Self::Damaged
+    }
 }
 
 /// A stored value and its stamp.
@@ -37,13 +53,33 @@ impl Since<'_> {
         mark > self.base
     }
 
-    fn visit(&self) {
-        self.visited.set(self.visited.get() + 1);
+    /// Looks at one field or entry.
+    fn visit(&self) -> Result<(), Halt> {
+        self.spend(1, 0)
+    }
+
+    fn spend(&self, cells: usize, bytes: usize) -> Result<(), Halt> {
+        let mut budget = self.budget.get();
+        let has_spent = budget.try_spend(cells, bytes);
+        self.budget.set(budget);
+        if has_spent { Ok(()) } else { Err(Halt::Spent) }
+    }
+
+    /// Writes a stored value as it travels.
+    fn put(&self, kind: &Kind, stored: Stored<'_>, w: &mut Writer) -> Result<(), Halt> {
+        let mut bytes = stored.value.len();
+        if !stored.children.is_empty() {
+            each_stub(self.schema, kind, stored.value, &mut |id, _| {
+                bytes += stored.children.find(id).map_or(0, |branch| branch.totals().encoded);
+            })?;
+        }
+        self.spend(0, bytes)?;
+        Ok(expand(self.schema, kind, stored.value, stored.children, w)?)
     }
 
     /// Writes the body of an edit that brings a value from the base to now; the value itself was not put since. Answers
     /// whether anything was written.
-    pub(super) fn edit(&self, kind: &Kind, stored: Stored<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+    pub(super) fn edit(&self, kind: &Kind, stored: Stored<'_>, w: &mut Writer) -> Result<bool, Halt> {
         match kind {
             Kind::Type(index) => self.typed(*index, stored, w),
             Kind::Option(inner) => {
@@ -62,7 +98,7 @@ impl Since<'_> {
         }
     }
 
-    fn typed(&self, index: TypeIndex, stored: Stored<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+    fn typed(&self, index: TypeIndex, stored: Stored<'_>, w: &mut Writer) -> Result<bool, Halt> {
         let mut body = Reader::new(stored.value).frame()?;
         let mut variant = body;
         let defs = fields_of(self.schema, index, &mut body)?;
@@ -83,21 +119,21 @@ impl Since<'_> {
         mut reader: FieldsReader<'_>,
         stored: Stored<'_>,
         w: &mut Writer,
-    ) -> Result<bool, DecodeError> {
+    ) -> Result<bool, Halt> {
         let mut out = FieldsWriter::new(w);
         while let Some(field) = reader.next()? {
             let stamp = stored.stamp.field(field.id);
             if !self.is_newer(stamp.newest()) {
                 continue;
             }
-            self.visit();
+            self.visit()?;
             let def = field_by_id(defs, field.id);
             let value = Stored { value: field.value.rest(), stamp, ..stored };
             let mut answer = Ok(());
             match def {
-                Some(def) if self.is_newer(stamp.own) => out.put(field.id, field.wire, |w| {
-                    answer = expand(self.schema, &def.kind, value.value, value.children, w);
-                }),
+                Some(def) if self.is_newer(stamp.own) => {
+                    out.put(field.id, field.wire, |w| answer = self.put(&def.kind, value, w));
+                }
                 Some(def) => {
                     out.edit(field.id, |w| {
                         self.edit(&def.kind, value, w).unwrap_or_else(|error| fail(&mut answer, error))
@@ -111,20 +147,15 @@ impl Since<'_> {
     }
 
     /// Writes what changed in the entries of one page after another.
-    pub(super) fn map_apart(
-        &self,
-        kinds: EntryKinds<'_>,
-        map: &MapBranch,
-        w: &mut Writer,
-    ) -> Result<bool, DecodeError> {
+    pub(super) fn map_apart(&self, kinds: EntryKinds<'_>, map: &MapBranch, w: &mut Writer) -> Result<bool, Halt> {
         let at = w.len();
         for head in map.heads().iter().filter(|head| self.is_newer(head.newest)) {
             for entry in head.page.entries.entries_since(kinds, self.base) {
                 let entry = entry?;
-                self.visit();
+                self.visit()?;
                 match entry.fate {
                     Fate::Plain => {}
-                    Fate::Gone(mark) => self.gone(entry.key, mark, w),
+                    Fate::Gone(mark) => self.gone(entry.key, mark, w)?,
                     Fate::Stamped(_) => {
                         let stamp = entry.fate.stamp()?;
                         let stored = Stored { value: entry.value, stamp: &stamp, children: &head.page.children };
@@ -136,7 +167,7 @@ impl Since<'_> {
         Ok(w.len() > at)
     }
 
-    fn map_inline(&self, kinds: EntryKinds<'_>, stored: Stored<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+    fn map_inline(&self, kinds: EntryKinds<'_>, stored: Stored<'_>, w: &mut Writer) -> Result<bool, Halt> {
         let at = w.len();
         let stamps = stored.stamp.entries();
         let mut gone = stamps.iter().filter(|(_, stamp)| matches!(stamp, EntryStamp::Gone(_))).peekable();
@@ -144,28 +175,30 @@ impl Since<'_> {
         for _ in 0..body.varint()? {
             let key = stored_key(kinds.keys, &mut body)?;
             let value = stored_value(kinds.values, &mut body)?;
-            self.visit();
+            self.visit()?;
             while let Some((removed, stamp)) = gone.next_if(|(removed, _)| removed.as_ref() < key) {
-                self.gone(removed, stamp.newest(), w);
+                self.gone(removed, stamp.newest(), w)?;
             }
             if let Some(EntryStamp::Live(stamp)) = entry_stamp(stamps, key) {
                 self.entry(kinds, key, Stored { value, stamp, ..stored }, w)?;
             }
         }
         for (removed, stamp) in gone {
-            self.gone(removed, stamp.newest(), w);
+            self.gone(removed, stamp.newest(), w)?;
         }
         Ok(w.len() > at)
     }
 
-    fn gone(&self, key: &[u8], mark: Mark, w: &mut Writer) {
+    fn gone(&self, key: &[u8], mark: Mark, w: &mut Writer) -> Result<(), Halt> {
         if self.is_newer(mark) {
+            self.spend(0, key.len())?;
             w.raw(key);
             w.byte(0);
         }
+        Ok(())
     }
 
-    fn entry(&self, kinds: EntryKinds<'_>, key: &[u8], stored: Stored<'_>, w: &mut Writer) -> Result<(), DecodeError> {
+    fn entry(&self, kinds: EntryKinds<'_>, key: &[u8], stored: Stored<'_>, w: &mut Writer) -> Result<(), Halt> {
         if !self.is_newer(stored.stamp.newest()) {
             return Ok(());
         }
@@ -179,11 +212,11 @@ impl Since<'_> {
     }
 
     /// Writes the head and the change of one entry or element; answers whether there is one.
-    fn change(&self, kind: Option<&Kind>, stored: Stored<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+    fn change(&self, kind: Option<&Kind>, stored: Stored<'_>, w: &mut Writer) -> Result<bool, Halt> {
         if self.is_newer(stored.stamp.own) {
             w.byte(1);
             if let Some(kind) = kind {
-                expand(self.schema, kind, stored.value, stored.children, w)?;
+                self.put(kind, stored, w)?;
             }
             return Ok(true);
         }
@@ -193,7 +226,7 @@ impl Since<'_> {
         answer.map(|()| written)
     }
 
-    fn list(&self, element: &Kind, view: ListView<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+    fn list(&self, element: &Kind, view: ListView<'_>, w: &mut Writer) -> Result<bool, Halt> {
         let mut out = RunsWriter::default();
         let mut edits = Writer::new();
         for part in view.parts() {
@@ -204,7 +237,7 @@ impl Since<'_> {
             let first = out.new_len;
             self.part_runs(element, part, &mut out)?;
             for (index, stamp) in part.stamps.edits() {
-                self.visit();
+                self.visit()?;
                 // What is new goes out whole with its run.
                 if self.is_newer(stamp.newest()) && out.was_kept(first + u64::from(index)) {
                     let at = edits.len();
@@ -226,7 +259,7 @@ impl Since<'_> {
     }
 
     /// Collects the runs of one part.
-    fn part_runs(&self, element: &Kind, part: Part<'_>, out: &mut RunsWriter) -> Result<(), DecodeError> {
+    fn part_runs(&self, element: &Kind, part: Part<'_>, out: &mut RunsWriter) -> Result<(), Halt> {
         let mut r = Reader::new(part.bytes);
         // Living elements before the run, and those the reader has passed.
         let (mut live, mut passed) = (0, 0);
@@ -235,14 +268,15 @@ impl Since<'_> {
                 (true, true) => out.keep(run.count),
                 (true, false) => out.skip(run.count),
                 (false, true) => {
-                    self.visit();
+                    self.visit()?;
                     for _ in passed..live {
                         stored_value(Some(element), &mut r)?;
                     }
                     let mut values = Writer::new();
                     for _ in 0..run.count {
                         let value = stored_value(Some(element), &mut r)?;
-                        expand(self.schema, element, value, part.children, &mut values)?;
+                        let stored = Stored { value, stamp: Stamp::none(), children: part.children };
+                        self.put(element, stored, &mut values)?;
                     }
                     passed = live + run.count;
                     out.add(run.count, values.as_slice());
@@ -337,12 +371,12 @@ impl RunsWriter {
     }
 }
 
-fn fail(answer: &mut Result<(), DecodeError>, error: DecodeError) -> bool {
+fn fail(answer: &mut Result<(), Halt>, error: Halt) -> bool {
     *answer = Err(error);
     false
 }
 
 /// The document's root as an edit since the base.
-pub(super) fn root_edit(since: &Since<'_>, stored: Stored<'_>, w: &mut Writer) -> Result<bool, DecodeError> {
+pub(super) fn root_edit(since: &Since<'_>, stored: Stored<'_>, w: &mut Writer) -> Result<bool, Halt> {
     since.edit(&Kind::Type(since.schema.root), stored, w)
 }

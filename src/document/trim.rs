@@ -5,6 +5,7 @@
 //! no memory of where the last one stopped. Source: own reasoning.
 
 use super::apart::{Branch, entry_kinds};
+use super::pace::Budget;
 use super::stamps::Mark;
 use super::tuning::Tuning;
 use crate::coding::DecodeError;
@@ -18,6 +19,8 @@ pub(super) struct Trimming<'s> {
     pub(super) horizon: Mark,
     /// Entries that may still be looked at; a page that was begun is finished.
     pub(super) budget: usize,
+    /// What was rewritten, a page a cell.
+    pub(super) cost: &'s mut Budget,
 }
 
 impl Branch {

@@ -1,28 +1,29 @@
 //! Commits: judged against the document, put in the frame, applied.
 //!
 //! ```text
-//!            judge                    fits a record
-//!  offer ─────────────▶ verdict yes ─────────────────▶ frame, apply, result with the fan-out
-//!    │  (in steps)         │  │ larger: in slices, one a frame ─────▲
-//!    ▼ object busy         │
+//!            judge                    few cells
+//!  offer ─────────────▶ verdict yes ─────────────────────────▶ frame, apply, result with the fan-out
+//!    │  (in steps)         │  │ many: applied to a copy (in steps) ──────────▲
+//!    ▼ object busy         │  └──▶ larger than a record: in slices, one a frame
 //!  waiting                 └▶ no: conflict or refusal, nothing is left
 //! ```
 //! While a commit takes more than one step only that object's commits wait. Invariants: versions are dense (I1); what
 //! was judged is applied before anything else is judged on that object; an outcome is remembered in the frame of its
-//! commit (I7); a commit whose connection ended before its verdict leaves nothing, because it will be sent again.
+//! commit (I7); a commit whose connection ended before it took effect leaves nothing, because it will be sent again.
 //! Source: optimistic concurrency control (Kung and Robinson 1981), with cells for read and write sets.
 
 use bytes::Bytes;
 
 use super::holders::Place;
 use super::links::Violation;
-use super::objects::{Accepted, Body, Offer, Underway};
+use super::objects::{Accepted, Body, Offer, Underway, Verdict};
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use super::{Core, Rule};
-use crate::document::{Judged, Judging, Refusal, Scope};
+use crate::document::{Budget, Judged, Judging, Making, Refusal, Scope};
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
+use crate::limits::{IN_PLACE_BYTES_MAX, IN_PLACE_CELLS_MAX};
 use crate::wire::{FailureCode, ToNode, ToRepository};
 
 impl Core {
@@ -157,39 +158,34 @@ impl Core {
     }
 
     fn judge_on(&mut self, alias: Alias, mut judging: Box<Judging>, offer: Offer) {
-        let cells = self.cost.cells_left().max(1);
-        let Some(object) = self.objects.at_mut(alias) else { return };
-        let Some(document) = object.document() else { return };
-        match judging.step(document, cells) {
-            None => {
-                self.cost.add(cells, 0);
-                object.turn().underway = Some(Underway::Judging(judging, offer));
-                self.work.push_back(Work::Commit(alias));
-            }
-            Some(Ok(judged)) => {
-                self.cost.add(judged.cells.min(cells), 0);
-                self.take_verdict(alias, offer, judged);
-            }
-            Some(Err(refusal)) => {
-                self.cost.add(1, 0);
-                self.turn_down(alias, &offer, &refusal);
-            }
+        let mut budget = self.cost.budget();
+        let Some(document) = self.objects.at(alias).and_then(|object| object.document()) else { return };
+        let answer = judging.step(document, &mut budget);
+        self.cost.charge(&budget);
+        match answer {
+            None => self.go_on_later(alias, Underway::Judging(judging, offer)),
+            Some(Ok(judged)) => self.take_verdict(alias, offer, judged),
+            Some(Err(refusal)) => self.turn_down(alias, &offer, &refusal),
+        }
+    }
+
+    /// Leaves a commit to the next step.
+    fn go_on_later(&mut self, alias: Alias, underway: Underway) {
+        if let Some(object) = self.objects.at_mut(alias) {
+            object.turn().underway = Some(underway);
+            self.work.push_back(Work::Commit(alias));
         }
     }
 
     /// Goes on with the commit of an object that takes more than one step, then with those that wait.
     pub(super) fn commit_on(&mut self, alias: Alias) {
         let Some(object) = self.objects.at_mut(alias) else { return };
-        match object.turn().underway.take() {
-            Some(Underway::Judging(judging, offer)) if self.nodes.find(offer.connection).is_some() => {
-                self.judge_on(alias, judging, offer);
-            }
-            Some(Underway::Slicing { offer, judged, staging, written })
-                if self.nodes.find(offer.connection).is_some() =>
-            {
-                self.slice(alias, offer, judged, staging, written);
-            }
-            _ => {}
+        let underway = object.turn().underway.take();
+        match underway.filter(|underway| self.nodes.find(underway.offer().connection).is_some()) {
+            Some(Underway::Judging(judging, offer)) => self.judge_on(alias, judging, offer),
+            Some(Underway::Making(making, verdict)) => self.make_on(alias, making, verdict),
+            Some(Underway::Slicing { verdict, staging, written }) => self.slice(alias, verdict, staging, written),
+            None => {}
         }
         self.judge_waiting(alias);
     }
@@ -244,12 +240,36 @@ impl Core {
             self.bring(place, alias, true);
             let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
             self.push(place, after, &ToNode::Moot { sequence, version });
-        } else if judged.delta.len() <= self.caps.windows.inline_bytes {
-            let payload = Payload::Inline(judged.delta.clone());
-            self.conclude(alias, &offer, &judged, payload);
+        } else if judged.cells <= IN_PLACE_CELLS_MAX && judged.delta.len() <= IN_PLACE_BYTES_MAX {
+            self.record(alias, Verdict { offer, judged, made: None });
+        } else {
+            let making = Making::new(document.clone(), &judged, document.version().next());
+            self.make_on(alias, Box::new(making), Verdict { offer, judged, made: None });
+        }
+    }
+
+    /// Applies more of a commit of many cells, aside.
+    fn make_on(&mut self, alias: Alias, mut making: Box<Making>, mut verdict: Verdict) {
+        let mut budget = self.cost.budget();
+        let is_made = making.step(&mut budget);
+        if is_made {
+            verdict.made = Some(Box::new(making.into_document(&mut budget)));
+            self.cost.charge(&budget);
+            self.record(alias, verdict);
+        } else {
+            self.cost.charge(&budget);
+            self.go_on_later(alias, Underway::Making(making, verdict));
+        }
+    }
+
+    /// Has a commit written to the journal, at once or in slices; then it takes effect.
+    fn record(&mut self, alias: Alias, verdict: Verdict) {
+        if verdict.judged.delta.len() <= self.caps.windows.inline_bytes {
+            let payload = Payload::Inline(verdict.judged.delta.clone());
+            self.conclude(alias, verdict, payload);
         } else {
             let staging = self.take_staging();
-            self.slice(alias, offer, judged, staging, 0);
+            self.slice(alias, verdict, staging, 0);
         }
     }
 
@@ -261,19 +281,21 @@ impl Core {
     }
 
     /// Puts the next slice of a large delta into the open frame; the commit takes effect behind the last.
-    fn slice(&mut self, alias: Alias, offer: Offer, judged: Judged, staging: u64, written: usize) {
-        let end = judged.delta.len().min(written + self.caps.windows.segment_bytes);
-        let mut written = written;
+    fn slice(&mut self, alias: Alias, verdict: Verdict, staging: u64, mut written: usize) {
+        let delta = &verdict.judged.delta;
         if !self.cost.is_spent() && !self.frames.is_full() {
-            let bytes = judged.delta.slice(written..end);
+            let room = Some(self.frames.room()).filter(|room| *room > 0).unwrap_or(usize::MAX);
+            let slice_bytes = room.min(self.cost.bytes_left()).min(self.caps.windows.segment_bytes);
+            let end = delta.len().min(written + slice_bytes);
+            let bytes = delta.slice(written..end);
             self.cost.add(1, bytes.len());
             self.frames.push(Entry::Slice { staging, bytes });
             written = end;
         }
-        if written == judged.delta.len() {
-            self.conclude(alias, &offer, &judged, Payload::Staged(staging));
+        if written == delta.len() {
+            self.conclude(alias, verdict, Payload::Staged(staging));
         } else if let Some(object) = self.objects.at_mut(alias) {
-            object.turn().underway = Some(Underway::Slicing { offer, judged, staging, written });
+            object.turn().underway = Some(Underway::Slicing { verdict, staging, written });
             if self.frames.is_full() {
                 self.parked.insert(alias);
             } else {
@@ -283,17 +305,25 @@ impl Core {
     }
 
     /// The commit takes effect: the frame has it, the document shows it, its outcome is remembered.
-    fn conclude(&mut self, alias: Alias, offer: &Offer, judged: &Judged, payload: Payload) {
+    fn conclude(&mut self, alias: Alias, verdict: Verdict, payload: Payload) {
+        let Verdict { offer, judged, made } = verdict;
         let Some(id) = self.nodes.at(offer.place).and_then(|node| node.id) else { return };
         let Some(object) = self.objects.at_mut(alias) else { return };
         let Body::Live(document) = &mut object.body else { return };
         let version = document.version().next();
-        document.apply(judged, version);
+        match made {
+            Some(made) => *document = made,
+            None => {
+                let mut budget = Budget::unlimited();
+                document.apply_counted(&judged, version, &mut budget);
+                self.cost.charge(&budget);
+            }
+        }
         let is_as_sent = judged.as_sent && offer.base.next() == version;
         let turn = object.turn();
-        turn.newest = Some((version, judged.delta.clone()));
+        turn.newest = Some((version, judged.delta));
         let (connection, sequence) = (offer.connection, offer.sequence);
-        turn.results.push(Accepted { connection, sequence, version, is_as_sent });
+        turn.results.push_back(Accepted { connection, sequence, version, is_as_sent });
         object.use_at(self.now);
         let outcome = Outcome { alias, birth: object.birth, deed: Deed::Committed(version), frame: self.frames.open() };
         self.outcomes.remember(id, sequence, outcome);
@@ -313,7 +343,7 @@ impl Core {
             return;
         };
         let version = object.head().next();
-        object.turn().results.push(Accepted { connection, sequence, version, is_as_sent: false });
+        object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent: false });
         let outcome = Outcome { alias, birth: object.birth, deed: Deed::Destroyed(version), frame: self.frames.open() };
         self.outcomes.remember(id, sequence, outcome);
         self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
@@ -329,9 +359,7 @@ impl Core {
         let turn = object.turn();
         turn.newest = None;
         let mut refused: Vec<Offer> = turn.waiting.drain(..).collect();
-        refused.extend(turn.underway.take().map(|underway| match underway {
-            Underway::Judging(_, offer) | Underway::Slicing { offer, .. } => offer,
-        }));
+        refused.extend(turn.underway.take().map(|underway| underway.offer().clone()));
         if let Some(class) = self.classes.class_mut(object.class) {
             class.keys.remove(&object.key);
         }

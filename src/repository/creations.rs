@@ -3,13 +3,16 @@
 //! Invariants: a name has at most one living object; the class was registered before; an object is there wholly or not
 //! at all, also when its value came in segments. Source: own reasoning.
 
+use bytes::Bytes;
+
 use super::Core;
 use super::classes::{ClassIndex, Registration};
 use super::holders::{Holder, Holders, Place};
 use super::links::Violation;
 use super::objects::{Body, Object};
 use super::outcomes::{Deed, Outcome};
-use crate::document::Document;
+use super::work::Work;
+use crate::document::{Document, Loaded, Loading};
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
@@ -24,7 +27,14 @@ pub(super) struct Building {
     pub(super) class_name: String,
     pub(super) key: String,
     pub(super) expiry: Expiry,
-    pub(super) document: Box<Document>,
+}
+
+/// A creation whose value is here and being loaded.
+#[derive(Debug)]
+pub(super) struct Creating {
+    building: Building,
+    value: Bytes,
+    loading: Loading,
 }
 
 impl Core {
@@ -83,18 +93,44 @@ impl Core {
         value: CreationValue<'_>,
         is_admitted: bool,
     ) -> Result<(), Violation> {
-        let building = if is_admitted { self.begin_creation(place, sequence, (class, key), expiry) } else { None };
+        let begun = if is_admitted { self.begin_creation(place, sequence, (class, key), expiry) } else { None };
         match value {
-            CreationValue::Transfer(transfer) => self.announce_creation(place, transfer, building),
+            CreationValue::Transfer(transfer) => self.announce_creation(place, transfer, begun),
             CreationValue::Inline(delta) => {
-                let Some(mut building) = building else { return Ok(()) };
-                self.cost.add(1, delta.len());
-                match building.document.replay(delta, Version(1)) {
-                    Ok(()) => self.finish_creation(place, building, Payload::Inline(delta.to_vec().into())),
-                    Err(error) => self.refuse(place, sequence, FailureCode::Malformed, &error.to_string()),
-                }
+                let Some((building, document)) = begun else { return Ok(()) };
+                let value = Bytes::copy_from_slice(delta);
+                let loading = Loading::new(document, value.clone(), Version(1));
+                self.create_on(place, Creating { building, value, loading });
                 Ok(())
             }
+        }
+    }
+
+    /// Loads more of a value; the object exists when all is loaded.
+    fn create_on(&mut self, place: Place, creating: Creating) {
+        let Creating { building, value, loading } = creating;
+        let mut budget = self.cost.budget();
+        let loaded = loading.step(&mut budget);
+        self.cost.charge(&budget);
+        match loaded {
+            Loaded::Partly(loading) => {
+                if let Some(node) = self.nodes.at_mut(place) {
+                    node.creating.push_back(Creating { building, value, loading });
+                    self.work.push_back(Work::Create(place));
+                }
+            }
+            Loaded::Wholly(document) => self.finish_creation(place, building, document, Payload::Inline(value)),
+            Loaded::Refused(error) => {
+                self.refuse(place, building.sequence, FailureCode::Malformed, &error.to_string());
+            }
+        }
+    }
+
+    /// Goes on with a node's creations.
+    pub(super) fn create_next(&mut self, place: Place) {
+        let node = self.nodes.at_mut(place).filter(|node| !node.is_leaving);
+        if let Some(creating) = node.and_then(|node| node.creating.pop_front()) {
+            self.create_on(place, creating);
         }
     }
 
@@ -104,7 +140,7 @@ impl Core {
         sequence: Sequence,
         (class, key): (&str, &str),
         expiry: Expiry,
-    ) -> Option<Building> {
+    ) -> Option<(Building, Box<Document>)> {
         if let Err(error) = expiry.check() {
             self.refuse(place, sequence, FailureCode::Invalid, &error.to_string());
             return None;
@@ -120,7 +156,7 @@ impl Core {
         }
         let document = Box::new(Document::with_tuning(known.schema.clone(), self.caps.tuning));
         let (class_name, key) = (class.to_owned(), key.to_owned());
-        Some(Building { sequence, class: index, class_name, key, expiry, document })
+        Some((Building { sequence, class: index, class_name, key, expiry }, document))
     }
 
     fn tell_exists(&mut self, place: Place, sequence: Sequence, alias: Alias) {
@@ -129,8 +165,14 @@ impl Core {
     }
 
     /// The value is whole: the object exists, unless its name was taken meanwhile.
-    pub(super) fn finish_creation(&mut self, place: Place, building: Building, payload: Payload) {
-        let Building { sequence, class, class_name, key, expiry, document } = building;
+    pub(super) fn finish_creation(
+        &mut self,
+        place: Place,
+        building: Building,
+        document: Box<Document>,
+        payload: Payload,
+    ) {
+        let Building { sequence, class, class_name, key, expiry } = building;
         let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return };
         let Some(known) = self.classes.class(class) else { return };
         if let Some(alias) = known.keys.get(key.as_str()).copied() {

@@ -15,6 +15,7 @@ use super::objects::{Accepted, Object};
 use super::work::Work;
 use super::{Core, Rule};
 use crate::coding::Writer;
+use crate::document::Budget;
 use crate::ids::{Alias, Version};
 use crate::wire::ToNode;
 
@@ -41,11 +42,20 @@ pub(super) enum Step {
     Record(Bytes),
     /// Too much for a record, or unknown: it must pull.
     Pull,
+    /// More than this call may cost: to be asked again in another.
+    Later,
 }
 
 impl Object {
     /// What brings a holder from `base` to the head; costs what changed.
-    pub(super) fn step_from(&self, alias: Alias, base: Version, has_horizon: bool, inline_bytes: usize) -> Step {
+    pub(super) fn step_from(
+        &self,
+        alias: Alias,
+        base: Version,
+        has_horizon: bool,
+        inline_bytes: usize,
+        budget: &mut Budget,
+    ) -> Step {
         let Some(document) = self.document() else { return Step::Same };
         let head = document.version();
         let span = head.0.saturating_sub(base.0);
@@ -57,8 +67,9 @@ impl Object {
         }
         let from = if has_horizon { base } else { base.max(document.horizon()) };
         let mut w = Writer::new();
-        match document.since(from, &mut w) {
-            Ok(_) => record(alias, span, w.as_slice(), inline_bytes),
+        match document.since_within(from, budget, &mut w) {
+            Ok(Some(_)) => record(alias, span, w.as_slice(), inline_bytes),
+            Ok(None) => Step::Later,
             Err(_) => Step::Pull,
         }
     }
@@ -115,11 +126,8 @@ impl Core {
     /// Tells an object's authors, then its holders; false when the budget is spent before the last.
     fn fan_out_object(&mut self, fan_out: &mut FanOut) -> bool {
         let alias = fan_out.alias;
-        if fan_out.next.is_none() {
-            if self.cost.is_spent() {
-                return false;
-            }
-            self.tell_authors(alias);
+        if fan_out.next.is_none() && !self.tell_authors(alias) {
+            return false;
         }
         let mut next = fan_out.next.unwrap_or(Place(0));
         loop {
@@ -166,11 +174,10 @@ impl Core {
         let step = match encoded.get(&base) {
             Some(step) => step.clone(),
             None => {
-                let step = object.step_from(alias, base, self.rules.has(Rule::Horizon), self.caps.windows.inline_bytes);
-                if let Step::Record(bytes) = &step {
-                    self.cost.add(0, bytes.len());
+                let step = self.step_from(alias, base);
+                if !matches!(step, Step::Later) {
+                    encoded.insert(base, step.clone());
                 }
-                encoded.insert(base, step.clone());
                 step
             }
         };
@@ -179,7 +186,6 @@ impl Core {
 
     /// Brings a holder to the head before an answer that implies it: by a delta, or by a notice if that does not fit.
     pub(super) fn bring(&mut self, place: Place, alias: Alias, is_answer: bool) {
-        let (has_horizon, inline_bytes) = (self.rules.has(Rule::Horizon), self.caps.windows.inline_bytes);
         let Some(object) = self.objects.at_mut(alias) else { return };
         if object.document().is_none() {
             self.tell_gone(place, alias, is_answer);
@@ -192,11 +198,23 @@ impl Core {
         if is_silent || base == head {
             return;
         }
-        let step = object.step_from(alias, base, has_horizon, inline_bytes);
-        if let Step::Record(bytes) = &step {
-            self.cost.add(1, bytes.len());
-        }
+        let step = self.step_from(alias, base);
         self.deliver(place, alias, &step, is_answer);
+    }
+
+    /// What brings a holder of an object from `base` to the head, within this call's budget; what takes more than a whole
+    /// call is to be pulled.
+    fn step_from(&mut self, alias: Alias, base: Version) -> Step {
+        let (is_fresh, has_horizon) = (self.cost.is_fresh(), self.rules.has(Rule::Horizon));
+        let inline_bytes = self.caps.windows.inline_bytes;
+        let Some(object) = self.objects.at(alias) else { return Step::Same };
+        let mut budget = self.cost.last_budget();
+        let step = object.step_from(alias, base, has_horizon, inline_bytes, &mut budget);
+        self.cost.charge(&budget);
+        match step {
+            Step::Later if is_fresh => Step::Pull,
+            step => step,
+        }
     }
 
     /// Gives a holder its step; without room it gets a notice if an answer follows, and is marked dirty otherwise.
@@ -221,7 +239,12 @@ impl Core {
                 holder.set_dirty(true);
                 node.dirty.push_back(alias);
             }
-            Step::Record(_) | Step::Pull => {
+            Step::Later if !is_answer => {
+                holder.set_dirty(true);
+                node.dirty.push_back(alias);
+                self.catch_later(place);
+            }
+            Step::Record(_) | Step::Later | Step::Pull => {
                 holder.set_silent(true);
                 self.push(place, after, &ToNode::Stale { alias, version: head });
             }
@@ -243,12 +266,20 @@ impl Core {
         }
     }
 
-    /// Tells the authors of an object's commits what became of them.
-    fn tell_authors(&mut self, alias: Alias) {
-        let Some(turn) = self.objects.at_mut(alias).and_then(|object| object.turn.as_mut()) else { return };
-        for accepted in mem::take(&mut turn.results) {
-            self.cost.add(1, 0);
-            self.tell_author(alias, accepted);
+    /// Tells the authors of an object's commits what became of them; false when the budget is spent before the last.
+    fn tell_authors(&mut self, alias: Alias) -> bool {
+        loop {
+            let turn = self.objects.at_mut(alias).and_then(|object| object.turn.as_mut());
+            let Some(results) = turn.map(|turn| &mut turn.results).filter(|results| !results.is_empty()) else {
+                return true;
+            };
+            if self.cost.is_spent() {
+                return false;
+            }
+            if let Some(accepted) = results.pop_front() {
+                self.cost.add(1, 0);
+                self.tell_author(alias, accepted);
+            }
         }
     }
 

@@ -11,8 +11,8 @@
 //!                       └──────▶ fan-out ─▶ outbox of each node ─▶ poll_wake, poll_records, poll_segment
 //! ```
 //! Same inputs, same effects, byte for byte: no clock, no randomness, no hash order. No call does more than
-//! [`SEGMENT_BYTES_MAX`](crate::limits::SEGMENT_BYTES_MAX) bytes or [`STEP_CELLS_MAX`](crate::limits::STEP_CELLS_MAX) cells of work (one record or one object's answer may be larger);
-//! what is more waits for [`poll_work`](Core::poll_work). Invariants: I1, I5 to I9, I11, I12 of `ARCHITECTURE.md`.
+//! [`SEGMENT_BYTES_MAX`](crate::limits::SEGMENT_BYTES_MAX) bytes or [`STEP_CELLS_MAX`](crate::limits::STEP_CELLS_MAX) cells of work, unless one text or
+//! the answer to one pull is more; what is more waits for [`poll_work`](Core::poll_work). Invariants: I1, I5 to I9, I11, I12 of `ARCHITECTURE.md`.
 //! Source: sans-I/O as in quinn-proto; the fan-out follows Quake 3's rule to keep state to send, not messages.
 
 mod classes;
@@ -73,9 +73,9 @@ pub struct Close {
 /// The most that any call of a core did: for tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkDone {
-    /// Cells judged, trimmed, or holders and records visited.
+    /// Cells judged, applied or looked at for an answer, pages trimmed, holders and records visited.
     pub cells: usize,
-    /// Bytes encoded or decoded.
+    /// Bytes encoded, decoded, rewritten, or copied because a frozen version shares them.
     pub bytes: usize,
 }
 

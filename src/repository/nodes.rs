@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ConnectionId;
 use super::classes::ClassIndex;
+use super::creations::Creating;
 use super::downloads::Download;
 use super::holders::Place;
 use super::outbox::Outbox;
@@ -37,6 +38,8 @@ pub(super) struct Node {
     pub(super) resuming: Option<usize>,
     /// Requests that wait for room or for a transfer to end.
     pub(super) requests: VecDeque<Request>,
+    /// Creations whose values are being loaded.
+    pub(super) creating: VecDeque<Creating>,
     pub(super) uploads: BTreeMap<TransferId, Upload>,
     pub(super) downloads: VecDeque<Download>,
     pub(super) next_transfer: TransferId,
@@ -63,6 +66,7 @@ impl Node {
             dirty: VecDeque::new(),
             resuming: None,
             requests: VecDeque::new(),
+            creating: VecDeque::new(),
             uploads: BTreeMap::new(),
             downloads: VecDeque::new(),
             next_transfer: TransferId(1),

@@ -17,7 +17,7 @@ use super::ConnectionId;
 use super::classes::ClassIndex;
 use super::expiry::Expires;
 use super::holders::{Holders, Place};
-use crate::document::{Document, Judged, Judging};
+use crate::document::{Document, Judged, Judging, Making};
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 
 /// An object, or what is left of one.
@@ -51,7 +51,7 @@ pub(super) struct Turn {
     /// Whether it was touched in the open frame.
     pub(super) is_touched: bool,
     /// Commits that took effect and whose authors were not told.
-    pub(super) results: Vec<Accepted>,
+    pub(super) results: VecDeque<Accepted>,
     /// The delta of the newest commit, if it alone leads from the version before.
     pub(super) newest: Option<(Version, Bytes)>,
     /// The commit that takes more than one step.
@@ -88,13 +88,33 @@ pub(super) struct Accepted {
     pub(super) is_as_sent: bool,
 }
 
+/// A commit that was judged well.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) offer: Offer,
+    pub(super) judged: Judged,
+    /// The document with the commit applied, if that was done aside.
+    pub(super) made: Option<Box<Document>>,
+}
+
 /// A commit that takes more than one step.
 #[derive(Debug)]
 pub(super) enum Underway {
     /// It is being judged.
     Judging(Box<Judging>, Offer),
+    /// It was judged and is being applied to a copy.
+    Making(Box<Making>, Verdict),
     /// It was judged; its delta goes to the journal in slices.
-    Slicing { offer: Offer, judged: Judged, staging: u64, written: usize },
+    Slicing { verdict: Verdict, staging: u64, written: usize },
+}
+
+impl Underway {
+    pub(super) fn offer(&self) -> &Offer {
+        match self {
+            Self::Judging(_, offer) => offer,
+            Self::Making(_, verdict) | Self::Slicing { verdict, .. } => &verdict.offer,
+        }
+    }
 }
 
 impl Object {

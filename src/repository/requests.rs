@@ -12,6 +12,7 @@ use super::links::Violation;
 use super::work::Work;
 use super::{Core, Rule};
 use crate::coding::Writer;
+use crate::document::Budget;
 use crate::ids::{Alias, Birth, RequestId, TransferId, Version};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_KEYS_MAX, REQUESTS_MAX};
 use crate::wire::{CloseCode, FailureCode, Form, ToNode, ToRepository};
@@ -94,7 +95,10 @@ impl Core {
                 return;
             }
             if let Some(alias) = node.dirty.pop_front() {
-                self.serve_dirty(place, alias);
+                if !self.serve_dirty(place, alias) {
+                    self.catch_later(place);
+                    return;
+                }
             } else if let Some(request) = node.requests.pop_front()
                 && let Some(request) = self.answer(place, request)
             {
@@ -106,7 +110,8 @@ impl Core {
         }
     }
 
-    fn serve_dirty(&mut self, place: Place, alias: Alias) {
+    /// Brings a holder that was passed over to the head; false if that must wait for a call with more budget.
+    fn serve_dirty(&mut self, place: Place, alias: Alias) -> bool {
         self.cost.add(1, 0);
         let holder = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place));
         if let Some(holder) = holder.filter(|holder| holder.is_dirty()) {
@@ -114,9 +119,18 @@ impl Core {
             self.bring(place, alias, false);
             self.tell_idle(place, alias, false);
         }
-        let Some(node) = self.nodes.at_mut(place) else { return };
+        let holder = self.objects.at(alias).and_then(|object| object.holders.find(place));
+        let is_dirty = holder.is_some_and(|holder| holder.is_dirty());
+        let Some(node) = self.nodes.at_mut(place) else { return true };
+        if is_dirty {
+            // It keeps its place before what follows it.
+            node.dirty.pop_back();
+            node.dirty.push_front(alias);
+            return false;
+        }
         node.resuming = node.resuming.map(|ahead| ahead.saturating_sub(1));
         self.end_resume_if_due(place);
+        true
     }
 
     /// Answers a request; gives it back if it must wait for a transfer to end.
@@ -208,10 +222,10 @@ impl Core {
         }
         let from = if has_horizon { base } else { base.max(document.horizon()) };
         if base > Version(0) {
-            let mut w = Writer::new();
-            if document.since(from, &mut w).is_ok() {
+            let (mut w, mut budget) = (Writer::new(), Budget::unlimited());
+            if document.since_within(from, &mut budget, &mut w).is_ok() {
                 let delta: Bytes = w.into_bytes().into();
-                self.cost.add(1, delta.len().min(inline_bytes));
+                self.cost.charge(&budget);
                 if delta.len() <= inline_bytes {
                     return Some(Leap::Delta(base, delta));
                 }

@@ -7,6 +7,7 @@
 //! Source: own reasoning.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use bytes::Bytes;
 
@@ -15,6 +16,7 @@ use super::creations::Building;
 use super::holders::Place;
 use super::links::Violation;
 use super::work::Work;
+use crate::document::{Document, Loaded, Loading};
 use crate::ids::{Alias, FrameNumber, Sequence, TransferId, Version};
 use crate::journal::{Entry, Payload};
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, DELTA_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, TRANSFERS_MAX};
@@ -36,12 +38,29 @@ enum Target {
     /// Not said yet.
     #[default]
     Unknown,
-    /// An object that is about to exist, and the number of its slices.
-    Creation(Box<Building>, u64),
+    /// An object that is about to exist.
+    Creation(Box<Rising>),
     /// A commit.
     Commit(Gathering),
     /// Nothing: its record was answered already.
     Nobody,
+}
+
+/// An object that grows segment by segment, and the number of its slices.
+#[derive(Debug)]
+struct Rising {
+    building: Building,
+    staging: u64,
+    growth: Growth,
+}
+
+/// How far a growing object is.
+#[derive(Debug)]
+enum Growth {
+    /// All segments that were taken are in it.
+    Resting(Box<Document>),
+    /// This segment is being loaded.
+    Loading(Loading, Segment),
 }
 
 /// A commit whose delta is being gathered.
@@ -55,6 +74,17 @@ struct Gathering {
     bytes: usize,
 }
 
+impl Upload {
+    /// Whether there is something to do for it.
+    fn has_next(&self) -> bool {
+        match &self.target {
+            Target::Unknown => false,
+            Target::Creation(rising) if matches!(rising.growth, Growth::Loading(..)) => true,
+            _ => self.early.contains_key(&self.next),
+        }
+    }
+}
+
 impl Core {
     /// Takes a segment that arrived.
     pub(super) fn take_segment(&mut self, place: Place, bytes: &Bytes) -> Result<(), Violation> {
@@ -62,7 +92,7 @@ impl Core {
         let transfer = segment.transfer;
         let begun = self.nodes.at(place).map_or(0, |node| node.uploads.values().filter(|it| it.has_begun).count());
         let upload = self.upload(place, transfer)?;
-        if !std::mem::replace(&mut upload.has_begun, true) && begun >= TRANSFERS_MAX {
+        if !mem::replace(&mut upload.has_begun, true) && begun >= TRANSFERS_MAX {
             return Err(Violation::new(CloseCode::TooManyRequests, "too many transfers at a time"));
         }
         let is_new = segment.index >= upload.next && !upload.early.contains_key(&segment.index);
@@ -88,10 +118,12 @@ impl Core {
         &mut self,
         place: Place,
         transfer: TransferId,
-        building: Option<Building>,
+        begun: Option<(Building, Box<Document>)>,
     ) -> Result<(), Violation> {
         let staging = self.take_staging();
-        let target = building.map_or(Target::Nobody, |building| Target::Creation(Box::new(building), staging));
+        let target = begun.map_or(Target::Nobody, |(building, document)| {
+            Target::Creation(Box::new(Rising { building, staging, growth: Growth::Resting(document) }))
+        });
         self.announce(place, transfer, target)
     }
 
@@ -134,27 +166,34 @@ impl Core {
         loop {
             let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
             let Some(upload) = node.uploads.get_mut(&transfer) else { return };
-            if matches!(upload.target, Target::Unknown) || !upload.early.contains_key(&upload.next) {
+            if !upload.has_next() {
                 return;
             }
             if self.cost.is_spent() {
                 self.work.push_back(Work::Upload(place, transfer));
                 return;
             }
-            let Some(segment) = upload.early.remove(&upload.next) else { return };
-            upload.next += 1;
-            let target = std::mem::replace(&mut upload.target, Target::Nobody);
-            if segment.is_last {
-                node.uploads.remove(&transfer);
-            }
-            self.cost.add(1, segment.bytes.len());
-            let (index, is_last) = (segment.index, segment.is_last);
-            let target = self.absorb(place, target, segment);
-            let after = if self.frames.room() > 0 { FrameNumber(0) } else { self.frames.newest() };
-            self.push(place, after, &ToNode::SegmentTaken { transfer, index });
-            if is_last {
-                self.finish_upload(place, target);
-                return;
+            let (target, taken) = match mem::take(&mut upload.target) {
+                Target::Creation(rising) if matches!(rising.growth, Growth::Loading(..)) => {
+                    self.load_on(place, *rising)
+                }
+                target => {
+                    let Some(segment) = upload.early.remove(&upload.next) else { return };
+                    upload.next += 1;
+                    self.cost.add(1, 0);
+                    self.absorb(place, target, segment)
+                }
+            };
+            if let Some((index, is_last)) = taken {
+                let after = if self.frames.room() > 0 { FrameNumber(0) } else { self.frames.newest() };
+                self.push(place, after, &ToNode::SegmentTaken { transfer, index });
+                if is_last {
+                    if let Some(node) = self.nodes.at_mut(place) {
+                        node.uploads.remove(&transfer);
+                    }
+                    self.finish_upload(place, target);
+                    return;
+                }
             }
             if let Some(upload) = self.nodes.at_mut(place).and_then(|node| node.uploads.get_mut(&transfer)) {
                 upload.target = target;
@@ -162,37 +201,71 @@ impl Core {
         }
     }
 
-    /// Takes one segment into what the transfer is for; answers what the rest of it is for.
-    fn absorb(&mut self, place: Place, target: Target, segment: Segment) -> Target {
+    /// Takes one segment into what the transfer is for; answers what the rest of it is for, and which segment was taken
+    /// wholly and whether it is the last.
+    fn absorb(&mut self, place: Place, target: Target, segment: Segment) -> (Target, Option<(u32, bool)>) {
+        let taken = Some((segment.index, segment.is_last));
         match target {
-            Target::Creation(mut building, staging) => {
-                let bytes = segment.bytes;
-                if let Err(error) = building.document.replay(&bytes, Version(1)) {
-                    self.refuse(place, building.sequence, FailureCode::Malformed, &error.to_string());
-                    return Target::Nobody;
-                }
-                if building.document.encoded_bytes() > self.caps.object_bytes_max {
-                    self.refuse_bytes(place, building.sequence, building.document.encoded_bytes());
-                    return Target::Nobody;
-                }
-                self.frames.push(Entry::Slice { staging, bytes });
-                Target::Creation(building, staging)
+            Target::Creation(rising) => {
+                let Rising { building, staging, growth } = *rising;
+                let growth = match growth {
+                    Growth::Resting(document) => {
+                        Growth::Loading(Loading::new(document, segment.bytes.clone(), Version(1)), segment)
+                    }
+                    growth @ Growth::Loading(..) => growth,
+                };
+                (Target::Creation(Box::new(Rising { building, staging, growth })), None)
             }
             Target::Commit(mut gathering) => {
+                self.cost.add(0, segment.bytes.len());
                 gathering.delta.extend_from_slice(&segment.bytes);
                 if gathering.delta.len() > gathering.bytes {
                     self.refuse(place, gathering.sequence, FailureCode::Malformed, "the delta is longer than it said");
-                    return Target::Nobody;
+                    return (Target::Nobody, taken);
                 }
-                Target::Commit(gathering)
+                (Target::Commit(gathering), taken)
             }
-            Target::Unknown | Target::Nobody => Target::Nobody,
+            Target::Unknown | Target::Nobody => (Target::Nobody, taken),
+        }
+    }
+
+    /// Loads more of a segment into an object that is about to exist; answers as [`absorb`](Self::absorb).
+    fn load_on(&mut self, place: Place, rising: Rising) -> (Target, Option<(u32, bool)>) {
+        let Rising { building, staging, growth } = rising;
+        let Growth::Loading(loading, segment) = growth else { return (Target::Nobody, None) };
+        let mut budget = self.cost.budget();
+        let loaded = loading.step(&mut budget);
+        self.cost.charge(&budget);
+        let taken = Some((segment.index, segment.is_last));
+        match loaded {
+            Loaded::Partly(loading) => {
+                let growth = Growth::Loading(loading, segment);
+                (Target::Creation(Box::new(Rising { building, staging, growth })), None)
+            }
+            Loaded::Wholly(document) if document.encoded_bytes() > self.caps.object_bytes_max => {
+                self.refuse(place, building.sequence, FailureCode::Limit, "the object is larger than it may be");
+                (Target::Nobody, taken)
+            }
+            Loaded::Wholly(document) => {
+                self.frames.push(Entry::Slice { staging, bytes: segment.bytes });
+                let growth = Growth::Resting(document);
+                (Target::Creation(Box::new(Rising { building, staging, growth })), taken)
+            }
+            Loaded::Refused(error) => {
+                self.refuse(place, building.sequence, FailureCode::Malformed, &error.to_string());
+                (Target::Nobody, taken)
+            }
         }
     }
 
     fn finish_upload(&mut self, place: Place, target: Target) {
         match target {
-            Target::Creation(building, staging) => self.finish_creation(place, *building, Payload::Staged(staging)),
+            Target::Creation(rising) => {
+                let Rising { building, staging, growth } = *rising;
+                if let Growth::Resting(document) = growth {
+                    self.finish_creation(place, building, document, Payload::Staged(staging));
+                }
+            }
             Target::Commit(Gathering { sequence, alias, base, is_isolated, delta, bytes }) => {
                 if delta.len() == bytes {
                     self.offer(place, sequence, alias, base, is_isolated, delta.into());

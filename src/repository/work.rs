@@ -1,12 +1,14 @@
 //! Work in steps: what a call does not finish within its budget waits here.
 //!
-//! Invariant: no call costs more than [`STEP_CELLS_MAX`] cells or [`SEGMENT_BYTES_MAX`] bytes before it looks up, so a
-//! 15 MB object delays a 16-byte delta by one step. Source: own reasoning.
+//! Invariant: no call costs more than [`STEP_CELLS_MAX`] cells or [`SEGMENT_BYTES_MAX`] bytes, so a 15 MB object delays a
+//! 16-byte delta by one step. What can pause does so when all but a reserve is spent; what cannot is small enough for
+//! the reserve, a long text apart. Source: own reasoning.
 
 use super::holders::Place;
 use super::{Core, WorkDone};
+use crate::document::Budget;
 use crate::ids::{Alias, TransferId};
-use crate::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
+use crate::limits::{INLINE_BYTES_MAX, SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
 
 /// Something that takes more steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) enum Work {
     Leave(Place),
     /// The objects of sealed frames are to be fanned out on.
     FanOut,
+    /// A node's creations are to be loaded on.
+    Create(Place),
     /// An object's commit is to be judged or sliced on.
     Commit(Alias),
     /// Objects that are due are to be looked at on.
@@ -28,6 +32,9 @@ pub(super) enum Work {
     /// The holders of an object are to be told its idle limit on, from this place.
     Ask(Alias, Place),
 }
+
+/// What a call keeps for the end of what it began: a commit applied in place, the answer to it, one record.
+const RESERVE: WorkDone = WorkDone { cells: 200, bytes: 96 * 1024 };
 
 /// What the current call has cost, and the most a call did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,13 +56,38 @@ impl Cost {
         self.most.bytes = self.most.bytes.max(self.now.bytes);
     }
 
-    /// Cells this call may still visit.
-    pub(super) fn cells_left(&self) -> usize {
-        if self.now.bytes >= SEGMENT_BYTES_MAX { 0 } else { STEP_CELLS_MAX.saturating_sub(self.now.cells) }
+    /// What work that can pause may still cost in this call.
+    pub(super) fn budget(&self) -> Budget {
+        Budget::new(
+            (STEP_CELLS_MAX - RESERVE.cells).saturating_sub(self.now.cells),
+            (SEGMENT_BYTES_MAX - RESERVE.bytes).saturating_sub(self.now.bytes),
+        )
     }
 
+    /// What an answer that cannot wait may still cost.
+    pub(super) fn last_budget(&self) -> Budget {
+        let bytes = self.bytes_left().min(INLINE_BYTES_MAX);
+        Budget::new(STEP_CELLS_MAX.saturating_sub(self.now.cells), bytes)
+    }
+
+    /// Bytes this call may still move, the reserve included.
+    pub(super) fn bytes_left(&self) -> usize {
+        SEGMENT_BYTES_MAX.saturating_sub(self.now.bytes)
+    }
+
+    /// Whether nothing was done in this call yet that could have waited.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.now.cells <= 1
+    }
+
+    /// Adds what a walk has cost.
+    pub(super) fn charge(&mut self, budget: &Budget) {
+        self.add(budget.cells(), budget.bytes());
+    }
+
+    /// Whether what can wait must.
     pub(super) fn is_spent(&self) -> bool {
-        self.cells_left() == 0
+        self.budget().is_spent()
     }
 
     pub(super) fn most(&self) -> WorkDone {
@@ -80,6 +112,7 @@ impl Core {
             Work::Upload(place, transfer) => self.upload_on(place, transfer),
             Work::Leave(place) => self.leave_on(place),
             Work::FanOut => self.fan_out(),
+            Work::Create(place) => self.create_next(place),
             Work::Commit(alias) => self.commit_on(alias),
             Work::Expire => self.expire_on(),
             Work::Ask(alias, next) => self.ask_on(alias, next),

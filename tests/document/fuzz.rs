@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nam::coding::Writer;
-use nam::document::{Document, Frozen, Judging, Refusal, Scope, Tuning};
+use nam::document::{Budget, Document, Frozen, Judged, Judging, Loaded, Loading, Making, Refusal, Scope, Tuning};
 use nam::ids::Version;
 use nam::schema::Schema;
 
@@ -54,6 +54,19 @@ fn tuning(rng: &mut Rng) -> Tuning {
         inline_bytes: [8, 40, 200, 4096][rng.below(4)],
         stamp_bytes: [400, 1 << 20, 1 << 20][rng.below(3)],
     }
+}
+
+/// Loads a delta in small steps.
+fn load(document: Document, delta: Vec<u8>, version: Version) -> Document {
+    let mut loading = Loading::new(Box::new(document), delta.into(), version);
+    for _ in 0..10_000 {
+        match loading.step(&mut Budget::new(3, 50)) {
+            Loaded::Partly(rest) => loading = rest,
+            Loaded::Wholly(document) => return *document,
+            Loaded::Refused(error) => panic!("{error}"),
+        }
+    }
+    panic!("loading goes on for ever");
 }
 
 impl<'s> Round<'s> {
@@ -111,7 +124,7 @@ impl<'s> Round<'s> {
             self.flip(&judged.delta, seen);
         }
         let version = self.document.version().next();
-        self.document.apply(&judged, version);
+        self.apply(&judged, version);
         let replayed = self.replayed.replay(&judged.delta, version);
         assert!(replayed.is_ok(), "{at}: {replayed:?} of {:02x?} from {delta:02x?}", judged.delta);
         self.now.apply_delta(self.schema, &judged.delta).unwrap_or_else(|error| panic!("{at}: {error}"));
@@ -123,19 +136,28 @@ impl<'s> Round<'s> {
         assert_eq!(bytes, encoded(&self.replayed.freeze()), "{at}: replay");
     }
 
-    fn compare_steps(
-        &mut self,
-        delta: &Bytes,
-        base: Version,
-        whole: &Result<nam::document::Judged, Refusal>,
-        at: &str,
-    ) {
+    /// Applies at once, or in steps of a random size.
+    fn apply(&mut self, judged: &Judged, version: Version) {
+        if self.world.rng.one_in(3) {
+            return self.document.apply(judged, version);
+        }
+        let mut making = Making::new(self.document.clone(), judged, version);
+        let mut steps = 0;
+        let cells = [1, 2, 7][self.world.rng.below(3)];
+        while !making.step(&mut Budget::new(cells, [10, usize::MAX][self.world.rng.below(2)])) {
+            steps += 1;
+            assert!(steps < 10_000, "seed {}: applying goes on for ever", self.seed);
+        }
+        self.document = making.into_document(&mut Budget::unlimited());
+    }
+
+    fn compare_steps(&mut self, delta: &Bytes, base: Version, whole: &Result<Judged, Refusal>, at: &str) {
         let mut judging = Judging::new(delta.clone(), base, Scope::Cells);
         let mut steps = 0;
         let stepped = loop {
             steps += 1;
             assert!(steps < 10_000, "{at}: judging goes on for ever");
-            if let Some(answer) = judging.step(&self.document, 1) {
+            if let Some(answer) = judging.step(&self.document, &mut Budget::new(1, usize::MAX)) {
                 break answer;
             }
         };
@@ -152,7 +174,7 @@ impl<'s> Round<'s> {
         &self,
         touched: &[(Vec<u8>, Touch)],
         base: Version,
-        answer: &Result<nam::document::Judged, Refusal>,
+        answer: &Result<Judged, Refusal>,
         seen: &mut Seen,
         at: &str,
     ) {
@@ -222,7 +244,7 @@ impl<'s> Round<'s> {
         let mut loaded = Document::with_tuning(Arc::clone(self.schema), tuning(&mut self.world.rng));
         while let Some(segment) = segments.next(&frozen, bytes_max) {
             value.apply_delta(self.schema, &segment).unwrap_or_else(|error| panic!("seed {}: {error}", self.seed));
-            loaded.replay(&segment, frozen.version()).unwrap();
+            loaded = load(loaded, segment, frozen.version());
             seen.segments += 1;
         }
         assert_eq!(value, self.now, "seed {}: segments", self.seed);

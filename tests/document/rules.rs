@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::coding::{DecodeError, Reader, Writer};
 use nam::delta::{FieldsWriter, WireType};
-use nam::document::{Document, Judged, Refusal, Scope, Tuning};
+use nam::document::{Budget, Document, Judged, Judging, Making, Refusal, Scope, Tuning};
 use nam::ids::{FieldId, Version};
+use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
 use nam::schema::{KeyKind, Kind, Policy, Schema, TypeIndex};
 
 use crate::model::{Value, root_of};
@@ -275,11 +276,17 @@ fn an_answer_costs_what_changed_however_far_back() {
         let key = number_key(n % 10 * 4_999);
         go(&mut d, &edit(1, &[&key[..], &[1, 0, 0, 0, 0, 0, 0, 0x59, 0x40]].concat()));
     }
-    let mut w = Writer::new();
-    let (differs, visited) = d.since_counted(Version(1), &mut w).unwrap();
+    let (mut w, mut budget) = (Writer::new(), Budget::unlimited());
+    assert_eq!(d.since_within(Version(1), &mut budget, &mut w), Ok(Some(true)));
     // A block of 512 B holds about forty of these entries.
-    assert!(differs && visited <= 10 * 50, "ten entries, their blocks and their field, not {visited}");
+    assert!(budget.cells() <= 10 * 50, "ten entries, their blocks and their field, not {}", budget.cells());
     assert!(w.len() < 150, "{} B", w.len());
+    let mut less = Budget::new(budget.cells() - 1, usize::MAX);
+    let mut short = Budget::new(usize::MAX, w.len() / 2);
+    let mut nothing = Writer::new();
+    assert_eq!(d.since_within(Version(1), &mut less, &mut nothing), Ok(None));
+    assert_eq!(d.since_within(Version(1), &mut short, &mut nothing), Ok(None));
+    assert!(nothing.is_empty() && less.cells() <= budget.cells(), "an answer that costs too much is given up in time");
 }
 
 #[test]
@@ -325,21 +332,91 @@ fn versions_go_on_past_32_bits() {
     assert_eq!(json(&d), r#"{"f2":"c"}"#);
 }
 
-#[test]
-fn judging_in_steps_counts_a_bounded_number_of_cells() {
-    let d = numbers(10);
-    let mut keys: Vec<_> = (0..30_000).map(number_key).collect();
-    keys.sort();
-    let body: Vec<u8> = keys.iter().flat_map(|key| [&key[..], &[1, 0, 0, 0, 0, 0, 0, 0, 0]].concat()).collect();
-    let mut judging = nam::document::Judging::new(edit(1, &body), d.version(), Scope::Cells);
-    let mut steps = 1;
+/// Commits at head in steps, none of which may cost more than one allows; answers how many it took to judge and to apply.
+fn go_in_steps(d: &mut Document, delta: &Bytes) -> (usize, usize) {
+    let is_within = |budget: &Budget| {
+        let is_within = budget.cells() <= STEP_CELLS_MAX + 1 && budget.bytes() <= SEGMENT_BYTES_MAX + 16 * 1024;
+        assert!(is_within, "{budget:?}");
+    };
+    let step = || Budget::new(STEP_CELLS_MAX, SEGMENT_BYTES_MAX);
+    let mut judging = Judging::new(delta.clone(), d.version(), Scope::Cells);
+    let (mut judged_in, mut made_in) = (1, 1);
     let judged = loop {
-        match judging.step(&d, 1_000) {
+        let mut budget = step();
+        let answer = judging.step(d, &mut budget);
+        is_within(&budget);
+        match answer {
             Some(answer) => break answer.unwrap(),
-            None => steps += 1,
+            None => judged_in += 1,
         }
     };
-    assert_eq!((judged.cells, steps), (30_000, 30));
+    let before = json(d);
+    let mut making = Making::new(d.clone(), &judged, d.version().next());
+    loop {
+        let mut budget = step();
+        let is_made = making.step(&mut budget);
+        is_within(&budget);
+        if is_made {
+            break;
+        }
+        made_in += 1;
+    }
+    assert!(json(d) == before, "nobody sees a version in the making");
+    let mut at_once = d.clone();
+    at_once.apply(&judged, d.version().next());
+    *d = making.into_document(&mut Budget::unlimited());
+    assert!(json(d) == json(&at_once));
+    assert_eq!(d.stamp_bytes(), at_once.stamp_bytes());
+    (judged_in, made_in)
+}
+
+fn number_entries(count: u64, head: &[u8]) -> Vec<u8> {
+    let mut keys: Vec<_> = (0..count).map(number_key).collect();
+    keys.sort();
+    keys.iter().flat_map(|key| [&key[..], head, &[0; 8]].concat()).collect()
+}
+
+fn frame(count: usize, members: &[u8]) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.framed(|w| {
+        w.length(count);
+        w.raw(members);
+    });
+    w.into_bytes()
+}
+
+#[test]
+fn a_large_edit_takes_steps_of_bounded_cost() {
+    let mut d = numbers(10);
+    assert_eq!(go_in_steps(&mut d, &edit(1, &number_entries(30_000, &[1]))), (30, 30));
+    let frozen = d.freeze();
+    let mut keys: Vec<_> = (0..60).map(|n| number_key(n * 500)).collect();
+    keys.sort();
+    let spread: Vec<u8> = keys.iter().flat_map(|key| [&key[..], &[1], &[0; 8]].concat()).collect();
+    let (judged_in, made_in) = go_in_steps(&mut d, &edit(1, &spread));
+    assert!(judged_in == 1 && made_in > 1, "pages that are shared are copied, which costs their bytes: {made_in}");
+    drop(frozen);
+}
+
+#[test]
+fn a_large_value_that_is_put_whole_takes_steps_of_bounded_cost() {
+    let mut d = numbers(10);
+    let whole = frame(100_000, &number_entries(100_000, &[]));
+    let (judged_in, made_in) = go_in_steps(&mut d, &put(1, WireType::Sized, &whole));
+    assert!(judged_in >= 4 && made_in >= 100, "{judged_in} {made_in}");
+    assert!(d.stamp_bytes() < 100, "what is put whole has one stamp, not {} B", d.stamp_bytes());
+    assert!(d.heap_bytes() < d.encoded_bytes() * 2);
+
+    let mut d = document();
+    let floats = vec![7; 8 * 100_000];
+    let (judged_in, made_in) = go_in_steps(&mut d, &put(10, WireType::Sized, &frame(100_000, &floats)));
+    assert!(judged_in >= 4 && made_in >= 4, "{judged_in} {made_in}");
+    let mut w = Writer::new();
+    w.raw(&[3, 0, 1]);
+    w.varint(100_000 << 1 | 1);
+    w.raw(&floats);
+    let (judged_in, made_in) = go_in_steps(&mut d, &edit(10, w.as_slice()));
+    assert!(judged_in >= 4 && made_in >= 8, "an insertion and the removal of all behind it: {judged_in} {made_in}");
 }
 
 #[test]

@@ -179,5 +179,5 @@ fn no_call_does_more_than_a_step() {
     bench.settle();
     assert_eq!(bench.version("big"), 901);
     let most = bench.core.work_done();
-    assert!(most.cells <= 2 * STEP_CELLS_MAX && most.bytes <= 2 * SEGMENT_BYTES_MAX, "{most:?}");
+    assert!(most.cells <= STEP_CELLS_MAX && most.bytes <= SEGMENT_BYTES_MAX, "{most:?}");
 }

@@ -76,11 +76,14 @@ impl Draw for String {
     }
 }
 
+/// Bytes of a long `Vec<u8>`.
+pub(crate) const LONG_BYTES: usize = 90_000;
+
 impl Draw for Vec<u8> {
     fn draw(dice: &mut Dice) -> Self {
         // Some objects are too large for a record, some for a record of a narrow window.
         let len = match dice.below(40) {
-            0 => 90_000,
+            0 => LONG_BYTES,
             1..6 => 3_000 + dice.index(6_000),
             _ => dice.index(60),
         };

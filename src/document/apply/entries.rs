@@ -1,14 +1,64 @@
-//! Applies an edit of a map or a set that stands in its parent's bytes: a merge of two sequences of ascending keys.
+//! Applies an edit of a map or a set: in its parent's bytes a merge of two sequences of ascending keys, apart entry by
+//! entry.
 
-use super::{Applying, Change, apply_value};
+use super::{Applying, Change, Saved, apply_value};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::EntryChange;
 use crate::document::apart::{Children, EntryKinds};
+use crate::document::map::MapBranch;
 use crate::document::stamps::{EntryStamp, Stamp};
 use crate::document::stored::{stored_key, stored_value};
 
+/// Changes the entries of a map that stands apart.
+pub(super) fn apply_apart(
+    applying: &mut Applying<'_>,
+    kinds: EntryKinds<'_>,
+    map: &mut MapBranch,
+    edit: Reader<'_>,
+) -> Result<(), DecodeError> {
+    change_entries(applying, kinds, map, edit, |edit| read_change(kinds, edit))
+}
+
+/// Puts the entries of a value into a map that stands apart.
+pub(super) fn put_entries(
+    applying: &mut Applying<'_>,
+    kinds: EntryKinds<'_>,
+    map: &mut MapBranch,
+    body: Reader<'_>,
+) -> Result<(), DecodeError> {
+    change_entries(applying, kinds, map, body, |body| Ok(Change::Put(stored_value(kinds.values, body)?)))
+}
+
+/// Changes entries until the step's budget is spent.
+fn change_entries<'e>(
+    applying: &mut Applying<'_>,
+    kinds: EntryKinds<'_>,
+    map: &mut MapBranch,
+    mut entries: Reader<'e>,
+    read: impl Fn(&mut Reader<'e>) -> Result<Change<'e>, DecodeError>,
+) -> Result<(), DecodeError> {
+    let whole = entries.left();
+    let mut done = applying.resume_done();
+    entries.take(done)?;
+    while !entries.is_done() {
+        if applying.pace.is_out() {
+            applying.pace.pause(Saved::Done(done));
+            break;
+        }
+        let key = stored_key(kinds.keys, &mut entries)?;
+        let change = read(&mut entries)?;
+        map.change(applying, kinds, key, change)?;
+        if applying.pace.is_paused() {
+            applying.pace.pause(Saved::Done(done));
+            break;
+        }
+        done = whole - entries.left();
+    }
+    Ok(())
+}
+
 /// Goes through the entries of a judged edit.
-pub(super) fn each_change<'e>(
+fn each_change<'e>(
     kinds: EntryKinds<'_>,
     mut edit: Reader<'e>,
     mut apply: impl FnMut(&'e [u8], Change<'e>) -> Result<(), DecodeError>,
@@ -112,6 +162,7 @@ impl Merge<'_, '_> {
         match change {
             Change::Remove => {
                 let Some(before) = before else { return Ok(()) };
+                self.applying.pace.spend(1, before.len());
                 self.children.drop_of(self.applying.schema, self.kinds.values, before)?;
                 let mark = self.applying.mark;
                 self.set_stamp(key, mark.is_set().then_some(EntryStamp::Gone(mark)));
@@ -120,6 +171,7 @@ impl Merge<'_, '_> {
                 if let Some(before) = before {
                     self.children.drop_of(self.applying.schema, self.kinds.values, before)?;
                 }
+                self.applying.pace.spend(1, value.len());
                 self.keep(key, value);
                 let mark = self.applying.mark;
                 self.set_stamp(key, mark.is_set().then(|| EntryStamp::Live(Stamp::put(mark))));

@@ -1,6 +1,6 @@
 //! Applies an edit of a struct's or a variant's fields: a merge of two sequences of ascending ids.
 
-use super::{Applying, apply_value};
+use super::{Applying, Saved, apply_value, put_value};
 use crate::coding::{DecodeError, Writer};
 use crate::delta::{Field, FieldsReader, WireType};
 use crate::document::apart::Children;
@@ -22,8 +22,18 @@ pub(super) fn apply_fields(
     mut target: Target<'_>,
     w: &mut Writer,
 ) -> Result<(), DecodeError> {
+    let mut done = applying.resume_done();
+    for _ in 0..done {
+        edits.next()?;
+    }
     let mut current = old.next()?;
-    while let Some(edit) = edits.next()? {
+    while !applying.pace.is_paused()
+        && let Some(edit) = edits.next()?
+    {
+        if applying.pace.is_out() {
+            applying.pace.pause(Saved::Done(done));
+            break;
+        }
         while let Some(field) = current.filter(|field| field.id < edit.id) {
             w.raw(field.encoded);
             current = old.next()?;
@@ -33,6 +43,10 @@ pub(super) fn apply_fields(
             current = old.next()?;
         }
         apply_field(applying, field_by_id(fields, edit.id), before.as_ref(), &edit, &mut target, w)?;
+        if applying.pace.is_paused() {
+            applying.pace.pause(Saved::Done(done));
+        }
+        done += 1;
     }
     while let Some(field) = current {
         w.raw(field.encoded);
@@ -63,12 +77,20 @@ fn apply_field(
             Err(DecodeError::Unknown { what: "field that can be edited", found: u64::from(edit.id.0) })
         }
         _ => {
-            if let (Some(def), Some(field)) = (def, before) {
-                target.children.drop_of(applying.schema, Some(&def.kind), field.value.rest())?;
+            // What an earlier step put of this value stands where the old value stood.
+            let is_resuming = applying.pace.is_resuming();
+            let before = before.map(|field| field.value.rest());
+            if let (Some(def), Some(before), false) = (def, before, is_resuming) {
+                target.children.drop_of(applying.schema, Some(&def.kind), before)?;
             }
-            w.raw(edit.encoded);
             *target.stamp.field_mut(edit.id) = Stamp::put(applying.mark);
-            Ok(())
+            let Some(def) = def else {
+                applying.pace.spend(1, edit.encoded.len());
+                w.raw(edit.encoded);
+                return Ok(());
+            };
+            w.varint(u64::from(edit.id.0) << 3 | edit.wire as u64);
+            put_value(applying, &def.kind, edit.value.rest(), before.filter(|_| is_resuming), target.children, w)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Applies an edit of a list: first its structure, as cuts from the right, then its elements.
 //!
+//! What a cut brings is inserted in chunks of about a page, so a step can end between them.
 //! Kept ranges that stay in order stay; of ranges out of order the heaviest increasing chain stays and the others become
 //! copies, so a move is a removal and an insertion and a later `since` sends its values. Invariant: ranges do not
 //! overlap (the judge refused that). Source: own reasoning; heaviest increasing subsequence by patience with a tree.
@@ -7,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{Applying, Change};
+use super::{Applying, Change, Saved};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::EntryChange;
 use crate::document::apart::Children;
@@ -22,16 +23,17 @@ enum Source<'a> {
     /// A range of the old list.
     Kept { start: u64, count: u64 },
     /// New elements, encoded.
-    New { count: u64, bytes: &'a [u8] },
+    New { bytes: &'a [u8] },
 }
 
 /// A place where the old list is cut: what goes and what comes instead.
-#[derive(Debug, Default)]
-struct Cut {
+#[derive(Clone, Debug, Default)]
+pub(in crate::document) struct Cut {
     at: u64,
     removed: u64,
-    added: u64,
     bytes: Writer,
+    /// Bytes that were inserted.
+    done: usize,
 }
 
 /// Writes the list that results from an edit of a stored list in its parent's bytes.
@@ -68,24 +70,34 @@ pub(super) fn apply_list(
     mut edit: Reader<'_>,
     page_bytes: usize,
 ) -> Result<(), DecodeError> {
-    let runs = edit.varint()?;
-    if runs > 0 {
-        let sources = read_sources(element, runs - 1, &mut edit)?;
-        let cuts = plan_cuts(applying, element, list, &sources)?;
-        for cut in cuts.iter().rev() {
-            if cut.removed > 0 {
-                list.remove(applying, element, cut.at, cut.removed)?;
+    let whole = edit.left();
+    let (mut cuts, structure) = match applying.pace.resume() {
+        Some(Saved::Done(done)) => (Vec::new(), done),
+        Some(Saved::Cuts { cuts, structure }) => (cuts, structure),
+        None => {
+            let mut rest = edit;
+            let cuts = match rest.varint()? {
+                0 => Vec::new(),
+                runs => plan_cuts(applying, element, list, &read_sources(element, runs - 1, &mut rest)?)?,
+            };
+            if applying.mark.is_set() && cuts.iter().any(|cut| cut.removed > 0 || !cut.bytes.is_empty()) {
+                list.structure = applying.mark;
             }
-            if cut.added > 0 {
-                let added = u32::try_from(cut.added).map_err(|_| DecodeError::Varint)?;
-                list.insert(applying, element, cut.at, added, cut.bytes.as_slice(), page_bytes)?;
-            }
+            (cuts, whole - rest.left())
         }
-        if applying.mark.is_set() && cuts.iter().any(|cut| cut.removed + cut.added > 0) {
-            list.structure = applying.mark;
-        }
+    };
+    apply_cuts(applying, element, list, &mut cuts, page_bytes)?;
+    if !cuts.is_empty() {
+        applying.pace.pause(Saved::Cuts { cuts, structure });
+        return Ok(());
     }
+    edit.take(structure)?;
+    let mut done = structure;
     while !edit.is_done() {
+        if applying.pace.is_out() {
+            applying.pace.pause(Saved::Done(done));
+            break;
+        }
         let index = edit.varint()?;
         let change = match EntryChange::read(&mut edit)? {
             EntryChange::Remove => Change::Remove,
@@ -93,8 +105,99 @@ pub(super) fn apply_list(
             EntryChange::Edit(body) => Change::Edit(body),
         };
         list.change(applying, element, index, change, page_bytes)?;
+        if applying.pace.is_paused() {
+            applying.pace.pause(Saved::Done(done));
+            break;
+        }
+        done = whole - edit.left();
     }
     Ok(())
+}
+
+/// Puts the elements of a value behind those that stand in a list.
+pub(super) fn put_elements(
+    applying: &mut Applying<'_>,
+    element: &Kind,
+    list: &mut ListBranch,
+    mut body: Reader<'_>,
+) -> Result<(), DecodeError> {
+    let done = applying.resume_done();
+    body.take(done)?;
+    let mut at = list.len().saturating_sub(u64::from(applying.pace.is_resuming()));
+    let page_bytes = applying.tuning.list_page_bytes;
+    let more = insert_chunks(applying, element, list, &mut at, body.rest(), page_bytes)?;
+    if more < body.left() {
+        applying.pace.pause(Saved::Done(done + more));
+    }
+    Ok(())
+}
+
+/// Makes cuts from the right until the step's budget is spent; those that are left stay.
+fn apply_cuts(
+    applying: &mut Applying<'_>,
+    element: &Kind,
+    list: &mut ListBranch,
+    cuts: &mut Vec<Cut>,
+    page_bytes: usize,
+) -> Result<(), DecodeError> {
+    while let Some(cut) = cuts.last_mut() {
+        while cut.removed > 0 && !applying.pace.is_out() {
+            cut.removed -= list.remove(applying, element, cut.at, cut.removed)?;
+        }
+        let elements = cut.bytes.as_slice().get(cut.done..).unwrap_or_default();
+        if cut.removed == 0 {
+            cut.done += insert_chunks(applying, element, list, &mut cut.at, elements, page_bytes)?;
+        }
+        if cut.removed > 0 || cut.done < cut.bytes.len() {
+            break;
+        }
+        cuts.pop();
+    }
+    Ok(())
+}
+
+/// Inserts elements from `at` on until the step's budget is spent; answers how many bytes of them stand whole.
+fn insert_chunks(
+    applying: &mut Applying<'_>,
+    element: &Kind,
+    list: &mut ListBranch,
+    at: &mut u64,
+    elements: &[u8],
+    page_bytes: usize,
+) -> Result<usize, DecodeError> {
+    let mut r = Reader::new(elements);
+    let mut done = 0;
+    while !r.is_done() && !applying.pace.is_out() {
+        let is_begun = applying.pace.is_resuming();
+        let (count, chunk) = next_chunk(applying, element, &mut r)?;
+        if is_begun {
+            list.change(applying, element, *at, Change::Put(chunk), page_bytes)?;
+        } else {
+            list.insert(applying, element, *at, count, chunk, page_bytes)?;
+        }
+        if applying.pace.is_paused() {
+            break;
+        }
+        *at += u64::from(count);
+        done = elements.len() - r.left();
+    }
+    Ok(done)
+}
+
+/// Reads elements that may stand inline together, or one that is larger.
+fn next_chunk<'e>(applying: &Applying<'_>, element: &Kind, r: &mut Reader<'e>) -> Result<(u32, &'e [u8]), DecodeError> {
+    let whole = *r;
+    let mut count = 0;
+    while !r.is_done() {
+        let before = *r;
+        stored_value(Some(element), r)?;
+        if count > 0 && whole.left() - r.left() > applying.tuning.inline_bytes {
+            *r = before;
+            break;
+        }
+        count += 1;
+    }
+    Ok((count, whole.rest().get(..whole.left() - r.left()).unwrap_or_default()))
 }
 
 fn read_sources<'a>(element: &Kind, runs: u64, edit: &mut Reader<'a>) -> Result<Vec<Source<'a>>, DecodeError> {
@@ -109,7 +212,7 @@ fn read_sources<'a>(element: &Kind, runs: u64, edit: &mut Reader<'a>) -> Result<
                 stored_value(Some(element), edit)?;
             }
             let bytes = before.rest().get(..before.left() - edit.left()).unwrap_or_default();
-            Source::New { count: head >> 1, bytes }
+            Source::New { bytes }
         });
     }
     Ok(sources)
@@ -132,12 +235,8 @@ fn plan_cuts(
             }
             Source::Kept { start, count } => {
                 list.write_range(applying.schema, element, start, count, &mut cut.bytes)?;
-                cut.added += count;
             }
-            Source::New { count, bytes } => {
-                cut.bytes.raw(bytes);
-                cut.added += count;
-            }
+            Source::New { bytes } => cut.bytes.raw(bytes),
         }
     }
     cut.removed = list.len().saturating_sub(cut.at);

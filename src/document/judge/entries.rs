@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::walk::{CONFLICT, Saved, Stop, Target, Walk};
 use crate::coding::{DecodeError, Reader};
-use crate::delta::{EntryChange, check_value, read_key};
+use crate::delta::{EntryChange, read_key};
 use crate::document::apart::{Children, EntryKinds};
 use crate::document::map::{Fate, MapBranch};
 use crate::document::stamps::{EntryStamp, Mark, Stamp, entry_stamp};
@@ -83,26 +83,19 @@ impl<'w> Walk<'w> {
         let mut lookup = Lookup::new(target)?;
         let (mut grown, mut last_key) = (0, None);
         let whole = edit.left();
-        if let Some(saved) = self.resume.pop() {
+        if let Some(saved) = self.pace.resume() {
             edit.take(saved.done)?;
-            (grown, last_key) = (saved.grown, saved.last_key);
+            (grown, last_key) = (saved.grown, saved.last);
         }
         let delta = self.delta;
         while !edit.is_done() {
             let done = whole - edit.left();
             let last = last_key.clone().and_then(|range| delta.get(range));
             let answer = self.breathe().and_then(|()| self.entry(kinds, &mut lookup, last, target.is_lww, &mut edit));
-            match answer {
-                Ok((key, more)) => {
-                    grown += more;
-                    last_key = Some(self.place(key));
-                }
-                Err(Stop::Paused) => {
-                    self.paused.push(Saved { done, grown, last_key });
-                    return Err(Stop::Paused);
-                }
-                Err(refused) => return Err(refused),
-            }
+            let (key, more) =
+                self.leave(answer, || Saved { done, grown, last: last_key.clone(), ..Saved::default() })?;
+            grown += more;
+            last_key = Some(self.place(key));
         }
         Ok(grown)
     }
@@ -123,13 +116,12 @@ impl<'w> Walk<'w> {
         }
         let found = lookup.find(kinds, key)?;
         let is_overlap = self.is_newer(found.gone) || self.is_newer(found.stamp.newest());
+        let mut bytes = before - edit.left();
         match EntryChange::read(edit)? {
             EntryChange::Remove if is_overlap && !is_lww => return Err(CONFLICT),
             EntryChange::Remove => {}
             EntryChange::Put => {
-                if let Some(kind) = kinds.values {
-                    check_value(self.schema, kind, edit)?;
-                }
+                bytes += kinds.values.map_or(Ok(0), |kind| self.put(kind, edit))?;
                 if is_overlap && !is_lww {
                     return Err(CONFLICT);
                 }
@@ -147,7 +139,7 @@ impl<'w> Walk<'w> {
                 return Ok((key, self.patches.reframe(body, 2, grown)));
             }
         }
-        self.count_cell(before - edit.left());
+        self.count_cell(bytes);
         Ok((key, 0))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::walk::{CONFLICT, Saved, Stop, Target, Walk};
 use crate::coding::DecodeError;
-use crate::delta::{Field, FieldsReader, WireType, check_value};
+use crate::delta::{Field, FieldsReader, WireType};
 use crate::document::apply::empty_of;
 use crate::schema::{FieldDef, Policy, field_by_id};
 
@@ -16,7 +16,7 @@ impl<'w> Walk<'w> {
         mut edits: FieldsReader<'w>,
     ) -> Result<i64, Stop> {
         let (mut grown, mut done) = (0, 0);
-        if let Some(saved) = self.resume.pop() {
+        if let Some(saved) = self.pace.resume() {
             (grown, done) = (saved.grown, saved.done);
             for _ in 0..done {
                 edits.next()?;
@@ -30,14 +30,8 @@ impl<'w> Walk<'w> {
             }
             let stored = current.filter(|field| field.id == edit.id).map(|field| field.value.rest());
             let answer = self.breathe().and_then(|()| self.field(field_by_id(defs, edit.id), stored, target, &edit));
-            match answer {
-                Ok(more) => (grown, done) = (grown + more, done + 1),
-                Err(Stop::Paused) => {
-                    self.paused.push(Saved { done, grown, last_key: None });
-                    return Err(Stop::Paused);
-                }
-                Err(refused) => return Err(refused),
-            }
+            let more = self.leave(answer, || Saved { done, grown, ..Saved::default() })?;
+            (grown, done) = (grown + more, done + 1);
         }
     }
 
@@ -65,26 +59,16 @@ impl<'w> Walk<'w> {
                 Err(DecodeError::Unknown { what: "field that can be edited", found: u64::from(edit.id.0) }.into())
             }
             _ => {
-                self.check_put(def, edit)?;
+                let bytes = match def {
+                    Some(def) => self.put_field(def, edit)?,
+                    None => edit.encoded.len(),
+                };
                 if !is_lww && self.is_newer(stamp.newest()) {
                     return Err(CONFLICT);
                 }
-                self.count_cell(edit.encoded.len());
+                self.count_cell(bytes);
                 Ok(0)
             }
         }
-    }
-
-    /// Checks a field that is put whole; one the schema does not know passes.
-    fn check_put(&self, def: Option<&FieldDef>, edit: &Field<'_>) -> Result<(), DecodeError> {
-        let Some(def) = def else { return Ok(()) };
-        let expected = WireType::of(&def.kind);
-        if edit.wire != expected {
-            let (expected, found) = (expected as u8, edit.wire as u8);
-            return Err(DecodeError::WireType { field: edit.id.0, expected, found });
-        }
-        let mut value = edit.value;
-        check_value(self.schema, &def.kind, &mut value)?;
-        value.finish()
     }
 }

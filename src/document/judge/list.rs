@@ -5,27 +5,38 @@
 
 use std::ops::Range;
 
-use super::walk::{CONFLICT, Stop, Target, Walk};
+use super::walk::{CONFLICT, Saved, Stop, Target, Walk};
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::{EntryChange, check_value};
+use crate::delta::EntryChange;
 use crate::document::list::{ListView, Part, Place};
 use crate::document::stamps::Stamp;
 use crate::schema::Kind;
 
-/// The runs of a new list: where each starts there, where it comes from (`None`: new), how many elements it has.
-struct Runs(Vec<(u64, Option<u64>, u64)>);
+/// The runs of a new list, as far as they were read.
+#[derive(Clone, Debug)]
+pub(super) struct Runs {
+    /// Where each starts there, where it comes from (`None`: new), how many elements it has.
+    list: Vec<(u64, Option<u64>, u64)>,
+    /// The length of the new list so far.
+    len: u64,
+    /// Runs to read.
+    left: u64,
+    /// Elements to check of the new run that was read last.
+    unchecked: u64,
+    is_judged: bool,
+}
 
 impl Runs {
     /// The old index of the element at `index` of the new list.
     fn old_index(&self, index: u64) -> Option<u64> {
-        let at = self.0.partition_point(|(start, ..)| *start <= index).checked_sub(1)?;
-        let (start, from, count) = *self.0.get(at)?;
+        let at = self.list.partition_point(|(start, ..)| *start <= index).checked_sub(1)?;
+        let (start, from, count) = *self.list.get(at)?;
         (index - start < count).then_some(from? + (index - start))
     }
 
     /// The kept ranges of the old list, ascending.
     fn kept(&self) -> Vec<Range<u64>> {
-        let ranges = self.0.iter().filter_map(|(_, from, count)| from.map(|from| from..from + count));
+        let ranges = self.list.iter().filter_map(|(_, from, count)| from.map(|from| from..from + count));
         let mut kept: Vec<_> = ranges.filter(|range| !range.is_empty()).collect();
         kept.sort_unstable_by_key(|range| range.start);
         kept
@@ -42,69 +53,101 @@ impl<'w> Walk<'w> {
         is_lww: bool,
         mut edit: Reader<'w>,
     ) -> Result<i64, Stop> {
+        let whole = edit.left();
         let count = edit.varint()?;
         if count > 0 && is_fixed {
             return Err(DecodeError::Unknown { what: "structure of an array", found: count }.into());
         }
-        self.unpausable += 1;
-        let runs = match count {
-            0 => None,
-            _ => Some(self.structure(element, &view, count - 1, &mut edit)?),
-        };
-        let (mut grown, mut last) = (0, None);
+        let (mut grown, mut last, mut runs) = (0, None, None);
+        if let Some(saved) = self.pace.resume() {
+            edit.take(saved.done - (whole - edit.left()))?;
+            (grown, last, runs) = (saved.grown, saved.last, saved.runs);
+        } else if count > 0 {
+            if self.is_newer(view.structure()) {
+                return Err(CONFLICT);
+            }
+            runs = Some(Runs { list: Vec::new(), len: 0, left: count - 1, unchecked: 0, is_judged: false });
+        }
+        if let Some(unread) = runs.as_mut().filter(|runs| !runs.is_judged) {
+            let answer = self.structure(element, &view, unread, &mut edit);
+            let done = whole - edit.left();
+            self.leave(answer, || Saved { done, runs: runs.take(), ..Saved::default() })?;
+        }
+        let delta = self.delta;
         while !edit.is_done() {
-            let at = edit;
+            let (at, done) = (edit, whole - edit.left());
             let index = edit.varint()?;
-            if last.is_some_and(|last| last >= index) {
+            let last_index = last.clone().and_then(|range| Reader::new(delta.get(range)?).varint().ok());
+            if last_index.is_some_and(|last| last >= index) {
                 return Err(DecodeError::Order { what: "indices" }.into());
             }
-            last = Some(index);
             let written = at.rest().get(..at.left() - edit.left()).unwrap_or_default();
-            grown += self.element(element, &view, runs.as_ref(), index, written, is_lww, &mut edit)?;
+            let answer = self
+                .breathe()
+                .and_then(|()| self.element(element, &view, runs.as_ref(), index, written, is_lww, &mut edit));
+            let saved = || Saved { done, grown, last: last.take(), checked: 0, runs: runs.take() };
+            grown += self.leave(answer, saved)?;
+            last = Some(self.place(written));
         }
-        self.unpausable -= 1;
         Ok(grown)
     }
-
-    /// Judges the runs of a new list.
+    /// Reads the runs of a new list and judges what they keep; a pause leaves the reader where it goes on.
     fn structure(
         &mut self,
         element: &Kind,
         view: &ListView<'_>,
-        count: u64,
+        runs: &mut Runs,
         edit: &mut Reader<'w>,
-    ) -> Result<Runs, Stop> {
-        if self.is_newer(view.structure()) {
-            return Err(CONFLICT);
-        }
-        let before = edit.left();
-        let (mut runs, mut at) = (Vec::new(), 0_u64);
-        for _ in 0..count {
-            let head = edit.varint()?;
-            let (from, count) = if head & 1 == 0 {
-                let (start, count) = (head >> 1, edit.varint()?);
-                let end = start.checked_add(count).filter(|end| *end <= view.len());
-                end.ok_or(DecodeError::Absent { what: "range of elements" })?;
-                (Some(start), count)
-            } else {
-                for _ in 0..head >> 1 {
-                    check_value(self.schema, element, edit)?;
+    ) -> Result<(), Stop> {
+        let mut piece = 0;
+        while runs.left + runs.unchecked > 0 {
+            self.breathe()?;
+            let left = edit.left();
+            if runs.unchecked > 0 {
+                let before = *edit;
+                let answer = self.put(element, edit);
+                if answer.is_err() {
+                    *edit = before;
                 }
-                (None, head >> 1)
-            };
-            if count == 0 {
-                return Err(DecodeError::Order { what: "kept ranges" }.into());
+                piece = self.count_piece(piece + answer?);
+                runs.unchecked -= 1;
+            } else {
+                runs.left -= 1;
+                self.run(view, runs, edit)?;
+                piece = self.count_piece(piece + left - edit.left());
             }
-            runs.push((at, from, count));
-            at = at.checked_add(count).filter(|at| u32::try_from(*at).is_ok()).ok_or(DecodeError::Varint)?;
         }
-        let runs = Runs(runs);
         let kept = runs.kept();
         if kept.iter().zip(kept.iter().skip(1)).any(|(one, next)| one.end > next.start) {
             return Err(DecodeError::Order { what: "kept ranges" }.into());
         }
-        self.count_cell(before - edit.left());
-        if self.removes_newer_edit(view, &kept) { Err(CONFLICT) } else { Ok(runs) }
+        if self.removes_newer_edit(view, &kept) {
+            return Err(CONFLICT);
+        }
+        runs.is_judged = true;
+        self.count_cell(piece);
+        Ok(())
+    }
+
+    /// Reads the head of one run.
+    fn run(&self, view: &ListView<'_>, runs: &mut Runs, edit: &mut Reader<'w>) -> Result<(), DecodeError> {
+        let head = edit.varint()?;
+        let (from, count) = if head & 1 == 0 {
+            let (start, count) = (head >> 1, edit.varint()?);
+            let end = start.checked_add(count).filter(|end| *end <= view.len());
+            end.ok_or(DecodeError::Absent { what: "range of elements" })?;
+            (Some(start), count)
+        } else {
+            runs.unchecked = head >> 1;
+            (None, head >> 1)
+        };
+        if count == 0 {
+            return Err(DecodeError::Order { what: "kept ranges" });
+        }
+        runs.list.push((runs.len, from, count));
+        let len = runs.len.checked_add(count).filter(|len| u32::try_from(*len).is_ok());
+        runs.len = len.ok_or(DecodeError::Varint)?;
+        Ok(())
     }
 
     /// Whether an element outside the kept ranges was edited after the base.
@@ -167,15 +210,14 @@ impl<'w> Walk<'w> {
         is_lww: bool,
         edit: &mut Reader<'w>,
     ) -> Result<i64, Stop> {
-        let before = edit.left();
         match EntryChange::read(edit)? {
             EntryChange::Remove => Err(DecodeError::Unknown { what: "change of an element", found: 0 }.into()),
             EntryChange::Put => {
-                check_value(self.schema, element, edit)?;
+                let bytes = self.put(element, edit)?;
                 if !is_lww && self.is_newer(stamp.newest()) {
                     return Err(CONFLICT);
                 }
-                self.count_cell(before - edit.left());
+                self.count_cell(bytes);
                 Ok(0)
             }
             EntryChange::Edit(body) => {

@@ -14,11 +14,13 @@ mod fields;
 mod list;
 mod operation;
 mod patches;
+mod put;
 mod walk;
 
 use bytes::Bytes;
 
 use super::Document;
+use super::pace::{Budget, Pace};
 use super::stamps::Mark;
 use crate::coding::DecodeError;
 use crate::ids::Version;
@@ -79,8 +81,8 @@ pub enum Refusal {
 
 /// A judgement that proceeds in steps, so that a large commit does not hold up its shard.
 ///
-/// The document must not change between the steps. A walk pauses between fields and between entries of maps and sets,
-/// at any depth; what it does not cut is one list's edit, one operation, and one value put whole.
+/// The document must not change between the steps. A walk pauses between fields, entries and elements at any depth, of
+/// edits and of values put whole; what it does not cut is one operation, one text, and the table of one list's runs.
 #[derive(Clone, Debug)]
 pub struct Judging {
     delta: Bytes,
@@ -105,19 +107,19 @@ impl Judging {
         Self { is_replay: true, ..Self::new(delta, version, Scope::Cells) }
     }
 
-    /// Judges about `cells` more cells; answers `None` if more are left.
+    /// Judges as much as the budget allows, one cell at least; answers `None` if more is left.
     ///
     /// # Errors
     /// The answer is a [`Refusal`] if the commit cannot be applied.
-    pub fn step(&mut self, document: &Document, cells: usize) -> Option<Result<Judged, Refusal>> {
+    pub fn step(&mut self, document: &Document, budget: &mut Budget) -> Option<Result<Judged, Refusal>> {
         if self.resume.is_empty()
             && let Err(refusal) = self.admit(document)
         {
             return Some(Err(refusal));
         }
         let base = if self.is_replay { Mark(u32::MAX) } else { document.mark_of(self.base) };
-        let mut walk = Walk::new(document.schema(), &self.delta, base, cells);
-        walk.resume = std::mem::take(&mut self.resume);
+        let pace = Pace::new(budget, std::mem::take(&mut self.resume));
+        let mut walk = Walk::new(document.schema(), &self.delta, base, pace);
         walk.patches = std::mem::take(&mut self.patches);
         walk.cells = self.cells;
         let answer = walk.root(document.root());
@@ -126,7 +128,7 @@ impl Judging {
         match answer {
             Ok(()) => Some(Ok(self.finish())),
             Err(Stop::Paused) => {
-                self.resume = walk.paused;
+                self.resume = walk.pace.into_paused();
                 None
             }
             Err(Stop::Refused(refusal)) => Some(Err(refusal)),

@@ -1,11 +1,11 @@
-//! The state of a judge's walk, its budget, and the step from a value to its parts.
+//! The state of a judge's walk, and the step from a value to its parts.
 //!
-//! Recursion is bounded because every level reads a frame of the delta. A pause unwinds the recursion: each level that
-//! can be resumed leaves how far it was, the outermost last, and takes that back on the way down.
+//! Recursion is bounded because every level reads a frame of the delta. A pause unwinds it as an error that is none.
 
 use std::ops::Range;
 
 use super::Refusal;
+use super::list::Runs;
 use super::patches::Patches;
 use crate::coding::{DecodeError, Reader};
 use crate::delta::FieldsReader;
@@ -14,10 +14,11 @@ use crate::document::apply::{Splice, splice};
 use crate::document::list::ListView;
 use crate::document::map::MapBranch;
 use crate::document::offset_in;
+use crate::document::pace::Pace;
 use crate::document::stamps::{Mark, Stamp};
 use crate::document::stored::fields_of;
 use crate::document::{ROOT_KEY, root_kinds};
-use crate::limits::{SEGMENT_BYTES_MAX, SPLICED_BYTES_MAX};
+use crate::limits::SPLICED_BYTES_MAX;
 use crate::schema::{Kind, Schema, TypeDef, TypeIndex};
 
 /// Why the walk ends before its end.
@@ -39,14 +40,18 @@ impl From<DecodeError> for Stop {
 pub(super) const CONFLICT: Stop = Stop::Refused(Refusal::Conflict);
 
 /// How far one level was when the walk paused.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Saved {
-    /// Fields, or bytes of a map's edit, that were judged.
+    /// Fields, or bytes of a container's edit or value, that were judged.
     pub(super) done: usize,
     /// By how much its part of the delta has grown.
     pub(super) grown: i64,
-    /// Where the last key stands in the delta.
-    pub(super) last_key: Option<Range<usize>>,
+    /// Where the last key or index stands in the delta.
+    pub(super) last: Option<Range<usize>>,
+    /// Entries, elements or fields of a value that were checked.
+    pub(super) checked: usize,
+    /// The runs of a list that were read.
+    pub(super) runs: Option<Runs>,
 }
 
 /// A stored value beside which an edit is judged.
@@ -67,30 +72,12 @@ pub(super) struct Walk<'w> {
     pub(super) base: Mark,
     pub(super) patches: Patches,
     pub(super) cells: usize,
-    pub(super) resume: Vec<Saved>,
-    pub(super) paused: Vec<Saved>,
-    cells_left: usize,
-    bytes_left: usize,
-    has_begun: bool,
-    /// Levels around that cannot be resumed.
-    pub(super) unpausable: u32,
+    pub(super) pace: Pace<'w, Saved>,
 }
 
 impl<'w> Walk<'w> {
-    pub(super) fn new(schema: &'w Schema, delta: &'w [u8], base: Mark, cells: usize) -> Self {
-        Self {
-            schema,
-            delta,
-            base,
-            patches: Patches::default(),
-            cells: 0,
-            resume: Vec::new(),
-            paused: Vec::new(),
-            cells_left: cells,
-            bytes_left: SEGMENT_BYTES_MAX,
-            has_begun: false,
-            unpausable: 0,
-        }
+    pub(super) fn new(schema: &'w Schema, delta: &'w [u8], base: Mark, pace: Pace<'w, Saved>) -> Self {
+        Self { schema, delta, base, patches: Patches::default(), cells: 0, pace }
     }
 
     /// Judges the whole delta beside the root struct.
@@ -110,18 +97,23 @@ impl<'w> Walk<'w> {
         mark > self.base
     }
 
-    /// Pauses here if the budget is used up; every step judges one cell at least.
-    pub(super) fn breathe(&mut self) -> Result<(), Stop> {
-        let is_out = self.cells_left == 0 || self.bytes_left == 0;
-        if is_out && self.has_begun && self.unpausable == 0 { Err(Stop::Paused) } else { Ok(()) }
+    /// Pauses here if the budget is used up.
+    pub(super) fn breathe(&self) -> Result<(), Stop> {
+        if self.pace.is_out() { Err(Stop::Paused) } else { Ok(()) }
+    }
+
+    /// Leaves how far a level was if `answer` is a pause.
+    pub(super) fn leave<T>(&mut self, answer: Result<T, Stop>, level: impl FnOnce() -> Saved) -> Result<T, Stop> {
+        if matches!(answer, Err(Stop::Paused)) {
+            self.pace.pause(level());
+        }
+        answer
     }
 
     /// Counts one judged cell of so many bytes.
     pub(super) fn count_cell(&mut self, bytes: usize) {
         self.cells += 1;
-        self.has_begun = true;
-        self.cells_left = self.cells_left.saturating_sub(1);
-        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        self.pace.spend(1, bytes);
     }
 
     /// Where `part` of the delta stands in it.

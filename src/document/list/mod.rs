@@ -12,7 +12,7 @@ pub(super) use page::{ListPage, element_at};
 pub(super) use view::{ListView, Part, Place};
 
 use super::apart::{Children, Totals, expand};
-use super::apply::{Applying, Change, apply_value};
+use super::apply::{Applying, Change, apply_value, put_value};
 use super::map::MarksLeft;
 use super::promote::settle;
 use super::runs::ListStamps;
@@ -170,39 +170,39 @@ impl ListBranch {
         Ok(())
     }
 
-    /// Removes `count` elements from `at` on.
+    /// Removes `count` elements from `at` on, as many as stand in one page; answers how many.
     pub(super) fn remove(
         &mut self,
-        applying: &Applying<'_>,
+        applying: &mut Applying<'_>,
         element: &Kind,
         at: u64,
-        mut count: u64,
-    ) -> Result<(), DecodeError> {
-        while count > 0 {
-            let (place, index) = self.locate(at, false);
-            let Some(head) = self.heads.get_mut(place).filter(|head| index < head.count) else { return Err(absent()) };
-            let here = u32::try_from(count.min(u64::from(head.count - index))).unwrap_or(u32::MAX);
-            let page = Arc::make_mut(&mut head.page);
-            let before = page.totals();
-            let (from, to) = (page.offset(element, index)?, page.offset(element, index + here)?);
-            if !page.children.is_empty() {
-                let mut r = Reader::new(page.bytes.get(from..to).unwrap_or_default());
-                for _ in 0..here {
-                    page.children.drop_of(applying.schema, Some(element), stored_value(Some(element), &mut r)?)?;
-                }
+        count: u64,
+    ) -> Result<u64, DecodeError> {
+        let (place, index) = self.locate(at, false);
+        let Some(head) = self.heads.get_mut(place).filter(|head| index < head.count) else { return Err(absent()) };
+        let here = u32::try_from(count.min(u64::from(head.count - index))).unwrap_or(u32::MAX);
+        applying.count_page(&head.page, head.page.bytes.len());
+        let page = Arc::make_mut(&mut head.page);
+        let before = page.totals();
+        let (from, to) = (page.offset(element, index)?, page.offset(element, index + here)?);
+        applying.pace.spend(1, to - from);
+        if !page.children.is_empty() {
+            let mut r = Reader::new(page.bytes.get(from..to).unwrap_or_default());
+            for _ in 0..here {
+                page.children.drop_of(applying.schema, Some(element), stored_value(Some(element), &mut r)?)?;
             }
-            page.replace(from, to, &[]);
-            page.stamps.remove(page.count, index, here, applying.mark);
-            page.count -= here;
-            self.totals.exchange(before, page.totals());
-            head.touch(applying.mark);
-            self.len -= u64::from(here);
-            count -= u64::from(here);
         }
-        Ok(())
+        page.replace(from, to, &[]);
+        page.stamps.remove(page.count, index, here, applying.mark);
+        page.count -= here;
+        self.totals.exchange(before, page.totals());
+        head.touch(applying.mark);
+        self.len -= u64::from(here);
+        Ok(u64::from(here))
     }
 
-    /// Inserts `count` encoded elements before `at`; pages are cut beyond twice `page_bytes`.
+    /// Inserts `count` encoded elements before `at`, of which only a single one may be large; pages are cut beyond twice
+    /// `page_bytes`.
     pub(super) fn insert(
         &mut self,
         applying: &mut Applying<'_>,
@@ -217,20 +217,17 @@ impl ListBranch {
         }
         let (place, index) = self.locate(at, true);
         let Some(head) = self.heads.get_mut(place) else { return Err(absent()) };
+        applying.count_page(&head.page, head.page.bytes.len());
         let page = Arc::make_mut(&mut head.page);
         let before = page.totals();
         let from = page.offset(element, index)?;
-        if page_bytes < usize::MAX && bytes.len() > applying.tuning.inline_bytes {
-            let mut settled = Writer::new();
-            let mut r = Reader::new(bytes);
-            for _ in 0..count {
-                let value = stored_value(Some(element), &mut r)?;
-                let mut stamp = Stamp::put(applying.mark);
-                let made = settle(applying, Some(element), value, &mut stamp, &mut page.children)?;
-                settled.raw(made.as_deref().unwrap_or(value));
-            }
-            page.replace(from, from, settled.as_slice());
+        if page_bytes < usize::MAX && count == 1 {
+            let mut put = applying.take_buffer();
+            put_value(applying, element, bytes, None, &mut page.children, &mut put)?;
+            page.replace(from, from, put.as_slice());
+            applying.give_buffer(put);
         } else {
+            applying.pace.spend(1, bytes.len());
             page.replace(from, from, bytes);
         }
         page.stamps.insert(page.count, index, count, applying.mark);
@@ -253,6 +250,7 @@ impl ListBranch {
         let (place, index) = self.locate(index, false);
         let Some(head) = self.heads.get_mut(place).filter(|head| index < head.count) else { return Err(absent()) };
         let before = head.page.totals();
+        applying.count_page(&head.page, head.page.bytes.len());
         let ListPage { bytes, stamps, children, .. } = Arc::make_mut(&mut head.page);
         let mut w = applying.take_buffer();
         let old = element_at(bytes, element, index)?;
@@ -260,12 +258,23 @@ impl ListBranch {
         let to = from + old.len();
         let mut stamp = match change {
             Change::Remove => return Err(DecodeError::Unknown { what: "change of an element", found: 0 }),
-            Change::Put(value) => {
+            Change::Put(value) if page_bytes == usize::MAX => {
+                applying.pace.spend(1, value.len());
                 children.drop_of(applying.schema, Some(element), old)?;
                 w.raw(value);
                 Stamp::put(applying.mark)
             }
+            Change::Put(value) => {
+                // What an earlier step put of this value stands where the old value stood.
+                let standing = applying.pace.is_resuming().then_some(old);
+                if standing.is_none() {
+                    children.drop_of(applying.schema, Some(element), old)?;
+                }
+                put_value(applying, element, value, standing, children, &mut w)?;
+                Stamp::put(applying.mark)
+            }
             Change::Edit(body) => {
+                applying.pace.spend(0, old.len());
                 let mut stamp = stamps.edit(index);
                 apply_value(applying, element, old, body, &mut stamp, children, &mut w)?;
                 stamp
@@ -296,6 +305,7 @@ impl ListBranch {
             if trimming.budget == 0 {
                 return Ok(false);
             }
+            trimming.cost.spend(1, head.page.bytes.len());
             let page = Arc::make_mut(&mut head.page);
             let before = page.totals();
             let left = page.trim(trimming, element)?;

@@ -112,6 +112,7 @@ impl MapBranch {
         }
         let at = self.locate(kinds, key);
         let Some(head) = self.heads.get_mut(at) else { return Ok(()) };
+        applying.count_page(&head.page, head.page.len());
         let page = Arc::make_mut(&mut head.page);
         let (before, live) = (page.totals(), page.live());
         page.change(applying, kinds, key, change)?;
@@ -201,6 +202,7 @@ impl MapBranch {
             if trimming.budget == 0 {
                 return Ok(false);
             }
+            trimming.cost.spend(1, head.page.len());
             let page = Arc::make_mut(&mut head.page);
             let before = page.totals();
             let left = page.trim(trimming, kinds)?;

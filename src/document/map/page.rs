@@ -6,7 +6,7 @@
 use super::packed::{Entry, Packed, write_entry, write_gone};
 use crate::coding::{DecodeError, Writer};
 use crate::document::apart::{ARC_BYTES, Children, EntryKinds, Totals, each_stub};
-use crate::document::apply::{Applying, Change, apply_value};
+use crate::document::apply::{Applying, Change, apply_value, put_value};
 use crate::document::promote::settle;
 use crate::document::stamps::{Mark, Stamp};
 use crate::document::trim::Trimming;
@@ -86,6 +86,7 @@ impl MapPage {
         let is_live = match change {
             Change::Remove => {
                 let Some(old) = old else { return Ok(()) };
+                applying.pace.spend(1, old.value.len());
                 children.drop_of(applying.schema, kinds.values, old.value)?;
                 if applying.mark.is_set() {
                     write_gone(key, applying.mark, &mut w);
@@ -93,12 +94,21 @@ impl MapPage {
                 false
             }
             Change::Put(value) => {
-                if let Some(old) = old {
+                // What an earlier step put of this value stands where the old value stood.
+                let is_resuming = applying.pace.is_resuming();
+                if let Some(old) = old.filter(|_| !is_resuming) {
                     children.drop_of(applying.schema, kinds.values, old.value)?;
                 }
-                let mut stamp = Stamp::put(applying.mark);
-                let settled = settle(applying, kinds.values, value, &mut stamp, children)?;
-                write_entry(key, &stamp, settled.as_deref().unwrap_or(value), &mut w);
+                let mut put = applying.take_buffer();
+                match kinds.values {
+                    Some(kind) => {
+                        let standing = old.filter(|_| is_resuming).map(|old| old.value);
+                        put_value(applying, kind, value, standing, children, &mut put)?;
+                    }
+                    None => applying.pace.spend(1, key.len()),
+                }
+                write_entry(key, &Stamp::put(applying.mark), put.as_slice(), &mut w);
+                applying.give_buffer(put);
                 true
             }
             Change::Edit(body) => {
@@ -107,6 +117,7 @@ impl MapPage {
                 };
                 let mut stamp = old.fate.stamp()?;
                 let mut value = applying.take_buffer();
+                applying.pace.spend(0, old.value.len());
                 apply_value(applying, kind, old.value, body, &mut stamp, children, &mut value)?;
                 let settled = settle(applying, Some(kind), value.as_slice(), &mut stamp, children)?;
                 write_entry(key, &stamp, settled.as_deref().unwrap_or(value.as_slice()), &mut w);
