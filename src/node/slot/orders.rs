@@ -249,16 +249,18 @@ impl<T: Class> Slot<T> {
             if inner.is_writable() { None } else { inner.held.clone() }
         };
         let mut copy = pinned.as_ref().map(|held| Arc::new(held.copy()));
-        let outcome = self.changing(|inner| {
+        let outcome = {
+            let mut inner = self.inner.lock();
             if let (Some(pinned), Some(copy), Some(held)) = (&pinned, &mut copy, &mut inner.held)
                 && Arc::ptr_eq(pinned, held)
             {
                 std::mem::swap(held, copy);
             }
+            // Before what waits is applied: a guard that came meanwhile asks for a copy anew.
             inner.is_copy_wanted = false;
             inner.wake();
-            inner.drain()
-        });
+            self.change(&mut inner, Inner::drain)
+        };
         // The former value goes with `pinned` and `copy`, outside the lock.
         if let Err(refusal) = outcome {
             self.ring(Ring::Broken(refusal));
