@@ -15,13 +15,13 @@
 
 use std::time::Duration;
 
-use super::Core;
 use super::holders::Place;
 use super::links::Violation;
 use super::objects::{Accepted, Object};
 use super::outcomes::{Deed, Outcome};
 use super::wheel::Turned;
 use super::work::Work;
+use super::{Core, Rule};
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, FrameNumber, Sequence};
 use crate::journal::{Entry, Origin};
@@ -158,10 +158,12 @@ impl Core {
 
     /// A term begins: idle limits count from now, lifetimes went on (E1).
     pub(super) fn begin_expiry(&mut self) {
-        let now = self.now;
+        let (now, is_anew) = (self.now, self.rules.has(Rule::Anew));
         for (alias, object) in self.objects.iter_mut() {
             if let Some(expires) = &mut object.expires {
-                expires.touch(now);
+                if is_anew {
+                    expires.touch(now);
+                }
                 self.wheel.put(alias.0, tick_of(expires.deadline()));
             }
         }

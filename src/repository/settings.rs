@@ -103,6 +103,8 @@ pub enum Rule {
     ExactlyOnce,
     /// What names a birth means that birth (I11).
     Birth,
+    /// Idle limits count anew when a term begins (E1).
+    Anew,
 }
 
 /// Which rules hold: all, outside of tests.

@@ -12,6 +12,7 @@ use nam::ids::{Alias, Birth, CommitNumber, Version};
 use nam::journal::{Entry, Frame, Payload};
 
 use crate::class::Desk;
+use crate::expiry::Limits;
 use crate::merge::{Clash, Merge};
 use crate::readings::{Refusal, Token};
 
@@ -19,6 +20,8 @@ use crate::readings::{Refusal, Token};
 #[derive(Debug)]
 pub(crate) struct Object {
     pub(crate) key: String,
+    alias: Alias,
+    limits: Limits,
     /// The value at version i + 1, and whether that is durable.
     values: Vec<(Arc<Desk>, bool)>,
     /// The updates in each version, by version.
@@ -53,23 +56,24 @@ pub(crate) struct History {
 
 impl History {
     /// Takes a frame on its way to the journal.
-    pub(crate) fn take(&mut self, frame: &Frame) {
+    pub(crate) fn take(&mut self, frame: &Frame, now: u64) {
         let mut n = frame.first_commit;
         for entry in &frame.entries {
             let birth = Birth(CommitNumber { epoch: frame.epoch, n });
             n += u64::from(entry.is_commit());
-            self.take_entry(entry, birth);
+            self.take_entry(entry, birth, now);
         }
     }
 
-    fn take_entry(&mut self, entry: &Entry, birth: Birth) {
+    fn take_entry(&mut self, entry: &Entry, birth: Birth, now: u64) {
         match entry {
-            Entry::Schema { .. } | Entry::Limited { .. } => {}
+            Entry::Schema { .. } => {}
+            Entry::Limited { alias, expiry, .. } => self.living(*alias).limits.set(*expiry, now),
             Entry::Slice { staging, bytes } => {
                 self.slices.entry(*staging).or_default().extend_from_slice(bytes);
                 self.pieces.entry(*staging).or_default().push(bytes.to_vec());
             }
-            Entry::Created { alias, key, payload, .. } => {
+            Entry::Created { alias, key, expiry, payload, .. } => {
                 let pieces = match payload {
                     Payload::Inline(bytes) => vec![bytes.to_vec()],
                     Payload::Staged(staging) => self.pieces.remove(staging).unwrap(),
@@ -82,17 +86,20 @@ impl History {
                 assert!(twin.is_none(), "I11: two living objects are named {key}");
                 let values = vec![(Arc::new(value), false)];
                 let (claims, orphans) = (BTreeMap::new(), Vec::new());
-                let object = Object { key: key.clone(), values, claims, orphans, ended: None };
+                let (key, alias) = (key.clone(), *alias);
+                let mut limits = Limits::default();
+                limits.set(*expiry, now);
+                let object = Object { key, alias, limits, values, claims, orphans, ended: None };
                 self.objects.insert(birth, object);
-                self.aliases.insert(*alias, birth);
+                self.aliases.insert(alias, birth);
             }
             Entry::Committed { alias, version, payload, .. } => {
                 let delta = match payload {
                     Payload::Inline(bytes) => bytes.to_vec(),
                     Payload::Staged(staging) => self.slices.remove(staging).unwrap(),
                 };
-                let object = self.objects.get_mut(&self.aliases[alias]).unwrap();
-                assert!(object.ended.is_none(), "I11: a commit on {alias}, which is destroyed");
+                let object = self.living(*alias);
+                object.limits.use_at(now);
                 assert_eq!(version.0, object.values.len() as u64 + 1, "I1: versions of {alias} are dense");
                 let mut value = Desk::clone(&object.values.last().unwrap().0);
                 value.apply(Reader::new(&delta), None).unwrap();
@@ -100,11 +107,33 @@ impl History {
                 self.commits += 1;
             }
             Entry::Destroyed { alias, .. } | Entry::Expired { alias } => {
-                let object = self.objects.get_mut(&self.aliases[alias]).unwrap();
-                assert!(object.ended.is_none(), "I11: {alias} is destroyed twice");
+                let object = self.living(*alias);
+                if matches!(entry, Entry::Expired { .. }) {
+                    object.limits.check_end(&object.key, now);
+                }
                 object.ended = Some(false);
             }
         }
+    }
+
+    /// The object that a verdict is about.
+    fn living(&mut self, alias: Alias) -> &mut Object {
+        let object = self.objects.get_mut(&self.aliases[&alias]).unwrap();
+        assert!(object.ended.is_none(), "I11: {} as {alias} is no more, and a verdict is about it", object.key);
+        object
+    }
+
+    /// A node tells that it used the object.
+    pub(crate) fn use_alias(&mut self, alias: Alias, now: u64) {
+        if let Some(object) = self.aliases.get(&alias).and_then(|birth| self.objects.get_mut(birth)) {
+            object.limits.touch(now);
+        }
+    }
+
+    /// The newest object in the slot, and its limits.
+    pub(crate) fn limits_at(&self, alias: Alias) -> (Birth, &Limits) {
+        let birth = self.aliases[&alias];
+        (birth, &self.objects[&birth].limits)
     }
 
     /// Everything in a frame is durable.
@@ -114,7 +143,9 @@ impl History {
             match entry {
                 Entry::Created { .. } => {
                     let birth = Birth(CommitNumber { epoch: frame.epoch, n });
-                    self.objects.get_mut(&birth).unwrap().values[0].1 = true;
+                    let object = self.objects.get_mut(&birth).unwrap();
+                    object.values[0].1 = true;
+                    object.limits.settle();
                     // The alias may have been given away again by a later frame.
                 }
                 Entry::Committed { alias, version, .. } => {
@@ -124,8 +155,16 @@ impl History {
                     }
                 }
                 Entry::Destroyed { alias, .. } | Entry::Expired { alias } => {
-                    if let Some(object) = self.aliases.get(alias).and_then(|birth| self.objects.get_mut(birth)) {
-                        object.ended = object.ended.map(|_| true);
+                    // An object that nobody held may have given its slot away already.
+                    let mut of_slot = self.objects.values_mut().filter(|object| object.alias == *alias);
+                    if let Some(object) = of_slot.find(|object| object.ended == Some(false)) {
+                        object.ended = Some(true);
+                    }
+                }
+                Entry::Limited { alias, .. } => {
+                    let mut of_slot = self.objects.values_mut().filter(|object| object.alias == *alias);
+                    if let Some(object) = of_slot.find(|object| object.limits.is_settling()) {
+                        object.limits.settle();
                     }
                 }
                 _ => {}
@@ -134,13 +173,16 @@ impl History {
         }
     }
 
-    /// The newest object in the slot that has a version there which is not durable yet.
+    /// The oldest object in the slot that has a version there which is not durable yet: one that nobody held may have
+    /// given its slot away already.
     fn birth_at(&self, alias: Alias, at: usize) -> Option<Birth> {
-        self.aliases.get(&alias).copied().filter(|birth| self.objects[birth].values.len() > at)
+        let mut of_slot = self.objects.iter().filter(|(_, object)| object.alias == alias);
+        let is_it = |object: &Object| object.values.get(at).is_some_and(|(_, is_durable)| !is_durable);
+        of_slot.find(|(_, object)| is_it(object)).map(|(birth, _)| *birth)
     }
 
     /// The repository ended before `frames` became durable: they never were. After a loss nothing is left.
-    pub(crate) fn crash(&mut self, is_lossy: bool) {
+    pub(crate) fn crash(&mut self, is_lossy: bool, now: u64) {
         self.slices.clear();
         self.pieces.clear();
         if is_lossy {
@@ -153,10 +195,12 @@ impl History {
         for object in self.objects.values_mut() {
             object.values.retain(|(_, is_durable)| *is_durable);
             object.ended = object.ended.filter(|is_durable| *is_durable);
+            object.limits.restart(now);
             let head = object.values.len() as u64;
             object.claims.retain(|version, _| *version <= head);
         }
-        self.aliases.retain(|_, birth| self.objects.contains_key(birth));
+        let living = self.objects.iter().filter(|(_, object)| object.ended.is_none());
+        self.aliases = living.map(|(birth, object)| (object.alias, *birth)).collect();
     }
 
     /// A node shows `value` as a version of an object.

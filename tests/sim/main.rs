@@ -14,6 +14,7 @@ mod class;
 mod dice;
 mod disk;
 mod draw;
+mod expiry;
 mod history;
 mod merge;
 #[cfg(feature = "mutants")]

@@ -7,7 +7,7 @@ use crate::{SEEDS, number, run};
 
 #[test]
 fn every_rule_is_missed() {
-    let rules = [Rule::Gate, Rule::Overlap, Rule::Horizon, Rule::SlotReuse, Rule::ExactlyOnce, Rule::Birth];
+    let rules = [Rule::Gate, Rule::Overlap, Rule::Horizon, Rule::SlotReuse, Rule::ExactlyOnce, Rule::Birth, Rule::Anew];
     let mutants = rules.map(Mutant::Without).into_iter().chain([Mutant::Floor]);
     let found: Vec<_> = mutants.map(|mutant| (mutant, find(mutant))).collect();
     for (mutant, seed) in &found {

@@ -30,6 +30,8 @@ pub(crate) struct Open {
     /// The newest version that was read.
     pub(crate) seen: Option<(Birth, Version)>,
     pub(crate) guard: Option<(Guard<Desk>, Desk)>,
+    /// When the application last read it, if that is told to the repository.
+    pub(crate) read_at: Option<u64>,
     /// Whether it can still be used.
     pub(crate) is_open: bool,
     pub(crate) has_work: bool,
@@ -95,7 +97,8 @@ impl Node {
         let host: Arc<dyn Host> = Arc::clone(&self.sides[shard].bell) as Arc<dyn Host>;
         let slot = Slot::new(id, key, host);
         let key = key.to_owned();
-        self.opens.push(Open { slot, key, shard, seen: None, guard: None, is_open: true, has_work: false });
+        let (seen, guard, read_at) = (None, None, None);
+        self.opens.push(Open { slot, key, shard, seen, guard, read_at, is_open: true, has_work: false });
         self.opens.len() - 1
     }
 

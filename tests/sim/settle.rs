@@ -39,15 +39,16 @@ impl World {
 
     pub(crate) fn settle_shard(&mut self, at: usize) {
         let now = self.now;
-        let shard = &mut self.shards[at];
-        while let Some(append) = shard.core.poll_append() {
+        while let Some(append) = self.shards[at].core.poll_append() {
+            let shard = &mut self.shards[at];
             let (frame, _) = Frame::decode(&append.frame.bytes).unwrap();
             self.effects.add(now, 1, &append.frame.bytes);
-            shard.history.take(&frame);
+            shard.history.take(&frame, now);
             shard.check_documents();
-            let (incarnation, frame) = (shard.incarnation, append.frame.name.number);
+            let (incarnation, number) = (shard.incarnation, append.frame.name.number);
             let written_at = shard.plan_write(append, now, &mut self.dice);
-            self.agenda.plan(written_at, Event::Durable { shard: at, incarnation, frame });
+            self.agenda.plan(written_at, Event::Durable { shard: at, incarnation, frame: number });
+            self.check_ends(at, &frame);
         }
         while let Some(connection) = self.shards[at].core.poll_wake() {
             self.send_down(at, connection);
@@ -184,7 +185,7 @@ impl World {
     /// Reads every slot of a node and holds it against the history.
     fn observe(&mut self, node: usize) {
         let shards = &self.shards;
-        for open in self.nodes[node].opens.iter_mut().filter(|open| open.is_open) {
+        for open in self.nodes[node].opens.iter_mut().filter(|open| open.is_open && !Self::is_seen(open)) {
             let Ok(guard) = open.slot.peek() else {
                 open.is_open = false;
                 open.guard = None;

@@ -62,7 +62,7 @@ impl Shard {
         self.forget(dice);
         self.links.clear();
         self.has_step = false;
-        self.history.crash(self.is_lossy);
+        self.history.crash(self.is_lossy, now);
         self.begin(now);
     }
 

@@ -1,6 +1,7 @@
 //! What a seed is like: how often this happens and how large that is, drawn once, so that seeds differ in kind.
 
 use nam::document::Tuning;
+use nam::expiry::Expiry;
 use nam::limits::{CREDIT_BYTES, SEGMENT_BYTES_MAX};
 use nam::repository::{Caps, Rule, Rules, Windows};
 
@@ -42,6 +43,8 @@ pub(crate) struct Swarm {
     pub(crate) pauses: u64,
     /// Whether a node may stop reading for so long that the repository gives it up.
     pub(crate) has_long_pauses: bool,
+    /// Whether objects have limits; then the application rests now and then.
+    pub(crate) is_expiring: bool,
     /// Bytes of records after which nodes confirm them.
     pub(crate) credit_bytes: usize,
     /// Bytes of a piece of a created value.
@@ -72,9 +75,23 @@ impl Swarm {
             destroys: [60, 30, 8][dice.index(3)],
             pauses: [0, 60, 20][dice.index(3)],
             has_long_pauses: dice.one_in(2),
+            is_expiring: dice.one_in(3),
             credit_bytes: if is_narrow { 1 + dice.index(400) } else { CREDIT_BYTES },
             piece_bytes: if is_narrow { 900 + dice.index(3_000) } else { SEGMENT_BYTES_MAX / 8 },
             caps: Caps { tuning, windows, unread_bytes_max, ..Caps::default() },
+        }
+    }
+
+    /// When an object ends by itself.
+    pub(crate) fn expiry(&self, dice: &mut Dice) -> Expiry {
+        if self.is_expiring { crate::expiry::draw(dice) } else { Expiry::NEVER }
+    }
+
+    /// For how long the application rests, seldom.
+    pub(crate) fn lull(&self, dice: &mut Dice) -> u64 {
+        match self.is_expiring && dice.one_in(30) {
+            true => [900, 3_000, 12_000, 60_000][dice.index(4)],
+            false => 0,
         }
     }
 

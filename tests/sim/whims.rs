@@ -27,10 +27,13 @@ impl World {
             return;
         }
         self.actions -= 1;
-        let at = self.now + self.dice.below(9);
+        let lull = self.swarm.lull(&mut self.dice);
+        let at = self.now + self.dice.below(9) + lull;
         self.agenda.plan(at, Event::Act);
         let (node, shard) = (self.dice.index(self.nodes.len()), self.dice.index(self.shards.len()));
         match self.dice.below(100) {
+            // What ends while everybody rests after a start ends by the start's rules.
+            _ if lull > 0 && self.dice.one_in(3) => return self.crash(shard),
             0 | 1 => return self.cut(node, shard),
             2 if self.dice.one_in(3) => return self.crash(shard),
             3..9 => return self.read_token(),
@@ -51,6 +54,7 @@ impl World {
             self.nodes[node].opens[slot].slot.forget_floor();
         }
         let replica = self.nodes[node].replica(slot);
+        let expiry = self.swarm.expiry(&mut self.dice);
         let request = if self.dice.one_in(2) {
             let value = Desk::draw(&mut self.dice);
             let mut w = Writer::new();
@@ -60,7 +64,7 @@ impl World {
             let pieces = nam::delta::cut(&schema, &body, self.swarm.piece_bytes).map(|piece| piece.unwrap().into());
             let pieces: Vec<Bytes> = pieces.collect();
             self.nodes[node].opens[slot].slot.draft(value, body.len());
-            self.nodes[node].sides[shard].core.create(replica, pieces, nam::Expiry::NEVER)
+            self.nodes[node].sides[shard].core.create(replica, pieces, expiry)
         } else {
             self.nodes[node].sides[shard].core.open(replica)
         };
@@ -104,6 +108,7 @@ impl World {
                 if let Ok(Some(guard)) = open.slot.peek() {
                     let copy = Desk::clone(&guard);
                     open.guard = Some((guard, copy));
+                    self.note_read(node, slot);
                 }
             }
             7..10 => {
@@ -111,8 +116,10 @@ impl World {
                     assert_eq!(*guard, copy, "I13: a value changed under its guard");
                 }
             }
-            10 => {
-                let _ = open.slot.current();
+            10 if open.slot.current().is_some() => self.note_read(node, slot),
+            11 if has_handle => {
+                let request = core.limit(id, self.swarm.expiry(&mut self.dice));
+                sides[shard].requests.insert(request, Asked::Newest);
             }
             _ => {
                 let slot = Arc::clone(&open.slot);

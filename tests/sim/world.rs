@@ -44,6 +44,9 @@ pub(crate) struct Report {
     /// Reads with a token that showed what was promised, and those that said why not.
     pub(crate) kept: u64,
     pub(crate) refused: u64,
+    /// Objects that ended by themselves, and how often nodes told of use.
+    pub(crate) expired: u64,
+    pub(crate) touches: u64,
 }
 
 impl Report {
@@ -63,6 +66,8 @@ impl Report {
         self.full_windows += other.full_windows;
         self.kept += other.kept;
         self.refused += other.refused;
+        self.expired += other.expired;
+        self.touches += other.touches;
     }
 
     /// Whether many seeds together did what they are for.
@@ -71,6 +76,7 @@ impl Report {
         let collapsed = [self.slow, self.collapsed.merged, self.collapsed.notices, self.full_windows];
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
+        assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
     }
 }
 
@@ -167,6 +173,10 @@ impl World {
             }
             Event::Tick { shard } => {
                 self.shards[shard].core.handle_timeout(Instant(self.now));
+                for (n, node) in (0..).zip(&mut self.nodes) {
+                    // Their clocks differ by days.
+                    node.sides[shard].core.handle_timeout(Instant(self.now + n * 100_000_007));
+                }
                 self.agenda.plan(self.now + 500, Event::Tick { shard });
             }
             Event::Durable { shard, incarnation, frame } => self.durable(shard, incarnation, frame),
@@ -201,6 +211,7 @@ impl World {
             side.link = None;
             side.unread.clear();
             side.core.handle_disconnected();
+            self.forget_reads(link.node, link.shard);
             self.reconnect_later(link.node, link.shard);
         }
     }
@@ -233,6 +244,7 @@ impl World {
         } else {
             shard.windows.entry(link.connection).or_default().confirm(bytes);
             shard.core.handle_records(Instant(self.now), link.connection, bytes);
+            self.note_touches(link.shard, bytes);
         }
     }
 
@@ -263,6 +275,7 @@ impl World {
         let side = &mut self.nodes[node].sides[shard];
         if !std::mem::replace(&mut side.is_paused, true) {
             self.report.pauses += 1;
+            self.forget_reads(node, shard);
             let at = self.now + self.swarm.pause(&mut self.dice);
             self.agenda.plan(at, Event::Read { node, shard });
         }
