@@ -243,7 +243,7 @@ impl Core {
                 (Target::Creation(Box::new(Rising { building, staging, growth })), None)
             }
             Loaded::Wholly(document) if document.encoded_bytes() > self.caps.object_bytes_max => {
-                self.refuse(place, building.sequence, FailureCode::Limit, "the object is larger than it may be");
+                self.refuse_bytes(place, building.sequence, document.encoded_bytes());
                 (Target::Nobody, taken)
             }
             Loaded::Wholly(document) => {
