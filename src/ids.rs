@@ -20,6 +20,8 @@ macro_rules! number_ids {
 }
 
 number_ids! {
+    /// Names a piece of an object's image; 1 and up, never used twice within one birth.
+    PartId(u32);
     /// Names a field within its struct or variant; 1 and up, 0 is never a field.
     FieldId(u32);
     /// Names a variant within its enum; 0 and up.

@@ -8,11 +8,13 @@
 mod chain;
 mod entry;
 mod frame;
+mod image;
 mod term;
 
 pub use chain::{Chain, FrameName};
 pub use entry::{Entry, Origin, Payload};
 pub use frame::{EncodedFrame, Frame};
+pub use image::{Head, HeadBody, ImageName, Images, Part, PartName};
 pub use term::Term;
 
 use crate::coding::DecodeError;
