@@ -16,12 +16,15 @@ use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::{FieldsReader, FieldsWriter};
 use crate::schema::{FieldDef, Kind, Schema, TypeDef, TypeIndex, field_by_id};
 
+/// What passing one entry or element costs at most, in bytes: about what it takes to read its key and its length.
+const PASSED_BYTES: usize = 24;
+
 /// What one answer is made with.
 #[derive(Debug)]
 pub(super) struct Since<'d> {
     pub(super) schema: &'d Schema,
     pub(super) base: Mark,
-    /// A cell for each field and entry that is looked at, a byte for each that is written.
+    /// A cell for each field and entry that changed, a byte for each that is written or passed on the way to it.
     pub(super) budget: Cell<Budget>,
 }
 
@@ -53,9 +56,14 @@ impl Since<'_> {
         mark > self.base
     }
 
-    /// Looks at one field or entry.
+    /// Comes to one field or entry that changed.
     fn visit(&self) -> Result<(), Halt> {
         self.spend(1, 0)
+    }
+
+    /// Passes `members` of `bytes` that did not change, or may not have: what is long is skipped by its length.
+    fn pass(&self, members: usize, bytes: usize) -> Result<(), Halt> {
+        self.spend(0, bytes.min(members.saturating_mul(PASSED_BYTES)))
     }
 
     fn spend(&self, cells: usize, bytes: usize) -> Result<(), Halt> {
@@ -152,7 +160,7 @@ impl Since<'_> {
         for head in map.heads().iter().filter(|head| self.is_newer(head.newest)) {
             for entry in head.page.entries.entries_since(kinds, self.base) {
                 let entry = entry?;
-                self.visit()?;
+                self.pass(1, entry.range.len())?;
                 match entry.fate {
                     Fate::Plain => {}
                     Fate::Gone(mark) => self.gone(entry.key, mark, w)?,
@@ -175,7 +183,7 @@ impl Since<'_> {
         for _ in 0..body.varint()? {
             let key = stored_key(kinds.keys, &mut body)?;
             let value = stored_value(kinds.values, &mut body)?;
-            self.visit()?;
+            self.pass(1, key.len() + value.len())?;
             while let Some((removed, stamp)) = gone.next_if(|(removed, _)| removed.as_ref() < key) {
                 self.gone(removed, stamp.newest(), w)?;
             }
@@ -191,7 +199,7 @@ impl Since<'_> {
 
     fn gone(&self, key: &[u8], mark: Mark, w: &mut Writer) -> Result<(), Halt> {
         if self.is_newer(mark) {
-            self.spend(0, key.len())?;
+            self.spend(1, key.len())?;
             w.raw(key);
             w.byte(0);
         }
@@ -202,6 +210,7 @@ impl Since<'_> {
         if !self.is_newer(stored.stamp.newest()) {
             return Ok(());
         }
+        self.visit()?;
         let at = w.len();
         w.raw(key);
         if self.change(kinds.values, stored, w)? {
@@ -235,14 +244,17 @@ impl Since<'_> {
                 continue;
             }
             let first = out.new_len;
+            self.spend(0, part.stamps.heap_bytes())?;
+            self.pass(part.count as usize, part.bytes.len())?;
             self.part_runs(element, part, &mut out)?;
+            let mut elements = part.elements(element);
             for (index, stamp) in part.stamps.edits() {
-                self.visit()?;
                 // What is new goes out whole with its run.
                 if self.is_newer(stamp.newest()) && out.was_kept(first + u64::from(index)) {
+                    self.visit()?;
                     let at = edits.len();
                     edits.varint(first + u64::from(index));
-                    let value = part.element(element, index)?;
+                    let value = elements.go_to(index)?;
                     let stored = Stored { value, stamp: &stamp, children: part.children };
                     if !self.change(Some(element), stored, &mut edits)? {
                         edits.truncate(at);

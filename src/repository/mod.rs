@@ -73,9 +73,9 @@ pub struct Close {
 /// The most that any call of a core did: for tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkDone {
-    /// Cells judged, applied or looked at for an answer, pages trimmed, holders and records visited.
+    /// Cells judged, applied or answered, pages trimmed, holders and records visited.
     pub cells: usize,
-    /// Bytes encoded, decoded, rewritten, or copied because a frozen version shares them.
+    /// Bytes encoded, decoded, rewritten, passed on the way to what changed, or copied because a frozen version shares them.
     pub bytes: usize,
 }
 

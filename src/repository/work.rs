@@ -8,7 +8,7 @@ use super::holders::Place;
 use super::{Core, WorkDone};
 use crate::document::Budget;
 use crate::ids::{Alias, TransferId};
-use crate::limits::{INLINE_BYTES_MAX, SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
+use crate::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
 
 /// Something that takes more steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,7 @@ impl Cost {
 
     /// What an answer that cannot wait may still cost.
     pub(super) fn last_budget(&self) -> Budget {
-        let bytes = self.bytes_left().min(INLINE_BYTES_MAX);
-        Budget::new(STEP_CELLS_MAX.saturating_sub(self.now.cells), bytes)
+        Budget::new(STEP_CELLS_MAX.saturating_sub(self.now.cells), self.bytes_left())
     }
 
     /// Bytes this call may still move, the reserve included.

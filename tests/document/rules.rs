@@ -278,11 +278,14 @@ fn an_answer_costs_what_changed_however_far_back() {
     }
     let (mut w, mut budget) = (Writer::new(), Budget::unlimited());
     assert_eq!(d.since_within(Version(1), &mut budget, &mut w), Ok(Some(true)));
-    // A block of 512 B holds about forty of these entries.
-    assert!(budget.cells() <= 10 * 50, "ten entries, their blocks and their field, not {}", budget.cells());
+    assert_eq!(budget.cells(), 10 + 1, "ten entries and their field");
+    assert!(
+        budget.bytes() <= 10 * 1_200,
+        "what stands in their blocks is passed, at the price of its bytes: {budget:?}"
+    );
     assert!(w.len() < 150, "{} B", w.len());
     let mut less = Budget::new(budget.cells() - 1, usize::MAX);
-    let mut short = Budget::new(usize::MAX, w.len() / 2);
+    let mut short = Budget::new(usize::MAX, budget.bytes() - 1);
     let mut nothing = Writer::new();
     assert_eq!(d.since_within(Version(1), &mut less, &mut nothing), Ok(None));
     assert_eq!(d.since_within(Version(1), &mut short, &mut nothing), Ok(None));

@@ -15,7 +15,7 @@ use nam::wire::{CreationValue, PROTOCOL, Records, Segment, ToNode, ToRepository}
 pub(crate) const CLASS: &str = "test.Account";
 pub(crate) const EPOCH: Epoch = Epoch(1_000);
 
-/// `{ 1 cash: u64, 2 name: String, 3 hits: u64 (add), 4 notes: map<u64, String> }`
+/// `{ 1 cash: u64, 2 name: String, 3 hits: u64 (add), 4 notes: map<u64, String>, 5 rates: map<u64, f64>, 6 curve: list<f64> }`
 pub(crate) fn schema() -> Schema {
     let field = |id, name: &str, kind, policy| FieldDef {
         id: FieldId(id),
@@ -32,6 +32,8 @@ pub(crate) fn schema() -> Schema {
         field(2, "name", Kind::String, Policy::Retry),
         field(3, "hits", Kind::Uint(64), Policy::Add),
         field(4, "notes", Kind::Map(KeyKind::Uint, Box::new(Kind::String)), Policy::Retry),
+        field(5, "rates", Kind::Map(KeyKind::Uint, Box::new(Kind::F64)), Policy::Retry),
+        field(6, "curve", Kind::List(Box::new(Kind::F64)), Policy::Retry),
     ];
     let def = StructDef { name: "Account".to_owned(), fields, reserved: Vec::new() };
     Schema { class: CLASS.to_owned(), types: vec![TypeDef::Struct(def)], root: TypeIndex(0) }
@@ -70,6 +72,44 @@ pub(crate) fn notes(entries: impl Iterator<Item = (u64, String)>) -> Vec<u8> {
         w.varint(1);
         w.sized(text.as_bytes());
     }
+    w.into_bytes()
+}
+
+/// `rates[key] = value`, for keys that ascend by their bytes
+pub(crate) fn rates(entries: impl Iterator<Item = (u64, f64)>) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(5 << 3 | 7);
+    for (key, value) in entries {
+        w.varint(key);
+        w.varint(1);
+        w.raw(&value.to_le_bytes());
+    }
+    w.into_bytes()
+}
+
+/// `curve += values`, for a list of `len` elements
+pub(crate) fn longer_curve(len: u64, values: &[f64]) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(6 << 3 | 7);
+    if len == 0 {
+        w.varint(2);
+    } else {
+        w.raw(&[3, 0]);
+        w.varint(len);
+    }
+    w.varint((values.len() as u64) << 1 | 1);
+    values.iter().for_each(|value| w.raw(&value.to_le_bytes()));
+    w.into_bytes()
+}
+
+/// `curve[index] = value`
+pub(crate) fn point(index: u64, value: f64) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.varint(6 << 3 | 7);
+    w.varint(0);
+    w.varint(index);
+    w.varint(1);
+    w.raw(&value.to_le_bytes());
     w.into_bytes()
 }
 

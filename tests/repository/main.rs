@@ -12,4 +12,5 @@ mod commits;
 mod expiry;
 mod limits;
 mod links;
+mod merges;
 mod transfers;

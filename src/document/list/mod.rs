@@ -8,7 +8,7 @@ mod view;
 
 use std::sync::Arc;
 
-pub(super) use page::{ListPage, element_at};
+pub(super) use page::{ListPage, element_at, element_offset};
 pub(super) use view::{ListView, Part, Place};
 
 use super::apart::{Children, Totals, expand};

@@ -3,11 +3,12 @@
 //! Judging and `since` read lists only through this. Invariant: a part whose newest mark is not after a base looks now
 //! as it did then, so it is counted as a block. Source: own reasoning.
 
-use super::{ListBranch, element_at};
+use super::{ListBranch, element_at, element_offset};
 use crate::coding::{DecodeError, Reader};
 use crate::document::apart::Children;
 use crate::document::runs::{ListStamps, Trace};
 use crate::document::stamps::{Mark, Stamp};
+use crate::document::stored::stored_value;
 use crate::schema::Kind;
 
 /// Elements next to each other with their stamps.
@@ -24,6 +25,29 @@ impl<'a> Part<'a> {
     /// The element at `index` of this part.
     pub(in crate::document) fn element(&self, element: &Kind, index: u32) -> Result<&'a [u8], DecodeError> {
         element_at(self.bytes, element, index)
+    }
+
+    /// The elements of this part, to be gone through once.
+    pub(in crate::document) fn elements<'k>(&self, element: &'k Kind) -> Elements<'a, 'k> {
+        Elements { element, reader: Reader::new(self.bytes), next: 0 }
+    }
+}
+
+/// Goes to elements of one part, ascending: the bytes before each are passed once.
+#[derive(Debug)]
+pub(in crate::document) struct Elements<'a, 'k> {
+    element: &'k Kind,
+    reader: Reader<'a>,
+    next: u32,
+}
+
+impl<'a> Elements<'a, '_> {
+    /// The element at `index`, which is behind those that were asked for.
+    pub(in crate::document) fn go_to(&mut self, index: u32) -> Result<&'a [u8], DecodeError> {
+        let offset = element_offset(self.reader.rest(), self.element, index.saturating_sub(self.next))?;
+        self.reader.take(offset)?;
+        self.next = index.saturating_add(1);
+        stored_value(Some(self.element), &mut self.reader)
     }
 }
 
