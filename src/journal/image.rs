@@ -9,19 +9,28 @@
 //! what is read back is what a head's checksums say, or refused with its name. Source: shadow paging as in System R
 //! (Gray et al. 1981); own reasoning.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::JournalError;
+use crate::coding::DecodeError;
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, PartId, ShardId, Version};
+use crate::ids::{Alias, Birth, CommitNumber, ObjectName, PartId, ShardId, Version};
 
-/// Names the image of one object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names the image of one object: `shard:birth`, as in `0:17.4`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageName {
     /// The shard that owns the object.
     pub shard: ShardId,
     /// The object's birth.
     pub birth: Birth,
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.shard, self.birth)
+    }
 }
 
 /// Names one part of an image.
@@ -38,7 +47,7 @@ pub struct PartName {
 pub struct Part {
     /// Its name within the image.
     pub id: PartId,
-    /// CRC32C of its bytes.
+    /// CRC-32 (IEEE) of its bytes.
     pub crc: u32,
 }
 
@@ -56,36 +65,135 @@ pub struct Head {
 /// An object that lives, or the memory of one that does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeadBody {
-    /// It lives, and these are its parts.
-    Live {
-        /// Its class.
-        class: String,
-        /// Its key.
-        key: String,
-        /// The version that the image is of: entries of the journal up to it are contained.
-        version: Version,
-        /// When it ends by itself.
-        expiry: Expiry,
-        /// The shard's time, in milliseconds, from which its lifetime counts.
-        limited_at_ms: u64,
-        /// What the document needs to find its parts.
-        trunk: Bytes,
-        /// Every part, ids ascending.
-        parts: Vec<Part>,
-    },
+    /// It lives.
+    Live(Box<LiveHead>),
     /// It ended: entries of the journal that mean this birth are to be passed over. Forgotten when the journal is cut
     /// behind its end.
-    Ended,
+    Ended {
+        /// The commit that ended it.
+        at: CommitNumber,
+    },
+}
+
+/// What the image of an object that lives is of, and where its parts are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveHead {
+    /// Its class.
+    pub class: String,
+    /// Its key.
+    pub key: String,
+    /// The version that the image is of: entries of the journal up to it are contained.
+    pub version: Version,
+    /// When it ends by itself.
+    pub expiry: Expiry,
+    /// The shard's time, in milliseconds, from which its lifetime counts.
+    pub limited_at_ms: u64,
+    /// What the document needs to find its parts.
+    pub trunk: Bytes,
+    /// Every part, ids ascending.
+    pub parts: Vec<Part>,
+}
+
+impl Head {
+    /// The name of the image in `shard`.
+    #[must_use]
+    pub fn name(&self, shard: ShardId) -> ImageName {
+        ImageName { shard, birth: self.birth }
+    }
+
+    /// What the image is of, if its object lives.
+    #[must_use]
+    pub fn live(&self) -> Option<&LiveHead> {
+        match &self.body {
+            HeadBody::Live(live) => Some(live),
+            HeadBody::Ended { .. } => None,
+        }
+    }
+}
+
+/// Says why an image is not what it claims to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// It does not start with the magic of a head or a state.
+    #[error("there is nothing of nam here")]
+    Magic,
+    /// It was written by a version with another format.
+    #[error("its format is {found}, this version reads {known}")]
+    Format {
+        /// The format found.
+        found: u8,
+        /// The format of this version.
+        known: u8,
+    },
+    /// Its bytes changed after they were written.
+    #[error("checksum {found:#010x} where {computed:#010x} was expected")]
+    Checksum {
+        /// The checksum in it.
+        found: u32,
+        /// The checksum of its bytes.
+        computed: u32,
+    },
+    /// Its content does not decode.
+    #[error("its content: {0}")]
+    Content(#[from] DecodeError),
+    /// It is that of another object.
+    #[error("the head of {found} stands in its place")]
+    Elsewhere {
+        /// Whose it is.
+        found: ImageName,
+    },
+    /// The image has no head, or one that says that its object ended.
+    #[error("its head is not there")]
+    NoHead,
+    /// A part that the head names is not there.
+    #[error("part {part} is not there")]
+    NoPart {
+        /// The part.
+        part: PartId,
+    },
+    /// A part is not the one that the head names.
+    #[error("part {part} has checksum {found:#010x} where {expected:#010x} was expected")]
+    Part {
+        /// The part.
+        part: PartId,
+        /// The checksum of its bytes.
+        found: u32,
+        /// The checksum in the head.
+        expected: u32,
+    },
+}
+
+/// An image that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedImage {
+    /// The image.
+    pub image: ImageName,
+    /// Whose it is, if its head says so.
+    pub object: Option<ObjectName>,
+    /// What is wrong.
+    pub error: ImageError,
+}
+
+impl fmt::Display for DamagedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.object {
+            Some(object) => write!(f, "the image {} of {object} is damaged: {}", self.image, self.error),
+            None => write!(f, "the image {} is damaged: {}", self.image, self.error),
+        }
+    }
 }
 
 /// A place that keeps the images of shards' objects. Calls may block until the device answers.
 ///
 /// # Laws
 /// 1. `put_head` replaces a head in one step and is durable when it answers `Ok`, and so are all parts put before it.
-/// 2. Parts that the new head does not name are forgotten with it; parts that no head names may be there or not.
-/// 3. `part` answers the bytes that were put last under that name, or an error: a checksum is the caller's to compare.
-/// 4. `heads` visits every head once, births ascending.
-/// 5. A failure leaves the head before in force; it is not tried again.
+/// 2. Parts that are named in `dropped` are forgotten with it, all of them if the head says that the object ended;
+///    parts that no head names may be there or not.
+/// 3. `part` answers the bytes that were put last under that name, or none.
+/// 4. `heads` visits every head once, births ascending; a head that is damaged ends the visit with its name.
+/// 5. A failure leaves the head before in force, or puts the new one there; it is not tried again, and nothing is
+///    written after it.
+/// 6. `put_state` replaces a state in one step and is durable when it answers `Ok`.
 pub trait Images: Send {
     /// Stores parts of an image that no head names yet.
     ///
@@ -99,25 +207,31 @@ pub trait Images: Send {
     /// `InDoubt`: this head or the one before is in force.
     fn put_head(&mut self, shard: ShardId, head: &Head, dropped: &[PartId]) -> Result<(), JournalError>;
 
-    /// Forgets a head and all parts of its image.
+    /// Forgets all parts of an image, and then its head.
     ///
     /// # Errors
     /// `InDoubt`: they may be there or not.
     fn remove(&mut self, image: ImageName) -> Result<(), JournalError>;
 
-    /// Visits the heads of a shard.
+    /// Visits the heads of a shard; stops early when `visit` answers false.
     ///
     /// # Errors
-    /// `Unreadable` or `Damaged`.
+    /// `Unreadable` or `Image`.
     fn heads(&mut self, shard: ShardId, visit: &mut dyn FnMut(Head) -> bool) -> Result<(), JournalError>;
 
-    /// Reads a part.
+    /// Reads a head, if there is one.
     ///
     /// # Errors
-    /// `Unreadable` if it is not there or cannot be read.
-    fn part(&mut self, name: PartName) -> Result<Bytes, JournalError>;
+    /// `Unreadable` or `Image`.
+    fn head(&mut self, image: ImageName) -> Result<Option<Head>, JournalError>;
 
-    /// Stores what a shard must know besides its objects and frames, durable when it answers `Ok`.
+    /// Reads a part, if it is there; the checksum is the caller's to compare, or [`Images::checked_part`]'s.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    fn part(&mut self, name: PartName) -> Result<Option<Bytes>, JournalError>;
+
+    /// Stores what a shard must know besides its objects and frames.
     ///
     /// # Errors
     /// `InDoubt`: this state or the one before is there.
@@ -126,6 +240,29 @@ pub trait Images: Send {
     /// Reads the state of a shard; `None` if none was ever stored.
     ///
     /// # Errors
-    /// `Unreadable` or `Damaged`.
+    /// `Unreadable` or `State`.
     fn state(&mut self, shard: ShardId) -> Result<Option<Bytes>, JournalError>;
+
+    /// Whether there is room for an image that nobody waits for.
+    fn has_room(&mut self) -> bool {
+        true
+    }
+
+    /// Reads a part that the head of an image names.
+    ///
+    /// # Errors
+    /// `Unreadable`, or `Image` if it is not there or another.
+    fn checked_part(&mut self, image: ImageName, head: &LiveHead, part: Part) -> Result<Bytes, JournalError> {
+        let damaged = |error| {
+            let object = Some(ObjectName { class: head.class.clone(), key: head.key.clone() });
+            Err(JournalError::Image(Box::new(DamagedImage { image, object, error })))
+        };
+        match self.part(PartName { image, part: part.id })? {
+            None => damaged(ImageError::NoPart { part: part.id }),
+            Some(bytes) => match crc32fast::hash(&bytes) {
+                found if found == part.crc => Ok(bytes),
+                found => damaged(ImageError::Part { part: part.id, found, expected: part.crc }),
+            },
+        }
+    }
 }

@@ -8,13 +8,15 @@
 mod chain;
 mod entry;
 mod frame;
+mod head;
 mod image;
 mod term;
 
 pub use chain::{Chain, FrameName};
 pub use entry::{Entry, Origin, Payload};
 pub use frame::{EncodedFrame, Frame};
-pub use image::{Head, HeadBody, ImageName, Images, Part, PartName};
+pub use head::{decode_state, encode_state};
+pub use image::{DamagedImage, Head, HeadBody, ImageError, ImageName, Images, LiveHead, Part, PartName};
 pub use term::Term;
 
 use crate::coding::DecodeError;
@@ -61,8 +63,8 @@ pub enum JournalError {
     /// Another process claimed the shard since; this one must stop.
     #[error("the shard was claimed by another process")]
     Fenced,
-    /// Whether the frame is durable is unknown; the shard must stop and learn it by replay.
-    #[error("it is unknown whether the frame is durable: {0}")]
+    /// Whether what was written is durable is unknown; the shard must stop and learn it by replay.
+    #[error("it is unknown whether what was written is durable: {0}")]
     InDoubt(String),
     /// A frame is damaged.
     #[error("damaged behind frame {last}: {error}")]
@@ -79,6 +81,17 @@ pub enum JournalError {
         acknowledged: FrameName,
         /// The newest frame that is there.
         last: FrameName,
+    },
+    /// An image is damaged.
+    #[error("{0}")]
+    Image(Box<DamagedImage>),
+    /// The state of a shard is damaged.
+    #[error("the state of shard {shard} is damaged: {error}")]
+    State {
+        /// The shard.
+        shard: ShardId,
+        /// What is wrong.
+        error: ImageError,
     },
     /// The store could not be read.
     #[error("the store cannot be read: {0}")]
@@ -116,7 +129,7 @@ pub struct Append {
 /// 4. `append` that fails leaves the frame there wholly or not at all; it is never retried.
 /// 5. `replay` visits every frame that `append` acknowledged and that was not truncated, in order, and at most one that
 ///    was in doubt, at the end; a damaged or missing frame ends it with its place.
-/// 6. `truncate` forgets whole frames from the old end only.
+/// 6. `truncate` forgets whole frames from the old end only, and never the newest.
 pub trait Journal: Send {
     /// Takes a shard over at `wall_ms` milliseconds since 1970.
     ///

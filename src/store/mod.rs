@@ -1,7 +1,7 @@
-//! Backends: places that keep frames.
+//! Backends: places that keep frames and images.
 //!
-//! Each keeps the laws of [`Journal`](crate::journal::Journal), and each is tested by the one suite in
-//! `conformance.rs`. Source: own reasoning.
+//! Each keeps the laws of [`Journal`](crate::journal::Journal) and [`Images`](crate::journal::Images), and each is tested
+//! by the one suite in `conformance/`. Source: own reasoning.
 
 #[cfg(test)]
 mod conformance;
@@ -10,5 +10,5 @@ mod disk;
 mod memory;
 
 #[cfg(feature = "disk")]
-pub use disk::{DataError, DiskJournal, DiskSettings, Durability, Verified, verify};
-pub use memory::MemoryJournal;
+pub use disk::{DataError, DiskImages, DiskJournal, DiskSettings, Durability, Verified, verify};
+pub use memory::{MemoryImages, MemoryJournal};

@@ -10,6 +10,7 @@
 mod deltas;
 mod draw;
 mod golden;
+mod heads;
 mod records;
 mod reference;
 mod schema_bytes;

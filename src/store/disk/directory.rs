@@ -1,7 +1,7 @@
 //! The data directory: what it says it is, and whose it is while a daemon runs.
 //!
 //! ```text
-//! DIR/format          "nam data directory" · "format 1" · "shards N" · "crc XXXXXXXX", a line each; read first
+//! DIR/format          "nam data directory" · "format 2" · "shards N" · "crc XXXXXXXX", a line each; read first
 //! DIR/lock            locked by the process that has the directory open
 //! DIR/acknowledged    the newest frame acknowledged, of each shard
 //! DIR/store/          the frames (fjall); DIR/store.new/ while it is made
@@ -18,7 +18,10 @@ use thiserror::Error;
 use crate::journal::{FrameName, JournalError};
 
 const TITLE: &str = "nam data directory";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The first format whose store has tables of images.
+const FORMAT_OF_IMAGES: u32 = 2;
 
 /// What may stand in a directory without `format`: what a daemon keeps there whatever its journal.
 const ALSO_OURS: [&str; 7] =
@@ -121,6 +124,7 @@ pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> DataError {
 pub(super) struct DataDirectory {
     pub(super) path: PathBuf,
     pub(super) shards: u16,
+    format: u32,
     lock: File,
 }
 
@@ -140,14 +144,26 @@ impl DataDirectory {
             fs::create_dir_all(path).map_err(failed(path))?;
         }
         let lock = lock(path)?;
-        let has = match read_format(path)? {
-            Some(has) => has,
-            None => write_format(path, shards.unwrap_or(1))?,
+        let (format, has) = match read_format(path)? {
+            Some(found) => found,
+            None => (FORMAT, write_format(path, shards.unwrap_or(1))?),
         };
         match shards.filter(|asked| *asked != has) {
             Some(asked) => Err(DataError::Shards { path: path.into(), has, asked }),
-            None => Ok(Self { path: path.into(), shards: has, lock }),
+            None => Ok(Self { path: path.into(), shards: has, format, lock }),
         }
+    }
+
+    /// Whether its store must have tables of images.
+    pub(super) fn has_images(&self) -> bool {
+        self.format >= FORMAT_OF_IMAGES
+    }
+
+    /// Says that older versions of nam cannot read the directory any more.
+    pub(super) fn raise(&mut self) -> Result<(), DataError> {
+        write_format(&self.path, self.shards)?;
+        self.format = FORMAT;
+        Ok(())
     }
 
     pub(super) fn store(&self) -> PathBuf {
@@ -180,8 +196,8 @@ fn lock(path: &Path) -> Result<File, DataError> {
     }
 }
 
-/// The number of shards, if the directory was made.
-fn read_format(path: &Path) -> Result<Option<u16>, DataError> {
+/// The format and the number of shards, if the directory was made.
+fn read_format(path: &Path) -> Result<Option<(u32, u16)>, DataError> {
     let file = path.join("format");
     let bytes = match fs::read(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -204,7 +220,7 @@ fn read_format(path: &Path) -> Result<Option<u16>, DataError> {
         return Err(damaged("its checksum does not fit"));
     }
     let shards = content.trim_end().rsplit_once("shards ").and_then(|(_, shards)| shards.parse().ok());
-    shards.map(Some).ok_or_else(|| damaged("it names no number of shards"))
+    shards.map(|shards| Some((found, shards))).ok_or_else(|| damaged("it names no number of shards"))
 }
 
 fn write_format(path: &Path, shards: u16) -> Result<u16, DataError> {

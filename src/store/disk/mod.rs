@@ -12,6 +12,8 @@
 
 mod acknowledged;
 mod directory;
+mod failure;
+mod images;
 mod log;
 mod store;
 mod tables;
@@ -30,6 +32,8 @@ use crate::limits::FREE_BYTES_MIN;
 use acknowledged::{Acknowledged, AcknowledgedFile};
 use directory::DataDirectory;
 pub use directory::DataError;
+use failure::Failure;
+pub use images::DiskImages;
 use store::Store;
 pub use verify::{Verified, verify};
 
@@ -76,12 +80,11 @@ pub struct DiskJournal {
 
 #[derive(Debug)]
 struct Open {
-    store: Store,
+    store: Arc<Store>,
     noted: AcknowledgedFile,
     heads: Vec<Head>,
     settings: DiskSettings,
-    /// Why nothing is written any more.
-    failed: Option<String>,
+    failure: Failure,
     directory: DataDirectory,
 }
 
@@ -113,7 +116,7 @@ impl DiskJournal {
         }
         tables::check(&place)?;
         log::mend(&place, &acknowledged)?;
-        let store = Store::open(&place, shards)?;
+        let store = Store::open(&directory)?;
         let heads = (0..).map(ShardId).zip(acknowledged).map(|(shard, acknowledged)| {
             let (last, last_crc) = store.last(shard)?;
             check_acknowledged(&store, last, acknowledged)?;
@@ -121,7 +124,7 @@ impl DiskJournal {
         });
         let heads = heads.collect::<Result<_, JournalError>>();
         let heads = heads.map_err(|error| DataError::Journal { path: place, error })?;
-        let open = Open { store, noted, heads, settings, failed: None, directory };
+        let open = Open { store: Arc::new(store), noted, heads, settings, failure: Failure::default(), directory };
         Ok(Self { open: Arc::new(Mutex::new(open)), claimed: BTreeMap::new() })
     }
 
@@ -129,6 +132,28 @@ impl DiskJournal {
     #[must_use]
     pub fn shards(&self) -> u16 {
         self.open.lock().directory.shards
+    }
+
+    /// The images of the directory, in which a directory of format 1 gets room for them.
+    ///
+    /// # Errors
+    /// [`DataError::Store`] and [`DataError::File`].
+    pub fn images(&self) -> Result<DiskImages, DataError> {
+        let mut open = self.open.lock();
+        let place = open.directory.store();
+        let refused = |what: String| DataError::Store { path: place, what };
+        let tables = match open.store.images.clone() {
+            Some(tables) => tables,
+            None => {
+                let mut store = Store::clone(&open.store);
+                let tables = store.make_images(open.settings.gathered_bytes).map_err(refused)?;
+                open.directory.raise()?;
+                open.store = Arc::new(store);
+                tables
+            }
+        };
+        drop(open);
+        Ok(DiskImages::new(tables, &self.open))
     }
 
     /// Where it is.
@@ -156,8 +181,8 @@ impl Open {
     /// Why a frame is not taken, if it is not.
     fn refusal(&mut self, append: &Append, claimed: Option<Epoch>) -> Option<JournalError> {
         let name = append.frame.name;
-        if let Some(text) = &self.failed {
-            return Some(JournalError::InDoubt(text.clone()));
+        if let Err(error) = self.failure.check() {
+            return Some(error);
         }
         match self.head(name.shard) {
             Err(error) => Some(error),
@@ -222,21 +247,15 @@ impl Journal for DiskJournal {
         let taken: Vec<&Append> =
             appends.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(append, _)| append).collect();
         let written = if taken.is_empty() { Ok(()) } else { open.write(&taken) };
-        if let Err(text) = &written {
-            open.failed = Some(text.clone());
-        }
-        let answer = |refusal: Option<JournalError>| match (refusal, &written) {
-            (Some(refusal), _) => Err(refusal),
-            (None, Err(text)) => Err(JournalError::InDoubt(text.clone())),
-            (None, Ok(())) => Ok(()),
-        };
+        let written = written.map_err(|text| open.failure.note(text));
+        let answer = |refusal: Option<JournalError>| refusal.map_or_else(|| written.clone(), Err);
         refusals.into_iter().map(answer).collect()
     }
 
     fn replay(&mut self, shard: ShardId, visit: &mut dyn FnMut(Frame) -> bool) -> Result<(), JournalError> {
-        let open = self.open.lock();
-        let mut chain = Chain::of(shard, open.store.first_crc(shard)?);
-        for bytes in open.store.frames(shard)? {
+        let store = self.open.lock().store.clone();
+        let mut chain = Chain::of(shard, store.first_crc(shard)?);
+        for bytes in store.frames(shard)? {
             let unreadable = |text| JournalError::Unreadable(format!("behind frame {}: {text}", chain.last()));
             if !visit(chain.next(&bytes.map_err(unreadable)?)?) {
                 break;
@@ -246,8 +265,13 @@ impl Journal for DiskJournal {
     }
 
     fn truncate(&mut self, shard: ShardId, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError> {
-        let open = self.open.lock();
-        open.store.truncate(FrameName { shard, epoch, number }).map_err(JournalError::InDoubt)
+        // Frames are appended meanwhile.
+        let (store, failure) = {
+            let open = self.open.lock();
+            (open.store.clone(), open.failure.clone())
+        };
+        failure.check()?;
+        store.truncate(FrameName { shard, epoch, number }).map_err(|text| failure.note(text))
     }
 
     fn has_room(&mut self) -> bool {
@@ -336,7 +360,7 @@ mod tests {
             std::fs::write(path.join("format"), text).unwrap();
             told(&path)
         };
-        assert!(format("newer", "nam data directory\nformat 2\nanything\n").contains("format 2"));
+        assert!(format("newer", "nam data directory\nformat 3\nanything\n").contains("format 3"));
         assert!(format("other", "PostgreSQL 15\n").contains("not nam's"));
         assert!(format("cut", "nam data dir").contains("damaged"));
         assert!(format("flipped", "nam data directory\nformat 1\nshards 2\ncrc 00000000\n").contains("checksum"));

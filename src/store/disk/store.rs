@@ -1,7 +1,7 @@
-//! fjall as a table of frames: the only file that knows it.
+//! fjall as a table of frames: with `images.rs` the only file that knows it.
 //!
 //! Invariants: every write is one batch; every key is read back by the codec that wrote it; no panic of the store leaves
-//! this file. Source: fjall 3.1.
+//! these files. Source: fjall 3.1.
 
 use std::fmt;
 use std::fs;
@@ -14,17 +14,25 @@ use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWri
 
 use super::Durability;
 use super::directory::{DataDirectory, DataError, failed, sync_directory};
+use super::images::{ImageTables, KEYSPACES};
 use crate::ids::{Epoch, FrameNumber, ShardId};
 use crate::journal::{Append, Frame, FrameName, JournalError, Term};
 
 /// Bytes of tables that the store caches: frames are read once, at a start.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// An open store.
+/// Bytes of log files behind the newest, beyond which tables are written although little is gathered for them: a start
+/// reads them all.
+const LOG_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// An open store; clones share it.
+#[derive(Clone)]
 pub(super) struct Store {
     database: Database,
     terms: Keyspace,
     frames: Vec<Keyspace>,
+    /// Absent in a directory of format 1.
+    pub(super) images: Option<ImageTables>,
 }
 
 impl fmt::Debug for Store {
@@ -50,6 +58,9 @@ impl Store {
             for shard in 0..directory.shards {
                 database.keyspace(&frames_of(ShardId(shard)), options)?;
             }
+            for name in KEYSPACES.iter().filter(|_| directory.has_images()) {
+                database.keyspace(name, options)?;
+            }
             database.persist(PersistMode::SyncAll)
         });
         made.map_err(|what| DataError::Store { path: draft.clone(), what })?;
@@ -57,8 +68,9 @@ impl Store {
         sync_directory(&directory.path)
     }
 
-    /// Opens a store that was made for `shards`.
-    pub(super) fn open(place: &Path, shards: u16) -> Result<Self, DataError> {
+    /// Opens the store of a directory.
+    pub(super) fn open(directory: &DataDirectory) -> Result<Self, DataError> {
+        let place = &directory.store();
         let refused = |what| DataError::Store { path: place.into(), what };
         let database = guarded(|| open_database(place)).map_err(refused)?;
         let keyspace = |name: &str| {
@@ -68,8 +80,22 @@ impl Store {
             guarded(|| database.keyspace(name, options)).map_err(refused)
         };
         let terms = keyspace("terms")?;
-        let frames = (0..shards).map(|shard| keyspace(&frames_of(ShardId(shard)))).collect::<Result<_, _>>()?;
-        Ok(Self { database, terms, frames })
+        let frames =
+            (0..directory.shards).map(|shard| keyspace(&frames_of(ShardId(shard)))).collect::<Result<_, _>>()?;
+        let images = directory.has_images().then(|| {
+            KEYSPACES.iter().try_for_each(|name| keyspace(name).map(drop))?;
+            ImageTables::open(&database).map_err(refused)
+        });
+        let images = images.transpose()?;
+        Ok(Self { database, terms, frames, images })
+    }
+
+    /// Makes the tables of images in a store that was made without.
+    pub(super) fn make_images(&mut self, gathered_bytes: u64) -> Result<ImageTables, String> {
+        let tables = ImageTables::make(&self.database, gathered_bytes)?;
+        guarded(|| self.database.persist(PersistMode::SyncAll))?;
+        self.images = Some(tables.clone());
+        Ok(tables)
     }
 
     /// Makes frames durable as one batch.
@@ -147,19 +173,18 @@ impl Store {
         }))
     }
 
-    /// Forgets the frames of a shard before `first`.
+    /// Forgets the frames of a shard before `first`, but not the newest of all.
     pub(super) fn truncate(&self, first: FrameName) -> Result<(), String> {
         let Some(keyspace) = self.frames.get(usize::from(first.shard.0)) else { return Ok(()) };
         guarded(|| {
-            let mut batch = self.database.batch();
-            let mut last = None;
-            for guard in keyspace.range(..key(first)) {
-                let (key, value) = guard.into_inner()?;
-                batch.remove(keyspace, key);
-                last = Some(value);
-            }
+            let Some(newest) = keyspace.last_key_value().map(fjall::Guard::key).transpose()? else { return Ok(()) };
+            let end = key(first).to_vec().min(newest.to_vec());
+            let keys = keyspace.range(..end).map(fjall::Guard::key).collect::<fjall::Result<Vec<_>>>()?;
+            let last = keys.last().map(|key| keyspace.get(key)).transpose()?.flatten();
             let crc = last.and_then(|value| Frame::decode(&value.into()).ok()).map(|(_, crc)| crc);
             let Some(crc) = crc else { return Ok(()) };
+            let mut batch = self.database.batch();
+            keys.into_iter().for_each(|key| batch.remove(keyspace, key));
             batch.insert(&self.terms, label(b"first", first.shard), crc.to_le_bytes());
             batch.durability(Some(PersistMode::SyncData)).commit()
         })
@@ -192,16 +217,17 @@ impl Store {
 }
 
 fn open_database(place: &Path) -> fjall::Result<Database> {
-    Database::builder(place).cache_size(CACHE_BYTES).journal_compression(CompressionType::None).worker_threads(2).open()
+    let builder = Database::builder(place).cache_size(CACHE_BYTES).max_journaling_size(LOG_BYTES_MAX);
+    builder.journal_compression(CompressionType::None).worker_threads(2).open()
 }
 
 /// Keys only ever rise and are read in order: no filters.
-fn options() -> KeyspaceCreateOptions {
+pub(super) fn options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().filter_policy(FilterPolicy::disabled())
 }
 
 /// Runs a call of the store; what it cannot do, or panics at, becomes words.
-fn guarded<T>(call: impl FnOnce() -> fjall::Result<T>) -> Result<T, String> {
+pub(super) fn guarded<T>(call: impl FnOnce() -> fjall::Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(fjall::Error::Io(error))) => Err(error.to_string()),

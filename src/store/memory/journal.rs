@@ -98,7 +98,8 @@ impl Journal for MemoryJournal {
         let mut shards = self.shards.lock();
         let kept = shards.entry(shard).or_default();
         let first = FrameName { shard, epoch, number };
-        while let Some((_, bytes)) = kept.frames.pop_front_if(|(name, _)| *name < first) {
+        while kept.frames.len() > 1 {
+            let Some((_, bytes)) = kept.frames.pop_front_if(|(name, _)| *name < first) else { break };
             let damaged = |error| JournalError::Damaged { last: first, error };
             kept.first_crc = Frame::decode(&bytes).map_err(damaged)?.1;
         }

@@ -8,7 +8,7 @@ use crate::ids::{Epoch, FrameNumber, ShardId};
 use crate::journal::{Append, Entry, Frame, FrameName, Journal, JournalError};
 
 /// A frame of `shard` behind the one whose checksum is `expected`.
-pub(super) fn frame(shard: ShardId, epoch: Epoch, number: u64, expected: u32) -> Append {
+pub(in crate::store) fn frame(shard: ShardId, epoch: Epoch, number: u64, expected: u32) -> Append {
     let entries = vec![Entry::Slice { staging: number, bytes: Bytes::from_static(b"bytes") }];
     let (number, time_ms) = (FrameNumber(number), number * 10);
     let frame = Frame { shard, epoch, number, time_ms, first_commit: 1, previous_crc: expected, entries }.encode();
@@ -16,7 +16,7 @@ pub(super) fn frame(shard: ShardId, epoch: Epoch, number: u64, expected: u32) ->
 }
 
 /// The names of the frames that a replay visits.
-pub(super) fn stored(journal: &mut dyn Journal, shard: ShardId) -> Vec<FrameName> {
+pub(in crate::store) fn stored(journal: &mut dyn Journal, shard: ShardId) -> Vec<FrameName> {
     let mut seen = Vec::new();
     journal
         .replay(shard, &mut |frame| {
@@ -28,7 +28,7 @@ pub(super) fn stored(journal: &mut dyn Journal, shard: ShardId) -> Vec<FrameName
 }
 
 /// Checks laws 1 to 3, 5 and 6 on a fresh, durable journal of two shards; `open` opens the same place each time.
-pub(super) fn laws(open: &mut dyn FnMut() -> Box<dyn Journal>) {
+pub(in crate::store) fn laws(open: &mut dyn FnMut() -> Box<dyn Journal>) {
     let (shard, other) = (ShardId(0), ShardId(1));
     let mut first = open();
     let claim = first.claim(shard, 1_000).unwrap();
@@ -66,4 +66,8 @@ pub(super) fn laws(open: &mut dyn FnMut() -> Box<dyn Journal>) {
     assert_eq!(stored(second.as_mut(), shard), all[1..], "law 6: whole frames from the old end");
     second.truncate(shard, again.epoch, FrameNumber(1)).unwrap();
     assert_eq!(stored(second.as_mut(), shard), all[2..], "law 6: over the end of a term");
+    second.truncate(shard, again.epoch, FrameNumber(9)).unwrap();
+    assert_eq!(stored(second.as_mut(), shard), [last], "law 6: the newest stays");
+    let crc = second.claim(shard, 1_000).unwrap().last_crc;
+    assert!(crc != 0 && crc != three.frame.crc, "the chain goes on behind it");
 }

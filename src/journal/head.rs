@@ -1,0 +1,167 @@
+//! The bytes of heads and of states.
+//!
+//! ```text
+//! head    "namH" · format: 1 byte · shard · alias · birth: epoch, number · body · crc of everything before: 4 LE
+//! body    0 · class: sized · key: sized · version · expiry · lifetime counts from · trunk: sized · count · part*
+//!         1 · commit that ended it: epoch, number
+//! part    id minus the id before it minus 1 · crc: 4 LE
+//! state   "namS" · format: 1 byte · content · crc of everything before: 4 LE
+//! ```
+//! Numbers are varints. `docs/journal.md` §4 is normative. Invariants: no bit can change without notice; nothing is
+//! allocated by a count that the bytes cannot hold; a head does not stand in another's place. Source: own reasoning.
+
+use bytes::Bytes;
+
+use super::{Head, HeadBody, ImageError, ImageName, LiveHead, Part};
+use crate::coding::{DecodeError, Reader, Writer};
+use crate::expiry::Expiry;
+use crate::ids::{Alias, Birth, CommitNumber, Epoch, PartId, ShardId, Version};
+use crate::limits::NAME_BYTES_MAX;
+
+const HEAD: [u8; 4] = *b"namH";
+const STATE: [u8; 4] = *b"namS";
+const FORMAT: u8 = 1;
+const MAGIC_BYTES: usize = HEAD.len() + 1;
+const CRC_BYTES: usize = 4;
+
+/// Bytes of a part in a head, at least.
+const PART_BYTES_MIN: usize = 1 + CRC_BYTES;
+
+impl Head {
+    /// Encodes the head of an image in `shard`. The ids of its parts must ascend.
+    #[must_use]
+    pub fn encode(&self, shard: ShardId) -> Vec<u8> {
+        let mut w = begin(HEAD);
+        w.varint(u64::from(shard.0));
+        w.varint(u64::from(self.alias.0));
+        write_commit(&mut w, self.birth.0);
+        match &self.body {
+            HeadBody::Live(live) => {
+                w.byte(0);
+                live.write(&mut w);
+            }
+            HeadBody::Ended { at } => {
+                w.byte(1);
+                write_commit(&mut w, *at);
+            }
+        }
+        seal(w)
+    }
+
+    /// Decodes the head that stands where that of `image` belongs.
+    ///
+    /// # Errors
+    /// [`ImageError`]: it is none, damaged, or another's.
+    pub fn decode(image: ImageName, bytes: &Bytes) -> Result<Self, ImageError> {
+        let mut r = Reader::new(opened(HEAD, bytes)?);
+        let shard = ShardId(u16::try_from(r.varint()?).map_err(|_| DecodeError::Varint)?);
+        let alias = Alias(r.varint32()?);
+        let birth = Birth(read_commit(&mut r)?);
+        let body = match r.byte()? {
+            0 => HeadBody::Live(Box::new(LiveHead::read(&mut r, bytes)?)),
+            1 => HeadBody::Ended { at: read_commit(&mut r)? },
+            found => return Err(DecodeError::Unknown { what: "body of a head", found: found.into() }.into()),
+        };
+        r.finish()?;
+        let found = ImageName { shard, birth };
+        if found == image { Ok(Self { alias, birth, body }) } else { Err(ImageError::Elsewhere { found }) }
+    }
+}
+
+impl LiveHead {
+    fn write(&self, w: &mut Writer) {
+        w.sized(self.class.as_bytes());
+        w.sized(self.key.as_bytes());
+        w.varint(self.version.0);
+        self.expiry.write(w);
+        w.varint(self.limited_at_ms);
+        w.sized(&self.trunk);
+        w.length(self.parts.len());
+        let mut next = 0;
+        for Part { id, crc } in &self.parts {
+            w.varint(u64::from(id.0).wrapping_sub(next));
+            w.raw(&crc.to_le_bytes());
+            next = u64::from(id.0) + 1;
+        }
+    }
+
+    fn read(r: &mut Reader<'_>, whole: &Bytes) -> Result<Self, DecodeError> {
+        let (class, key) = (name(r, "bytes of a class name")?, name(r, "bytes of a key")?);
+        let version = Version(r.varint()?);
+        let expiry = Expiry::read(r)?;
+        let limited_at_ms = r.varint()?;
+        let trunk = whole.slice_ref(r.sized()?);
+        let count = r.count(PART_BYTES_MIN)?;
+        let mut parts = Vec::with_capacity(count);
+        let mut next = 0_u32;
+        for _ in 0..count {
+            let id = next.checked_add(r.varint32()?).ok_or(DecodeError::Order { what: "parts" })?;
+            parts.push(Part { id: PartId(id), crc: u32::from_le_bytes(r.array()?) });
+            next = id.checked_add(1).ok_or(DecodeError::Order { what: "parts" })?;
+        }
+        Ok(Self { class, key, version, expiry, limited_at_ms, trunk, parts })
+    }
+}
+
+/// Puts the content of a shard's state into an envelope.
+#[must_use]
+pub fn encode_state(content: &[u8]) -> Vec<u8> {
+    let mut w = begin(STATE);
+    w.raw(content);
+    seal(w)
+}
+
+/// Takes the content of a shard's state out of its envelope.
+///
+/// # Errors
+/// [`ImageError`]: it is none, or damaged.
+pub fn decode_state(bytes: &Bytes) -> Result<Bytes, ImageError> {
+    opened(STATE, bytes).map(|content| bytes.slice_ref(content))
+}
+
+fn begin(magic: [u8; 4]) -> Writer {
+    let mut w = Writer::new();
+    w.raw(&magic);
+    w.byte(FORMAT);
+    w
+}
+
+fn seal(mut w: Writer) -> Vec<u8> {
+    let crc = crc32fast::hash(w.as_slice());
+    w.raw(&crc.to_le_bytes());
+    w.into_bytes()
+}
+
+/// What stands between the format and the checksum.
+fn opened(magic: [u8; 4], bytes: &[u8]) -> Result<&[u8], ImageError> {
+    let mut r = Reader::new(bytes);
+    if r.array::<4>().ok() != Some(magic) {
+        return Err(ImageError::Magic);
+    }
+    let found = r.byte()?;
+    if found != FORMAT {
+        return Err(ImageError::Format { found, known: FORMAT });
+    }
+    let short = DecodeError::Truncated { needed: CRC_BYTES, left: r.left() };
+    let (content, tail) = bytes.split_last_chunk::<CRC_BYTES>().ok_or(short.clone())?;
+    let inner = content.get(MAGIC_BYTES..).ok_or(short)?;
+    let (found, computed) = (u32::from_le_bytes(*tail), crc32fast::hash(content));
+    if found == computed { Ok(inner) } else { Err(ImageError::Checksum { found, computed }) }
+}
+
+fn write_commit(w: &mut Writer, commit: CommitNumber) {
+    w.varint(commit.epoch.0);
+    w.varint(commit.n);
+}
+
+fn read_commit(r: &mut Reader<'_>) -> Result<CommitNumber, DecodeError> {
+    Ok(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? })
+}
+
+fn name(r: &mut Reader<'_>, what: &'static str) -> Result<String, DecodeError> {
+    let text = r.text()?;
+    if text.len() > NAME_BYTES_MAX {
+        return Err(DecodeError::Limit { what, found: text.len() as u64, max: NAME_BYTES_MAX as u64 });
+    }
+    Ok(text.to_owned())
+}
