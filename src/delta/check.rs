@@ -25,7 +25,7 @@ pub enum Operations {
 /// # Errors
 /// The first place that is no delta of this schema.
 pub fn check_delta(schema: &Schema, delta: &[u8], operations: Operations) -> Result<(), DecodeError> {
-    Checker { schema, operations }.edit_fields(schema.root_fields(), Reader::new(delta))
+    Checker { schema, operations, is_apart: nothing }.edit_fields(schema.root_fields(), Reader::new(delta))
 }
 
 /// Checks the edit body that fills `body` of a value of `kind`.
@@ -33,7 +33,7 @@ pub fn check_delta(schema: &Schema, delta: &[u8], operations: Operations) -> Res
 /// # Errors
 /// The first place that is no edit of this kind.
 pub fn check_edit(schema: &Schema, kind: &Kind, body: Reader<'_>, operations: Operations) -> Result<(), DecodeError> {
-    Checker { schema, operations }.edit(kind, body)
+    Checker { schema, operations, is_apart: nothing }.edit(kind, body)
 }
 
 /// Reads one full value of `kind`, checks it, and answers its bytes, its own length included.
@@ -42,8 +42,39 @@ pub fn check_edit(schema: &Schema, kind: &Kind, body: Reader<'_>, operations: Op
 /// The first place that is no value of this kind.
 pub fn check_value<'a>(schema: &Schema, kind: &Kind, r: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let before = r.rest();
-    Checker { schema, operations: Operations::Refused }.value(kind, r)?;
+    Checker { schema, operations: Operations::Refused, is_apart: nothing }.value(kind, r)?;
     Ok(before.get(..before.len() - r.left()).unwrap_or_default())
+}
+
+/// Reads one full value of `kind` and checks it, except for the containers in it of which `is_apart` says that they
+/// stand elsewhere: it is shown their kind, their bytes with the length, and the depth of what is inside.
+///
+/// # Errors
+/// The first place that is no value of this kind.
+pub(crate) fn check_stored(
+    schema: &Schema,
+    kind: &Kind,
+    r: &mut Reader<'_>,
+    is_apart: &dyn Fn(&Kind, &[u8], u16) -> bool,
+) -> Result<(), DecodeError> {
+    Checker { schema, operations: Operations::Refused, is_apart }.value(kind, r)
+}
+
+/// Checks the fields of the root struct in the same way.
+///
+/// # Errors
+/// The first place that is no value of the root struct.
+pub(crate) fn check_stored_root(
+    schema: &Schema,
+    body: Reader<'_>,
+    is_apart: &dyn Fn(&Kind, &[u8], u16) -> bool,
+) -> Result<(), DecodeError> {
+    Checker { schema, operations: Operations::Refused, is_apart }.full_type(schema.root, body)
+}
+
+/// What travels stands where it is.
+fn nothing(_: &Kind, _: &[u8], _: u16) -> bool {
+    false
 }
 
 /// Reads one key and answers its bytes.
@@ -90,12 +121,13 @@ fn check_size(what: &'static str, size: usize) -> Result<(), DecodeError> {
 }
 
 #[derive(Clone, Copy)]
-struct Checker<'s> {
+struct Checker<'s, A> {
     schema: &'s Schema,
     operations: Operations,
+    is_apart: A,
 }
 
-impl<'s> Checker<'s> {
+impl<'s, A: Fn(&Kind, &[u8], u16) -> bool + Copy> Checker<'s, A> {
     fn value(self, kind: &Kind, r: &mut Reader<'_>) -> Result<(), DecodeError> {
         match kind {
             Kind::Bool => canonical_bool(r),
@@ -124,10 +156,21 @@ impl<'s> Checker<'s> {
                 self.value(inner, &mut body)?;
                 body.finish()
             }
-            Kind::List(inner) => self.values(inner, None, r.frame()?),
-            Kind::Array(inner, count) => self.values(inner, Some(*count), r.frame()?),
-            Kind::Map(key, value) => self.entries(key, Some(value), r.frame()?),
-            Kind::Set(key) => self.entries(key, None, r.frame()?),
+            Kind::List(_) | Kind::Array(..) | Kind::Map(..) | Kind::Set(_) => self.container(kind, r),
+        }
+    }
+
+    fn container(self, kind: &Kind, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let before = r.rest();
+        let body = r.frame()?;
+        let whole = before.get(..before.len() - r.left()).unwrap_or_default();
+        match kind {
+            _ if (self.is_apart)(kind, whole, body.depth()) => Ok(()),
+            Kind::List(inner) => self.values(inner, None, body),
+            Kind::Array(inner, count) => self.values(inner, Some(*count), body),
+            Kind::Map(key, value) => self.entries(key, Some(value), body),
+            Kind::Set(key) => self.entries(key, None, body),
+            _ => Err(DecodeError::Unknown { what: "container", found: 0 }),
         }
     }
 

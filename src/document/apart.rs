@@ -146,6 +146,18 @@ impl Children {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn shares(&self) -> impl Iterator<Item = (u32, &Arc<Branch>)> {
+        self.0.iter().map(|(id, branch)| (*id, branch))
+    }
+
+    pub(super) fn shares_mut(&mut self) -> impl Iterator<Item = &mut Arc<Branch>> {
+        self.0.iter_mut().map(|(_, branch)| branch)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Branch> {
         self.0.iter().map(|(_, branch)| branch.as_ref())
     }

@@ -18,6 +18,7 @@ mod apart;
 mod apply;
 mod edits;
 mod freeze;
+mod image;
 mod json;
 mod judge;
 mod list;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use freeze::{Frozen, Segments};
+pub use image::{Image, RestoreError};
 pub use json::Json;
 pub use judge::{Judged, Judging, Refusal, Scope};
 pub use loading::{Loaded, Loading};
@@ -52,6 +54,7 @@ use crate::ids::Version;
 use crate::schema::{KeyKind, Kind, Schema};
 use apart::EntryKinds;
 use apply::{Applying, Change, Saved};
+use image::Imaging;
 use map::MapBranch;
 use since::{Halt, Since, Stored, root_edit};
 use stamps::Mark;
@@ -88,6 +91,7 @@ pub struct Document {
     /// Whether stamps below the horizon may be left.
     is_trimming: bool,
     next_child: u32,
+    imaging: Imaging,
     tuning: Tuning,
 }
 
@@ -121,6 +125,7 @@ impl Document {
             horizon: Version(0),
             is_trimming: false,
             next_child: 0,
+            imaging: Imaging::default(),
             tuning,
         }
     }
@@ -139,7 +144,11 @@ impl Document {
         if is_seen(&self.schema) || self.declined.as_ref().is_some_and(is_seen) {
             return;
         }
-        if schema == self.schema || self.fits(&schema) {
+        let is_same = schema == self.schema;
+        if is_same || self.fits(&schema) {
+            if !is_same {
+                self.imaging.forget_schema();
+            }
             self.schema = schema;
             self.declined = None;
         } else {
@@ -180,7 +189,7 @@ impl Document {
     /// Bytes of everything it has on the heap, shared pages included.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.root.totals().heap
+        self.root.totals().heap + self.imaging.heap_bytes()
     }
 
     /// Judges a delta that was made at `base`; changes nothing. See [`Judging`] for large ones.
@@ -281,7 +290,8 @@ impl Document {
         let schema = Arc::clone(&self.schema);
         let kind = Kind::Type(schema.root);
         let horizon = self.mark_of(self.horizon);
-        let mut trimming = Trimming { schema: &schema, tuning: self.tuning, horizon, budget: budget_cells, cost };
+        let mut trimming =
+            Trimming { schema: &schema, tuning: self.tuning, horizon, budget: budget_cells, joins: 0, cost };
         let done = Arc::make_mut(&mut self.root).trim(&mut trimming, root_kinds(&kind));
         // Damaged bytes keep their stamps: that costs memory, no answer.
         let done = done.unwrap_or(true);

@@ -23,6 +23,16 @@ impl Mark {
         self.0 > 0
     }
 
+    /// Itself, if it says anything.
+    pub(super) fn set(self) -> Option<Self> {
+        self.is_set().then_some(self)
+    }
+
+    /// The older of two of which either may say nothing.
+    pub(super) fn older(self, other: Self) -> Self {
+        self.set().into_iter().chain(other.set()).min().unwrap_or_default()
+    }
+
     pub(super) fn encode(self, w: &mut Writer) {
         w.varint(u64::from(self.0));
     }

@@ -19,6 +19,8 @@ pub(super) struct Trimming<'s> {
     pub(super) horizon: Mark,
     /// Entries that may still be looked at; a page that was begun is finished.
     pub(super) budget: usize,
+    /// Pages that were joined so far; nothing else changes what an image keeps of a page.
+    pub(super) joins: usize,
     /// What was rewritten, a page a cell.
     pub(super) cost: &'s mut Budget,
 }

@@ -8,6 +8,7 @@ use nam::document::{Budget, Document, Frozen, Judged, Judging, Loaded, Loading, 
 use nam::ids::Version;
 use nam::schema::Schema;
 
+use crate::images::Shelf;
 use crate::model::{Value, encode_fields, root_of};
 use crate::oracle::{Touch, has_list, overlap, paths};
 use crate::world::{Rng, World, schema};
@@ -26,6 +27,9 @@ struct Seen {
     below: usize,
     flipped: usize,
     segments: usize,
+    images: usize,
+    parts_kept: usize,
+    restored: usize,
 }
 
 struct Round<'s> {
@@ -39,6 +43,9 @@ struct Round<'s> {
     history: Vec<(Version, Value)>,
     log: Vec<(Version, Touched)>,
     frozen: Vec<(Frozen, Value)>,
+    shelf: Shelf,
+    /// The document of an image, brought on by what was committed since.
+    restored: Option<Document>,
 }
 
 fn encoded(frozen: &Frozen) -> Vec<u8> {
@@ -86,7 +93,8 @@ impl<'s> Round<'s> {
         document.replay(w.as_slice(), Version(1)).unwrap();
         replayed.replay(w.as_slice(), Version(1)).unwrap();
         let history = vec![(Version(1), now.clone())];
-        Self { schema, seed, world, document, replayed, now, history, log: Vec::new(), frozen: Vec::new() }
+        let (log, frozen, shelf, restored) = (Vec::new(), Vec::new(), Shelf::default(), None);
+        Self { schema, seed, world, document, replayed, now, history, log, frozen, shelf, restored }
     }
 
     fn base(&mut self) -> (Version, Value) {
@@ -124,7 +132,16 @@ impl<'s> Round<'s> {
             self.flip(&judged.delta, seen);
         }
         let version = self.document.version().next();
-        self.apply(&judged, version);
+        self.apply(&judged, version, seen);
+        if let Some(restored) = &mut self.restored {
+            let judged = restored.judge(&judged.delta, restored.version(), Scope::Cells);
+            restored.apply(&judged.unwrap_or_else(|refusal| panic!("{at}: restored: {refusal}")), version);
+            assert_eq!(
+                encoded(&restored.freeze()),
+                encoded(&self.document.freeze()),
+                "{at}: what was restored goes on"
+            );
+        }
         let replayed = self.replayed.replay(&judged.delta, version);
         assert!(replayed.is_ok(), "{at}: {replayed:?} of {:02x?} from {delta:02x?}", judged.delta);
         self.now.apply_delta(self.schema, &judged.delta).unwrap_or_else(|error| panic!("{at}: {error}"));
@@ -137,7 +154,7 @@ impl<'s> Round<'s> {
     }
 
     /// Applies at once, or in steps of a random size.
-    fn apply(&mut self, judged: &Judged, version: Version) {
+    fn apply(&mut self, judged: &Judged, version: Version, seen: &mut Seen) {
         if self.world.rng.one_in(3) {
             return self.document.apply(judged, version);
         }
@@ -147,6 +164,9 @@ impl<'s> Round<'s> {
         while !making.step(&mut Budget::new(cells, [10, usize::MAX][self.world.rng.below(2)])) {
             steps += 1;
             assert!(steps < 10_000, "seed {}: applying goes on for ever", self.seed);
+            if self.world.rng.one_in(40) {
+                self.image(seen);
+            }
         }
         self.document = making.into_document(&mut Budget::unlimited());
     }
@@ -236,6 +256,43 @@ impl<'s> Round<'s> {
         }
     }
 
+    /// Takes an image and restores it; now and then the object goes on from there, as after a restart.
+    fn image(&mut self, seen: &mut Seen) {
+        let at = format!("seed {} image at {}", self.seed, self.document.version());
+        let image = self.document.image();
+        seen.images += 1;
+        seen.parts_kept += image.parts().len() - image.fresh().len();
+        self.shelf.put(image, &at);
+        let mut restored = self.shelf.restore(self.schema, tuning(&mut self.world.rng)).unwrap();
+        assert_eq!(
+            (restored.version(), restored.horizon()),
+            (self.document.version(), self.document.version()),
+            "{at}"
+        );
+        assert_eq!(restored.json().to_string(), self.document.json().to_string(), "{at}");
+        let (was, is) = (self.document.freeze(), restored.freeze());
+        let (mut expected, mut segments) = (was.segments(), is.segments());
+        while let Some(segment) = expected.next(&was, 300) {
+            assert_eq!(segments.next(&is, 300), Some(segment), "{at}");
+        }
+        assert_eq!(segments.next(&is, 300), None, "{at}");
+        if self.world.rng.one_in(3) {
+            let again = restored.image();
+            assert_eq!(
+                (again.fresh(), again.dropped()),
+                (&[][..], &[][..]),
+                "{at}: what is restored is not written again"
+            );
+        }
+        if self.world.rng.one_in(4) {
+            self.document = restored;
+            self.restored = None;
+        } else {
+            self.restored = Some(restored);
+        }
+        seen.restored += 1;
+    }
+
     fn cut(&mut self, seen: &mut Seen) {
         let frozen = self.document.freeze();
         let bytes_max = [100, 300, 1 << 20][self.world.rng.below(3)];
@@ -273,6 +330,7 @@ fn a_document_equals_a_plain_tree_under_random_commits() {
                 }
                 2 => round.frozen.push((round.document.freeze(), round.now.clone())),
                 3 => round.cut(&mut seen),
+                4..8 => round.image(&mut seen),
                 _ => {}
             }
         }
@@ -283,6 +341,7 @@ fn a_document_equals_a_plain_tree_under_random_commits() {
     println!("{seen:?}");
     if rounds >= 100 {
         assert!(seen.commits > 4_000 && seen.conflicts > 500 && seen.exact > 300 && seen.lists > 20, "{seen:?}");
+        assert!(seen.images > 1_000 && seen.parts_kept > 1_000 && seen.restored > 1_000, "{seen:?}");
         assert!(seen.since > 5_000 && seen.below > 200 && seen.flipped > 200 && seen.segments > 500, "{seen:?}");
     }
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
 mod fuzz;
+mod images;
 mod model;
 mod oracle;
 mod rules;

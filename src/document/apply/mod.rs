@@ -13,9 +13,8 @@ mod list;
 mod put;
 mod text;
 
-use std::sync::Arc;
-
 use super::apart::{Children, entry_kinds, stub, stub_child};
+use super::image::Kept;
 use super::pace::{Budget, Pace};
 use super::promote::stand_apart;
 use super::stamps::{Inner, Mark, Stamp};
@@ -82,8 +81,8 @@ impl<'s> Applying<'s> {
     }
 
     /// Counts a page that is to be changed: it is copied if a frozen version shares it.
-    pub(super) fn count_page<P>(&mut self, page: &Arc<P>, bytes: usize) {
-        if Arc::strong_count(page) > 1 {
+    pub(super) fn count_page<P>(&mut self, page: &Kept<P>, bytes: usize) {
+        if page.is_shared() {
             self.pace.spend(0, bytes);
         }
     }

@@ -6,13 +6,12 @@
 mod page;
 mod view;
 
-use std::sync::Arc;
-
 pub(super) use page::{ListPage, element_at, element_offset};
 pub(super) use view::{ListView, Part, Place};
 
 use super::apart::{Children, Totals, expand};
 use super::apply::{Applying, Change, apply_value, put_value};
+use super::image::{Kept, KeptIn};
 use super::map::MarksLeft;
 use super::promote::settle;
 use super::runs::ListStamps;
@@ -20,6 +19,7 @@ use super::stamps::{Mark, Stamp};
 use super::trim::Trimming;
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::document::stored::stored_value;
+use crate::ids::PartId;
 use crate::schema::{Kind, Schema};
 
 /// A list's pages.
@@ -37,8 +37,9 @@ pub(super) struct ListBranch {
 pub(super) struct ListHead {
     pub(super) count: u32,
     pub(super) newest: Mark,
-    oldest: Option<Mark>,
-    pub(super) page: Arc<ListPage>,
+    /// No mark is older; not set if there are none.
+    oldest: Mark,
+    pub(super) page: Kept<ListPage>,
 }
 
 impl ListBranch {
@@ -51,6 +52,24 @@ impl ListBranch {
         &self.heads
     }
 
+    pub(super) fn pages_mut(&mut self) -> impl Iterator<Item = &mut Kept<ListPage>> {
+        self.heads.iter_mut().map(|head| &mut head.page)
+    }
+
+    /// Makes one with room for so many pages.
+    pub(super) fn with_capacity(pages: usize) -> Self {
+        Self { heads: Vec::with_capacity(pages), ..Self::default() }
+    }
+
+    /// Puts a page without stamps behind the others that the image's part holds as it is.
+    pub(super) fn push_kept(&mut self, page: ListPage, part: PartId) {
+        let is_parent = !page.children.is_empty();
+        self.push_page(page, Mark::NEVER, None);
+        if let Some(head) = self.heads.last_mut() {
+            head.page.keep(Some(KeptIn { part, is_parent }));
+        }
+    }
+
     pub(super) fn totals(&self) -> Totals {
         let heads = self.heads.capacity() * size_of::<ListHead>();
         Totals { heap: self.totals.heap + heads, ..self.totals }
@@ -61,8 +80,7 @@ impl ListBranch {
     }
 
     pub(super) fn oldest(&self) -> Option<Mark> {
-        let structure = self.structure.is_set().then_some(self.structure);
-        self.heads.iter().filter_map(|head| head.oldest).chain(structure).min()
+        self.heads.iter().filter_map(|head| head.oldest.set()).chain(self.structure.set()).min()
     }
 
     /// Shows an inline list as one page.
@@ -74,7 +92,7 @@ impl ListBranch {
 
     /// The only page of a list made by [`ListBranch::of_page`].
     pub(super) fn into_page(mut self) -> ListPage {
-        let mut page = self.heads.pop().map(|head| Arc::unwrap_or_clone(head.page)).unwrap_or_default();
+        let mut page = self.heads.pop().map(|head| head.page.into_page()).unwrap_or_default();
         page.stamps.structure = self.structure;
         page
     }
@@ -182,7 +200,7 @@ impl ListBranch {
         let Some(head) = self.heads.get_mut(place).filter(|head| index < head.count) else { return Err(absent()) };
         let here = u32::try_from(count.min(u64::from(head.count - index))).unwrap_or(u32::MAX);
         applying.count_page(&head.page, head.page.bytes.len());
-        let page = Arc::make_mut(&mut head.page);
+        let page = head.page.make_mut();
         let before = page.totals();
         let (from, to) = (page.offset(element, index)?, page.offset(element, index + here)?);
         applying.pace.spend(1, to - from);
@@ -218,7 +236,7 @@ impl ListBranch {
         let (place, index) = self.locate(at, true);
         let Some(head) = self.heads.get_mut(place) else { return Err(absent()) };
         applying.count_page(&head.page, head.page.bytes.len());
-        let page = Arc::make_mut(&mut head.page);
+        let page = head.page.make_mut();
         let before = page.totals();
         let from = page.offset(element, index)?;
         if page_bytes < usize::MAX && count == 1 {
@@ -251,7 +269,7 @@ impl ListBranch {
         let Some(head) = self.heads.get_mut(place).filter(|head| index < head.count) else { return Err(absent()) };
         let before = head.page.totals();
         applying.count_page(&head.page, head.page.bytes.len());
-        let ListPage { bytes, stamps, children, .. } = Arc::make_mut(&mut head.page);
+        let ListPage { bytes, stamps, children, .. } = head.page.make_mut();
         let mut w = applying.take_buffer();
         let old = element_at(bytes, element, index)?;
         let from = super::offset_in(bytes, old);
@@ -284,7 +302,7 @@ impl ListBranch {
             usize::MAX => None,
             _ => settle(applying, Some(element), w.as_slice(), &mut stamp, children)?,
         };
-        let page = Arc::make_mut(&mut head.page);
+        let page = head.page.make_mut();
         page.replace(from, to, settled.as_deref().unwrap_or(w.as_slice()));
         page.stamps.set_edit(index, &stamp);
         self.totals.exchange(before, page.totals());
@@ -299,20 +317,25 @@ impl ListBranch {
         let mut at = 0;
         while let Some(head) = self.heads.get_mut(at) {
             at += 1;
-            if head.oldest.is_none_or(|oldest| oldest > trimming.horizon) {
+            if head.oldest.set().is_none_or(|oldest| oldest > trimming.horizon) {
                 continue;
             }
             if trimming.budget == 0 {
                 return Ok(false);
             }
             trimming.cost.spend(1, head.page.bytes.len());
-            let page = Arc::make_mut(&mut head.page);
+            let (kept, joins) = (head.page.part(), trimming.joins);
+            let page = head.page.make_mut();
             let before = page.totals();
             let left = page.trim(trimming, element)?;
             self.totals.exchange(before, page.totals());
+            if trimming.joins == joins {
+                head.page.keep(kept);
+            }
             let Some(left) = left else { return Ok(false) };
-            (head.newest, head.oldest) = (left.newest, left.oldest);
+            (head.newest, head.oldest) = (left.newest, left.oldest.unwrap_or_default());
             if self.join(at - 1, trimming.tuning.list_page_bytes) {
+                trimming.joins += 1;
                 at -= 1;
             }
         }
@@ -328,14 +351,14 @@ impl ListBranch {
         }
         let mut second = self.heads.remove(at);
         let Some(first) = self.heads.get_mut(before) else { return false };
-        let (page, next) = (Arc::make_mut(&mut first.page), Arc::make_mut(&mut second.page));
+        let (page, next) = (first.page.make_mut(), second.page.make_mut());
         self.totals.exchange(page.totals(), Totals::default());
         self.totals.exchange(next.totals(), Totals::default());
         page.append(next);
         self.totals.exchange(Totals::default(), page.totals());
         first.count = page.count;
         first.newest = first.newest.max(second.newest);
-        first.oldest = first.oldest.into_iter().chain(second.oldest).min();
+        first.oldest = first.oldest.older(second.oldest);
         true
     }
 
@@ -349,7 +372,7 @@ impl ListBranch {
                 at += 1;
                 continue;
             }
-            let page = Arc::make_mut(&mut head.page);
+            let page = head.page.make_mut();
             let before = page.totals();
             let Some(tail) = page.split(applying.schema, element)? else {
                 at += 1;
@@ -362,7 +385,7 @@ impl ListBranch {
             if self.heads.len() == self.heads.capacity() {
                 self.heads.reserve_exact(self.heads.len() / 16 + 1);
             }
-            self.heads.insert(at + 1, ListHead { count: tail.count, newest, oldest, page: Arc::new(tail) });
+            self.heads.insert(at + 1, ListHead { count: tail.count, newest, oldest, page: Kept::new(tail) });
             end += 1;
         }
         Ok(())
@@ -371,7 +394,8 @@ impl ListBranch {
     fn push_page(&mut self, page: ListPage, newest: Mark, oldest: Option<Mark>) {
         self.totals.exchange(Totals::default(), page.totals());
         self.len += u64::from(page.count);
-        self.heads.push(ListHead { count: page.count, newest, oldest, page: Arc::new(page) });
+        let oldest = oldest.unwrap_or_default();
+        self.heads.push(ListHead { count: page.count, newest, oldest, page: Kept::new(page) });
     }
 
     /// The page and the index in it of position `at`; with `end` a border belongs to the page before it.
@@ -394,7 +418,7 @@ impl ListHead {
         self.count = self.page.count;
         if mark.is_set() {
             self.newest = self.newest.max(mark);
-            self.oldest = self.oldest.or(Some(mark));
+            self.oldest = self.oldest.set().unwrap_or(mark);
         }
     }
 }

@@ -12,18 +12,19 @@ mod packed;
 mod page;
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 pub(super) use packed::{Entry, Fate};
 pub(super) use page::{MapPage, MarksLeft};
 
 use super::apart::{Children, EntryKinds, Totals, expand};
 use super::apply::{Applying, Change};
+use super::image::{Kept, KeptIn};
 use super::promote::settle;
 use super::stamps::{EntryStamp, Mark, Stamp, entry_stamp};
 use super::trim::Trimming;
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::document::stored::{stored_key, stored_value};
+use crate::ids::PartId;
 use crate::schema::Schema;
 use packed::{write_entry, write_gone};
 
@@ -41,14 +42,15 @@ pub(super) struct MapHead {
     /// The first eight bytes of its first key, so that most searches touch no page.
     start: u64,
     pub(super) newest: Mark,
-    oldest: Option<Mark>,
-    pub(super) page: Arc<MapPage>,
+    /// No mark is older; not set if there are none.
+    oldest: Mark,
+    pub(super) page: Kept<MapPage>,
 }
 
 impl MapHead {
     fn new(page: MapPage, marks: MarksLeft, kinds: EntryKinds<'_>) -> Result<Self, DecodeError> {
         let start = first_key(&page, kinds)?.map_or(0, key_start);
-        Ok(Self { start, newest: marks.newest, oldest: marks.oldest, page: Arc::new(page) })
+        Ok(Self { start, newest: marks.newest, oldest: marks.oldest.unwrap_or_default(), page: Kept::new(page) })
     }
 }
 
@@ -75,6 +77,25 @@ impl MapBranch {
         &self.heads
     }
 
+    pub(super) fn pages_mut(&mut self) -> impl Iterator<Item = &mut Kept<MapPage>> {
+        self.heads.iter_mut().map(|head| &mut head.page)
+    }
+
+    /// Makes one with room for so many pages.
+    pub(super) fn with_capacity(pages: usize) -> Self {
+        Self { heads: Vec::with_capacity(pages), ..Self::default() }
+    }
+
+    /// Puts a page without stamps behind the others that the image's part holds as it is.
+    pub(super) fn push_kept(&mut self, page: MapPage, part: PartId, kinds: EntryKinds<'_>) -> Result<(), DecodeError> {
+        let is_parent = !page.children.is_empty();
+        self.push_page(page, MarksLeft::default(), kinds)?;
+        if let Some(head) = self.heads.last_mut() {
+            head.page.keep(Some(KeptIn { part, is_parent }));
+        }
+        Ok(())
+    }
+
     pub(super) fn totals(&self) -> Totals {
         let heads = self.heads.capacity() * size_of::<MapHead>();
         Totals { heap: self.totals.heap + heads, ..self.totals }
@@ -85,7 +106,7 @@ impl MapBranch {
     }
 
     pub(super) fn oldest(&self) -> Option<Mark> {
-        self.heads.iter().filter_map(|head| head.oldest).min()
+        self.heads.iter().filter_map(|head| head.oldest.set()).min()
     }
 
     /// Finds an entry, living or removed, and the children of its page.
@@ -113,7 +134,7 @@ impl MapBranch {
         let at = self.locate(kinds, key);
         let Some(head) = self.heads.get_mut(at) else { return Ok(()) };
         applying.count_page(&head.page, head.page.len());
-        let page = Arc::make_mut(&mut head.page);
+        let page = head.page.make_mut();
         let (before, live) = (page.totals(), page.live());
         page.change(applying, kinds, key, change)?;
         self.totals.exchange(before, page.totals());
@@ -121,7 +142,7 @@ impl MapBranch {
         let too_long = page.len() > 2 * applying.tuning.map_page_bytes;
         if applying.mark.is_set() {
             head.newest = head.newest.max(applying.mark);
-            head.oldest = head.oldest.or(Some(applying.mark));
+            head.oldest = head.oldest.set().unwrap_or(applying.mark);
         }
         head.start = first_key(&head.page, kinds)?.map_or(0, key_start);
         if too_long {
@@ -196,21 +217,26 @@ impl MapBranch {
         let mut at = 0;
         while let Some(head) = self.heads.get_mut(at) {
             at += 1;
-            if head.oldest.is_none_or(|oldest| oldest > trimming.horizon) {
+            if head.oldest.set().is_none_or(|oldest| oldest > trimming.horizon) {
                 continue;
             }
             if trimming.budget == 0 {
                 return Ok(false);
             }
             trimming.cost.spend(1, head.page.len());
-            let page = Arc::make_mut(&mut head.page);
+            let (kept, joins) = (head.page.part(), trimming.joins);
+            let page = head.page.make_mut();
             let before = page.totals();
             let left = page.trim(trimming, kinds)?;
             self.totals.exchange(before, page.totals());
+            if trimming.joins == joins {
+                head.page.keep(kept);
+            }
             let Some(left) = left else { return Ok(false) };
-            (head.newest, head.oldest) = (left.newest, left.oldest);
+            (head.newest, head.oldest) = (left.newest, left.oldest.unwrap_or_default());
             head.start = first_key(&head.page, kinds)?.map_or(0, key_start);
             if self.join(at - 1, trimming.tuning.map_page_bytes, kinds)? {
+                trimming.joins += 1;
                 at -= 1;
             }
         }
@@ -227,13 +253,13 @@ impl MapBranch {
         }
         let mut second = self.heads.remove(at);
         let Some(first) = self.heads.get_mut(before) else { return Ok(false) };
-        let (page, next) = (Arc::make_mut(&mut first.page), Arc::make_mut(&mut second.page));
+        let (page, next) = (first.page.make_mut(), second.page.make_mut());
         self.totals.exchange(page.totals(), Totals::default());
         self.totals.exchange(next.totals(), Totals::default());
         page.append(next, kinds)?;
         self.totals.exchange(Totals::default(), page.totals());
         first.newest = first.newest.max(second.newest);
-        first.oldest = first.oldest.into_iter().chain(second.oldest).min();
+        first.oldest = first.oldest.older(second.oldest);
         first.start = first_key(&first.page, kinds)?.map_or(0, key_start);
         Ok(true)
     }
@@ -247,12 +273,12 @@ impl MapBranch {
 
     fn split(&mut self, at: usize, schema: &Schema, kinds: EntryKinds<'_>) -> Result<(), DecodeError> {
         let Some(head) = self.heads.get_mut(at) else { return Ok(()) };
-        let page = Arc::make_mut(&mut head.page);
+        let page = head.page.make_mut();
         let before = page.totals();
         let Some(tail) = page.split(schema, kinds)? else { return Ok(()) };
         self.totals.exchange(before, page.totals());
         self.totals.exchange(Totals::default(), tail.totals());
-        let tail = MapHead::new(tail, MarksLeft { newest: head.newest, oldest: head.oldest }, kinds)?;
+        let tail = MapHead::new(tail, MarksLeft { newest: head.newest, oldest: head.oldest.set() }, kinds)?;
         if self.heads.len() == self.heads.capacity() {
             self.heads.reserve_exact(self.heads.len() / 16 + 1);
         }

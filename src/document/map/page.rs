@@ -37,13 +37,18 @@ impl MarksLeft {
 
 impl MapPage {
     /// Makes a page of packed entries and the children of their stubs.
-    pub(super) fn new(bytes: Vec<u8>, children: Children, kinds: EntryKinds<'_>) -> Result<Self, DecodeError> {
+    pub(in crate::document) fn new(
+        bytes: Vec<u8>,
+        children: Children,
+        kinds: EntryKinds<'_>,
+    ) -> Result<Self, DecodeError> {
         let mut page = Self { entries: Packed::from_bytes(bytes, kinds)?, children, live: 0, stamp_bytes: 0 };
         page.count(kinds)?;
         Ok(page)
     }
 
-    pub(super) fn live(&self) -> u32 {
+    /// Living entries.
+    pub(in crate::document) fn live(&self) -> u32 {
         self.live
     }
 
@@ -51,9 +56,14 @@ impl MapPage {
         self.entries.as_slice().len()
     }
 
+    /// Whether nothing is stamped or removed.
+    pub(in crate::document) fn is_plain(&self) -> bool {
+        self.stamp_bytes == 0
+    }
+
     /// The page's bytes, if they read as the edit that puts its entries: nothing is stamped or removed, nothing stands apart.
     pub(in crate::document) fn as_edit(&self) -> Option<&[u8]> {
-        (self.stamp_bytes == 0 && self.children.is_empty()).then(|| self.entries.as_slice())
+        (self.is_plain() && self.children.is_empty()).then(|| self.entries.as_slice())
     }
 
     pub(super) fn totals(&self) -> Totals {

@@ -1,0 +1,225 @@
+//! Which parts an object's last image has, and the numbers of the next.
+//!
+//! All copies of a document share one ledger, so an image may be taken of any of them, also while a version is in the
+//! making on another: no number is given twice, and a copy that has not seen the last image trusts only those of its
+//! parts that are in it. Invariant: a number is given again only after the 32 bits went round, and only if the last
+//! image has no part of it. Source: own reasoning.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::kept::{Kept, KeptIn};
+use crate::document::apart::{Branch, Children};
+use crate::document::list::ListPage;
+use crate::document::map::{MapBranch, MapPage};
+use crate::ids::PartId;
+
+/// What one copy of a document knows of the images of its object.
+#[derive(Clone, Debug, Default)]
+pub(in crate::document) struct Imaging {
+    ledger: Arc<Mutex<Ledger>>,
+    /// Images that were taken when this copy's pages were marked last.
+    taken: u64,
+    /// The part that holds the schema.
+    schema: Option<PartId>,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    taken: u64,
+    /// The number that was given last.
+    given: u32,
+    /// The parts of the last image, ascending.
+    parts: Arc<[PartId]>,
+}
+
+/// What marking found.
+#[derive(Debug)]
+pub(super) struct Marked {
+    /// All parts, ascending.
+    pub(super) parts: Arc<[PartId]>,
+    /// The parts of the image before.
+    pub(super) former: Arc<[PartId]>,
+    /// Those that are to be written, ascending.
+    pub(super) fresh: Vec<PartId>,
+    /// The part that holds the schema.
+    pub(super) schema: PartId,
+    /// The number that was given last.
+    pub(super) given: u32,
+}
+
+/// Gives parts to pages that have none.
+#[derive(Debug)]
+struct Marking<'l> {
+    former: &'l [PartId],
+    /// Whether the copy has not seen the last image.
+    is_stranger: bool,
+    given: u32,
+    parts: Vec<PartId>,
+    fresh: Vec<PartId>,
+}
+
+impl Imaging {
+    /// What is known of an object that was restored from `parts`.
+    pub(super) fn restored(given: u32, schema: PartId, parts: impl IntoIterator<Item = PartId>) -> Self {
+        let parts = parts.into_iter().collect();
+        Self { ledger: Arc::new(Mutex::new(Ledger { taken: 0, given, parts })), taken: 0, schema: Some(schema) }
+    }
+
+    /// Bytes it has on the heap.
+    pub(in crate::document) fn heap_bytes(&self) -> usize {
+        let ledger = self.ledger.lock();
+        size_of_val(&*ledger.parts) + size_of::<Mutex<Ledger>>() + 2 * crate::document::apart::ARC_BYTES
+    }
+
+    /// The next image needs another schema.
+    pub(in crate::document) fn forget_schema(&mut self) {
+        self.schema = None;
+    }
+
+    /// Gives a part to every page that has changed.
+    pub(super) fn mark(&mut self, root: &mut MapBranch) -> Marked {
+        let mut ledger = self.ledger.lock();
+        let former = Arc::clone(&ledger.parts);
+        let mut marking = Marking {
+            former: &former,
+            is_stranger: self.taken != ledger.taken,
+            given: ledger.given,
+            parts: Vec::with_capacity(former.len() + 8),
+            fresh: Vec::new(),
+        };
+        let known = self.schema.filter(|part| marking.is_former(*part));
+        let schema = known.inspect(|part| marking.parts.push(*part)).unwrap_or_else(|| marking.next());
+        root.mark(&mut marking);
+        let Marking { given, mut parts, mut fresh, .. } = marking;
+        parts.sort_unstable();
+        fresh.sort_unstable();
+        ledger.taken += 1;
+        ledger.given = given;
+        ledger.parts = parts.into();
+        (self.taken, self.schema) = (ledger.taken, Some(schema));
+        Marked { parts: Arc::clone(&ledger.parts), former, fresh, schema, given }
+    }
+}
+
+impl Marking<'_> {
+    fn is_former(&self, part: PartId) -> bool {
+        self.former.binary_search(&part).is_ok()
+    }
+
+    /// The part of a page that did not change.
+    fn known<P>(&self, page: &Kept<P>) -> Option<KeptIn> {
+        page.part().filter(|kept| !self.is_stranger || self.is_former(kept.part))
+    }
+
+    fn next(&mut self) -> PartId {
+        loop {
+            self.given = self.given.wrapping_add(1);
+            let part = PartId(self.given);
+            if part != PartId(0) && !self.is_former(part) {
+                self.parts.push(part);
+                self.fresh.push(part);
+                return part;
+            }
+        }
+    }
+}
+
+/// What a page of a map and one of a list have in common.
+pub(in crate::document) trait Page: Clone {
+    fn children(&self) -> &Children;
+    fn children_mut(&mut self) -> &mut Children;
+    /// Whether nothing lives in it: no image knows such a page.
+    fn is_empty(&self) -> bool;
+}
+
+impl Page for MapPage {
+    fn children(&self) -> &Children {
+        &self.children
+    }
+
+    fn children_mut(&mut self) -> &mut Children {
+        &mut self.children
+    }
+
+    fn is_empty(&self) -> bool {
+        self.live() == 0
+    }
+}
+
+impl Page for ListPage {
+    fn children(&self) -> &Children {
+        &self.children
+    }
+
+    fn children_mut(&mut self) -> &mut Children {
+        &mut self.children
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl<P: Page> Kept<P> {
+    fn mark(&mut self, marking: &mut Marking<'_>) {
+        if marking.known(self).is_some() {
+            return self.collect(marking);
+        }
+        self.keep(None);
+        if self.is_empty() {
+            return;
+        }
+        let is_parent = !self.children().is_empty();
+        if is_parent {
+            for child in self.make_mut().children_mut().shares_mut() {
+                if child.is_known(marking) {
+                    child.collect(marking);
+                } else {
+                    Arc::make_mut(child).mark(marking);
+                }
+            }
+        }
+        let part = marking.next();
+        self.keep(Some(KeptIn { part, is_parent }));
+    }
+
+    /// Notes the parts here and below, which are all of the last image.
+    fn collect(&self, marking: &mut Marking<'_>) {
+        let Some(kept) = self.part() else { return };
+        marking.parts.push(kept.part);
+        if kept.is_parent {
+            self.children().iter().for_each(|child| child.collect(marking));
+        }
+    }
+}
+
+impl MapBranch {
+    fn mark(&mut self, marking: &mut Marking<'_>) {
+        self.pages_mut().for_each(|page| page.mark(marking));
+    }
+}
+
+impl Branch {
+    fn mark(&mut self, marking: &mut Marking<'_>) {
+        match self {
+            Self::Map(map) => map.mark(marking),
+            Self::List(list) => list.pages_mut().for_each(|page| page.mark(marking)),
+        }
+    }
+
+    fn is_known(&self, marking: &Marking<'_>) -> bool {
+        match self {
+            Self::Map(map) => map.heads().iter().all(|head| marking.known(&head.page).is_some()),
+            Self::List(list) => list.heads().iter().all(|head| marking.known(&head.page).is_some()),
+        }
+    }
+
+    fn collect(&self, marking: &mut Marking<'_>) {
+        match self {
+            Self::Map(map) => map.heads().iter().for_each(|head| head.page.collect(marking)),
+            Self::List(list) => list.heads().iter().for_each(|head| head.page.collect(marking)),
+        }
+    }
+}
