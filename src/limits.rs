@@ -189,3 +189,15 @@ pub const TOUCHES_MAX: usize = STEP_CELLS_MAX;
 
 /// Milliseconds that a repository waits for its holders' touches before an object expires: as long as a link may be silent.
 pub const TOUCH_WAIT_MS: u64 = 4_000;
+
+/// Images of one shard that were frozen and are not in force; more wait until some are. They share their sync.
+pub const IMAGES_IN_FLIGHT_MAX: usize = 64;
+
+/// Objects of one shard that are being loaded; more wait.
+pub const LOADS_IN_FLIGHT_MAX: usize = 8;
+
+/// Writes and loads of one shard that the keeper of images has not answered, states and cuts included; beyond it the shard hands over no more.
+pub const IMAGE_LANE_MAX: usize = IMAGES_IN_FLIGHT_MAX + LOADS_IN_FLIGHT_MAX + 8;
+
+/// Bytes of parts, or of heads, in one batch of the store, so that a frame's sync never waits for a whole image. A part that alone is larger makes its batch larger.
+pub const IMAGE_BATCH_BYTES_MAX: usize = 256 * 1024;

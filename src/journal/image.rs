@@ -183,11 +183,22 @@ impl fmt::Display for DamagedImage {
     }
 }
 
+/// A head to be put in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutHead {
+    /// The shard that owns the object.
+    pub shard: ShardId,
+    /// The head.
+    pub head: Head,
+    /// Parts of the head before that this one does not name.
+    pub dropped: Vec<PartId>,
+}
+
 /// A place that keeps the images of shards' objects. Calls may block until the device answers.
 ///
 /// # Laws
-/// 1. `put_head` replaces a head in one step and is durable when it answers `Ok`, and so are all parts put before it.
-/// 2. Parts that are named in `dropped` are forgotten with it, all of them if the head says that the object ended;
+/// 1. `put_heads` replaces each head in one step; all are durable when it answers `Ok`, and so are all parts put before.
+/// 2. Parts that are named in `dropped` are forgotten with their head, all of an image if the head says that the object ended;
 ///    parts that no head names may be there or not.
 /// 3. `part` answers the bytes that were put last under that name, or none.
 /// 4. `heads` visits every head once, births ascending; a head that is damaged ends the visit with its name.
@@ -201,11 +212,19 @@ pub trait Images: Send {
     /// `InDoubt`: they may be there or not.
     fn put_parts(&mut self, image: ImageName, parts: &[(PartId, Bytes)]) -> Result<(), JournalError>;
 
-    /// Puts a head in force, and forgets the parts named in `dropped`.
+    /// Puts heads in force, of different images, and forgets the parts named in `dropped`.
+    ///
+    /// # Errors
+    /// `InDoubt`: of each image this head or the one before is in force.
+    fn put_heads(&mut self, heads: &[PutHead]) -> Result<(), JournalError>;
+
+    /// Puts one head in force.
     ///
     /// # Errors
     /// `InDoubt`: this head or the one before is in force.
-    fn put_head(&mut self, shard: ShardId, head: &Head, dropped: &[PartId]) -> Result<(), JournalError>;
+    fn put_head(&mut self, shard: ShardId, head: &Head, dropped: &[PartId]) -> Result<(), JournalError> {
+        self.put_heads(&[PutHead { shard, head: head.clone(), dropped: dropped.to_vec() }])
+    }
 
     /// Forgets all parts of an image, and then its head.
     ///

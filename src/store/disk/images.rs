@@ -22,7 +22,7 @@ use super::store::{guarded, options};
 use super::{Failure, Open};
 use crate::ids::{Birth, CommitNumber, Epoch, PartId, ShardId};
 use crate::journal::{
-    DamagedImage, Head, HeadBody, ImageError, ImageName, Images, JournalError, PartName, decode_state, encode_state,
+    DamagedImage, Head, ImageError, ImageName, Images, JournalError, PartName, PutHead, decode_state, encode_state,
 };
 
 /// The keyspaces.
@@ -142,24 +142,29 @@ impl Images for DiskImages {
         })
     }
 
-    fn put_head(&mut self, shard: ShardId, head: &Head, dropped: &[PartId]) -> Result<(), JournalError> {
-        let image = head.name(shard);
+    fn put_heads(&mut self, heads: &[PutHead]) -> Result<(), JournalError> {
+        let keys = |PutHead { shard, head, dropped }: &PutHead| {
+            let image = head.name(*shard);
+            dropped.iter().map(|part| part_key(image, *part)).collect::<Vec<_>>()
+        };
+        let dropped: Vec<[u8; 22]> = heads.iter().flat_map(keys).collect();
         let mut dropped = dropped.chunks(FORGOTTEN_MAX);
-        let forget = |batch: &mut OwnedWriteBatch, parts: &[PartId]| {
-            parts.iter().for_each(|part| batch.remove(&self.tables.parts, part_key(image, *part)));
+        let forget = |batch: &mut OwnedWriteBatch, keys: &[[u8; 22]]| {
+            keys.iter().for_each(|key| batch.remove(&self.tables.parts, *key));
             Ok(())
         };
-        self.write(format_args!("image {image}"), PersistMode::SyncData, |batch| {
-            batch.insert(&self.tables.heads, image_key(image), head.encode(shard));
-            dropped.next().map_or(Ok(()), |parts| forget(batch, parts))
+        let what = heads.iter().map(|put| put.head.name(put.shard)).next().unwrap_or_default();
+        self.write(format_args!("image {what}"), PersistMode::SyncData, |batch| {
+            for PutHead { shard, head, .. } in heads {
+                batch.insert(&self.tables.heads, image_key(head.name(*shard)), head.encode(*shard));
+            }
+            dropped.next().map_or(Ok(()), |keys| forget(batch, keys))
         })?;
-        for parts in dropped {
-            self.write(format_args!("image {image}"), PersistMode::Buffer, |batch| forget(batch, parts))?;
+        for keys in dropped {
+            self.write(format_args!("image {what}"), PersistMode::Buffer, |batch| forget(batch, keys))?;
         }
-        match head.body {
-            HeadBody::Live(_) => Ok(()),
-            HeadBody::Ended { .. } => self.forget_parts(image),
-        }
+        let ended = heads.iter().filter(|put| put.head.live().is_none());
+        ended.into_iter().try_for_each(|put| self.forget_parts(put.head.name(put.shard)))
     }
 
     fn remove(&mut self, image: ImageName) -> Result<(), JournalError> {

@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 
 use crate::ids::{Birth, CommitNumber, Epoch, PartId, ShardId};
 use crate::journal::{
-    DamagedImage, Head, HeadBody, ImageError, ImageName, Images, JournalError, PartName, decode_state, encode_state,
+    DamagedImage, Head, HeadBody, ImageError, ImageName, Images, JournalError, PartName, PutHead, decode_state,
+    encode_state,
 };
 
 /// Images in memory; clones share them.
@@ -63,15 +64,17 @@ impl Images for MemoryImages {
         Ok(())
     }
 
-    fn put_head(&mut self, shard: ShardId, head: &Head, dropped: &[PartId]) -> Result<(), JournalError> {
-        let image = head.name(shard);
+    fn put_heads(&mut self, heads: &[PutHead]) -> Result<(), JournalError> {
         let mut kept = self.kept.lock();
-        kept.heads.insert(image, head.encode(shard).into());
-        for part in dropped {
-            kept.parts.remove(&PartName { image, part: *part });
-        }
-        if matches!(head.body, HeadBody::Ended { .. }) {
-            kept.forget_parts(image);
+        for PutHead { shard, head, dropped } in heads {
+            let image = head.name(*shard);
+            kept.heads.insert(image, head.encode(*shard).into());
+            for part in dropped {
+                kept.parts.remove(&PartName { image, part: *part });
+            }
+            if matches!(head.body, HeadBody::Ended { .. }) {
+                kept.forget_parts(image);
+            }
         }
         Ok(())
     }
