@@ -127,7 +127,7 @@ impl Segments {
             let segment = Bytes::from(vec![7; SEGMENT_BYTES]);
             while let Arrival::Records(asked) = node.inlet.next().await {
                 for _ in 0..asked.len() * count {
-                    node.outlet.send_segment(segment.clone());
+                    node.outlet.send_segment([Bytes::new(), segment.clone()]);
                 }
             }
         });

@@ -96,10 +96,10 @@ impl Outlet for PipeOutlet {
         self.out.due.notify_one();
     }
 
-    fn send_segment(&mut self, bytes: Bytes) {
+    fn send_segment(&mut self, pieces: [Bytes; 2]) {
         let mut queue = self.out.queue.lock();
         if queue.closed.is_none() {
-            queue.segments.push_back(bytes);
+            queue.segments.push_back(pieces.concat().into());
         }
         drop(queue);
         self.out.due.notify_one();
@@ -140,7 +140,7 @@ mod tests {
     fn what_was_sent_before_a_close_arrives_before_it() {
         let (mut here, mut there) = pipe();
         here.outlet.send_records(&mut vec![1, 2]);
-        here.outlet.send_segment(Bytes::from_static(b"bulk"));
+        here.outlet.send_segment([Bytes::from_static(b"bu"), Bytes::from_static(b"lk")]);
         here.outlet.send_records(&mut vec![3]);
         here.outlet.close(CloseCode::Stopped, "disk");
         here.outlet.send_records(&mut vec![4]);
@@ -159,7 +159,7 @@ mod tests {
         let (mut here, mut there) = pipe();
         let reader =
             std::thread::spawn(move || run(async move { (there.inlet.next().await, there.inlet.next().await) }));
-        here.outlet.send_segment(Bytes::from_static(b"bulk"));
+        here.outlet.send_segment([Bytes::from_static(b"bu"), Bytes::from_static(b"lk")]);
         drop(here.outlet);
         let goodbye = Arrival::Closed(CloseReason::Closed { code: CloseCode::Goodbye, text: String::new() });
         assert_eq!(reader.join().unwrap(), (Arrival::Segment(Bytes::from_static(b"bulk")), goodbye));

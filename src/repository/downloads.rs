@@ -39,7 +39,7 @@ impl Source {
     /// Makes the next segment, of at most `bytes_max` unless one entry is longer.
     fn next(&mut self, bytes_max: usize) -> Option<Bytes> {
         match self {
-            Self::Snapshot(frozen, segments) => segments.next(frozen, bytes_max).map(Bytes::from),
+            Self::Snapshot(frozen, segments) => segments.next(frozen, bytes_max),
             Self::Slices(bytes) if bytes.is_empty() => None,
             Self::Slices(bytes) => Some(bytes.split_to(bytes.len().min(bytes_max))),
         }
@@ -66,7 +66,7 @@ impl Download {
 
 impl Core {
     /// The next segment due to a node; filling one costs at most its bytes.
-    pub fn poll_segment(&mut self, connection: ConnectionId) -> Option<Bytes> {
+    pub fn poll_segment(&mut self, connection: ConnectionId) -> Option<[Bytes; 2]> {
         self.cost.begin();
         let durable = self.durable();
         let place = self.nodes.find(connection)?;

@@ -28,7 +28,7 @@ pub struct QuicInlet {
 /// What one wait brought.
 enum Event {
     Records(Result<Option<Bytes>, ReadError>),
-    Piece(Result<Option<Bytes>, ReadError>),
+    Piece(Result<bool, ReadError>),
     Stream(RecvStream),
     Ended(CloseReason),
 }
@@ -43,11 +43,10 @@ impl QuicInlet {
     async fn event(&mut self) -> Event {
         let reads_records = self.records.is_some() && !self.has_records_ended;
         let accepts = self.records.is_none() || self.segment.is_none();
-        let segment = self.segment.as_mut().map(|(stream, _)| stream);
         tokio::select! {
             biased;
             read = read_some(self.records.as_mut()), if reads_records => Event::Records(read),
-            read = read_some(segment), if !accepts => Event::Piece(read),
+            read = read_segment(self.segment.as_mut()), if !accepts => Event::Piece(read),
             stream = self.connection.accept_uni(), if accepts => match stream {
                 Ok(stream) => Event::Stream(stream),
                 Err(error) => Event::Ended(close_reason(&error)),
@@ -63,18 +62,14 @@ impl QuicInlet {
         }
     }
 
-    /// Adds a piece to the segment, or ends it.
-    fn assemble(&mut self, piece: Option<Bytes>) -> Option<Arrival> {
-        let Some(piece) = piece else {
+    /// Ends the segment if that was all, or if it became too long.
+    fn assemble(&mut self, is_more: bool) -> Option<Arrival> {
+        if !is_more {
             let (_, bytes) = self.segment.take()?;
             return Some(Arrival::Segment(bytes.freeze()));
-        };
-        let (_, bytes) = self.segment.as_mut()?;
-        if bytes.len().saturating_add(piece.len()) > Segment::bytes_max() {
-            return Some(self.refuse(CloseCode::Malformed, "a segment is too long"));
         }
-        bytes.extend_from_slice(&piece);
-        None
+        let is_too_long = self.segment.as_ref().is_some_and(|(_, bytes)| bytes.len() > Segment::bytes_max());
+        is_too_long.then(|| self.refuse(CloseCode::Malformed, "a segment is too long"))
     }
 
     fn failed(&mut self, error: &ReadError) -> Arrival {
@@ -99,7 +94,7 @@ impl Inlet for QuicInlet {
                     self.has_records_ended = true;
                     None
                 }
-                Event::Piece(Ok(piece)) => self.assemble(piece),
+                Event::Piece(Ok(is_more)) => self.assemble(is_more),
                 Event::Stream(stream) => {
                     self.begin(stream);
                     None
@@ -124,7 +119,14 @@ async fn read_some(stream: Option<&mut RecvStream>) -> Result<Option<Bytes>, Rea
     if let [piece] = pieces {
         return Ok(Some(std::mem::take(piece)));
     }
-    let mut joined = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
-    Ok(Some(joined.freeze()))
+    Ok(Some(pieces.concat().into()))
+}
+
+/// Adds what its stream has to a segment; false at its end. Copies each byte once.
+async fn read_segment(segment: Option<&mut (RecvStream, BytesMut)>) -> Result<bool, ReadError> {
+    let Some((stream, bytes)) = segment else { return std::future::pending().await };
+    let mut pieces: [Bytes; PIECES] = Default::default();
+    let Some(count) = stream.read_chunks(&mut pieces).await? else { return Ok(false) };
+    pieces.iter().take(count).for_each(|piece| bytes.extend_from_slice(piece));
+    Ok(true)
 }

@@ -40,7 +40,7 @@ struct Queue {
     stream: SendStream,
     /// Records that the stream did not take yet.
     records: Vec<u8>,
-    segments: VecDeque<Bytes>,
+    segments: VecDeque<[Bytes; 2]>,
     close: Option<(CloseCode, String)>,
 }
 
@@ -109,8 +109,8 @@ impl Outlet for QuicOutlet {
         }
     }
 
-    fn send_segment(&mut self, bytes: Bytes) {
-        self.shared.queue.lock().segments.push_back(bytes);
+    fn send_segment(&mut self, pieces: [Bytes; 2]) {
+        self.shared.queue.lock().segments.push_back(pieces);
         self.shared.segments_due.notify_one();
     }
 
@@ -171,10 +171,10 @@ async fn write_segments(shared: Arc<Shared>, connection: Connection) {
     }
 }
 
-async fn write_segment(connection: &Connection, segment: Bytes) -> Result<(), WriteError> {
+async fn write_segment(connection: &Connection, mut pieces: [Bytes; 2]) -> Result<(), WriteError> {
     let mut stream = connection.open_uni().await?;
     stream.set_priority(SEGMENTS_PRIORITY)?;
-    stream.write_chunk(segment).await?;
+    stream.write_all_chunks(&mut pieces).await?;
     stream.finish()?;
     Ok(())
 }

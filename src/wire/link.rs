@@ -40,8 +40,8 @@ pub trait Outlet: Send {
     /// Sends records, in order behind all earlier ones; leaves `bytes` empty.
     fn send_records(&mut self, bytes: &mut Vec<u8>);
 
-    /// Sends one segment; it may arrive after later records and segments.
-    fn send_segment(&mut self, bytes: Bytes);
+    /// Sends one segment, given in two pieces; it may arrive after later records and segments.
+    fn send_segment(&mut self, pieces: [Bytes; 2]);
 
     /// Closes the link after what was sent; nothing can be sent afterwards.
     fn close(&mut self, code: CloseCode, text: &str);

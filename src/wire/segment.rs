@@ -27,14 +27,13 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Encodes it as its lane carries it.
+    /// Encodes it as its lane carries it: what stands before its share, and the share, which is not copied.
     #[must_use]
-    pub fn encode(&self) -> Bytes {
-        let mut w = Writer::append_to(Vec::with_capacity(self.bytes.len() + 15));
+    pub fn encode(self) -> [Bytes; 2] {
+        let mut w = Writer::append_to(Vec::with_capacity(15));
         w.varint(u64::from(self.transfer.0));
         w.varint(u64::from(self.index) << 1 | u64::from(self.is_last));
-        w.raw(&self.bytes);
-        w.into_bytes().into()
+        [w.into_bytes().into(), self.bytes]
     }
 
     /// Decodes what [`encode`](Self::encode) made, sharing its bytes.
@@ -70,7 +69,7 @@ mod tests {
         for is_last in [false, true] {
             let segment =
                 Segment { transfer: TransferId(300), index: 70, is_last, bytes: Bytes::from_static(b"entries") };
-            let bytes = segment.encode();
+            let bytes = Bytes::from(segment.clone().encode().concat());
             assert_eq!(bytes.len(), 2 + 2 + 7);
             assert_eq!(Segment::decode(&bytes), Ok(segment));
         }

@@ -108,7 +108,7 @@ impl World {
         is_moved |= !records.is_empty();
         self.repository.handle_records(Instant(0), connection, &records);
         while let Some(segment) = node.core.poll_segment() {
-            self.repository.handle_segment(Instant(0), connection, &segment);
+            self.repository.handle_segment(Instant(0), connection, &segment.concat().into());
             is_moved = true;
         }
         is_moved
@@ -133,7 +133,7 @@ impl World {
                 };
                 node.core.handle_records(&records).unwrap();
                 while let Some(segment) = self.repository.poll_segment(connection) {
-                    node.core.handle_segment(&segment).unwrap();
+                    node.core.handle_segment(&segment.concat().into()).unwrap();
                 }
                 is_moved = true;
             }

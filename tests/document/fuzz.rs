@@ -64,8 +64,8 @@ fn tuning(rng: &mut Rng) -> Tuning {
 }
 
 /// Loads a delta in small steps.
-fn load(document: Document, delta: Vec<u8>, version: Version) -> Document {
-    let mut loading = Loading::new(Box::new(document), delta.into(), version);
+fn load(document: Document, delta: Bytes, version: Version) -> Document {
+    let mut loading = Loading::new(Box::new(document), delta, version);
     for _ in 0..10_000 {
         match loading.step(&mut Budget::new(3, 50)) {
             Loaded::Partly(rest) => loading = rest,

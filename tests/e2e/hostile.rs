@@ -141,7 +141,7 @@ async fn garbage_as_a_segment_closes_that_connection_only() {
     let mut other = greet(&server, 1).await;
     for garbage in [&[][..], &[0xff; 40]] {
         let mut link = greet(&server, 2).await;
-        link.outlet.send_segment(bytes::Bytes::copy_from_slice(garbage));
+        link.outlet.send_segment([bytes::Bytes::copy_from_slice(garbage), bytes::Bytes::new()]);
         let code = loop {
             if let Arrival::Closed(reason) = link.inlet.next().await {
                 break reason;

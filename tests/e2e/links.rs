@@ -55,7 +55,7 @@ async fn records_keep_their_order_both_ways() {
 /// Sends more segments than streams may be open, so that credit has to come back, and checks each.
 async fn transfer(from: &mut QuicOutlet, to: &mut QuicInlet) {
     for number in 0..40_u8 {
-        from.send_segment(Bytes::from(vec![number; 50_000 + usize::from(number)]));
+        from.send_segment([Bytes::from(vec![number]), Bytes::from(vec![number; 49_999 + usize::from(number)])]);
     }
     let mut seen = [false; 40];
     for _ in 0..40 {
@@ -80,7 +80,7 @@ async fn segments_arrive_whole_whatever_their_number() {
 async fn records_overtake_a_large_transfer() {
     let (mut node, mut daemon, _listener) = pair().await;
     for _ in 0..60 {
-        daemon.outlet.send_segment(Bytes::from(vec![0; 256 * 1024]));
+        daemon.outlet.send_segment([Bytes::new(), Bytes::from(vec![0; 256 * 1024])]);
     }
     let Arrival::Segment(_) = node.inlet.next().await else { panic!("no segment") };
     daemon.outlet.send_records(&mut vec![1; 16]);

@@ -229,7 +229,7 @@ impl Bench {
     }
 
     pub(crate) fn send_segment(&mut self, peer: &Peer, segment: &Segment) {
-        self.core.handle_segment(self.now, peer.connection, &segment.encode());
+        self.core.handle_segment(self.now, peer.connection, &segment.clone().encode().concat().into());
         self.work();
     }
 
@@ -240,7 +240,7 @@ impl Bench {
             let mut bytes = Vec::new();
             self.core.poll_records(peer.connection, &mut bytes);
             while let Some(segment) = self.core.poll_segment(peer.connection) {
-                peer.segments.push(Segment::decode(&segment).unwrap());
+                peer.segments.push(Segment::decode(&segment.concat().into()).unwrap());
             }
             if bytes.is_empty() {
                 return seen;

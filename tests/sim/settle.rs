@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use nam::ids::Birth;
 use nam::journal::Frame;
 use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
@@ -16,6 +17,11 @@ use crate::readings::{Progress, Reading};
 use crate::tasks::Outcome;
 use crate::windows::each_record;
 use crate::world::World;
+
+/// A segment as its lane carries it.
+fn joined(pieces: [Bytes; 2]) -> Bytes {
+    pieces.concat().into()
+}
 
 /// Bytes of results and notices to one node, which need no room.
 const SMALL_RECORDS_BYTES: usize = 4 * 1024;
@@ -81,7 +87,7 @@ impl World {
         let held = shard.core.record_bytes(connection);
         let held_max = self.swarm.caps.windows.unconfirmed_bytes + SMALL_RECORDS_BYTES;
         assert!(held <= held_max, "I12: {held} bytes of records wait for node {node}");
-        let segments: Vec<_> = std::iter::from_fn(|| shard.core.poll_segment(connection)).collect();
+        let segments: Vec<_> = std::iter::from_fn(|| shard.core.poll_segment(connection).map(joined)).collect();
         let window = shard.windows.entry(connection).or_default();
         self.report.full_windows += segments.iter().map(|bytes| u64::from(window.send(bytes))).sum::<u64>();
         self.report.collapsed.count(&bytes);
@@ -130,7 +136,7 @@ impl World {
         let side = &mut self.nodes[node].sides[at];
         let mut bytes = Vec::new();
         side.core.poll_records(&mut bytes);
-        let segments: Vec<_> = std::iter::from_fn(|| side.core.poll_segment()).collect();
+        let segments: Vec<_> = std::iter::from_fn(|| side.core.poll_segment().map(joined)).collect();
         let events: Vec<_> = std::iter::from_fn(|| side.core.poll_event()).collect();
         if let Some(connection) = side.link.as_ref().map(|half| half.connection) {
             let link = LinkName { node, shard: at, connection };

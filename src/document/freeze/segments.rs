@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Frozen;
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::{FieldsReader, WireType};
@@ -19,6 +21,9 @@ use crate::document::map::MapBranch;
 use crate::document::stored::{fields_of, stored_key, stored_value};
 use crate::ids::FieldId;
 use crate::schema::{Kind, Schema, TypeDef, field_by_id};
+
+/// Bytes of the longest varint.
+const VARINT_BYTES_MAX: usize = 10;
 
 /// One step from a value to a part of it.
 #[derive(Clone, Debug)]
@@ -64,18 +69,21 @@ impl Segments {
     }
 
     /// Makes the next delta, of at most `bytes_max` unless one entry is longer; `None` when all was made.
-    pub fn next(&mut self, frozen: &Frozen, bytes_max: usize) -> Option<Vec<u8>> {
+    pub fn next(&mut self, frozen: &Frozen, bytes_max: usize) -> Option<Bytes> {
         let schema = frozen.schema();
         let mut cutter = Cutter { schema, bytes_max, path: Vec::new(), tasks: Vec::new() };
         if !std::mem::replace(&mut self.has_begun, true) {
             let mut w = Writer::new();
             let written = cutter.root(frozen, &mut w);
             self.tasks.extend(cutter.tasks);
-            return written.is_ok().then(|| w.into_bytes());
+            return written.is_ok().then(|| w.into_bytes().into());
         }
         let task = self.tasks.front_mut()?;
         cutter.path.clone_from(&task.path);
-        let mut w = Writer::append_to(Vec::with_capacity(bytes_max.min(task.branch.totals().encoded)));
+        let room = room_before(&task.path);
+        let mut bytes = Vec::with_capacity(room + bytes_max.min(task.branch.totals().encoded));
+        bytes.resize(room, 0);
+        let mut w = Writer::append_to(bytes);
         let filled = match (task.branch.as_ref(), entry_kinds(&task.kind), &task.kind) {
             (Branch::Map(map), Some(kinds), _) => cutter.entries(map, kinds, &mut task.page, &mut task.at, &mut w),
             (Branch::List(list), _, Kind::List(element)) => {
@@ -83,7 +91,7 @@ impl Segments {
             }
             _ => Ok(true),
         };
-        let segment = wrap(&task.path, w.into_bytes());
+        let segment = wrap(&task.path, w.into_bytes(), room);
         // Damaged bytes end the task: the receiver gets what could be read.
         if filled.unwrap_or(true) {
             self.tasks.pop_front();
@@ -209,9 +217,10 @@ impl Cutter<'_> {
         at: &mut usize,
         w: &mut Writer,
     ) -> Result<bool, DecodeError> {
+        let start = w.len();
         while let Some(head) = map.heads().get(*page) {
             if let Some(whole) = head.page.as_edit().filter(|_| *at == 0)
-                && !self.is_full(1, w.len() + whole.len())
+                && !self.is_full(1, w.len() - start + whole.len())
             {
                 w.raw(whole);
                 *page += 1;
@@ -228,7 +237,7 @@ impl Cutter<'_> {
                         self.value(kind, entry.value, &head.page.children, w)?;
                         self.path.pop();
                     }
-                    if self.is_full(before, w.len()) {
+                    if self.is_full(before - start, w.len() - start) {
                         w.truncate(before);
                         self.tasks.truncate(tasks);
                         *at = entry.range.start;
@@ -288,24 +297,40 @@ impl Cutter<'_> {
     }
 }
 
-/// The edit of the root that edits what stands at `path` by `body`.
-fn wrap(path: &[Step], body: Vec<u8>) -> Vec<u8> {
-    path.iter().rev().fold(body, |body, step| {
-        let mut w = Writer::append_to(Vec::with_capacity(body.len() + 16));
+/// Bytes that what leads to `path` takes at most.
+fn room_before(path: &[Step]) -> usize {
+    let steps = path.iter().map(|step| match step {
+        Step::Key(key) => key.len() + VARINT_BYTES_MAX,
+        Step::Index(_) => 1 + 2 * VARINT_BYTES_MAX,
+        Step::Field(_) | Step::Variant(_) => VARINT_BYTES_MAX,
+    });
+    steps.sum()
+}
+
+/// The edit of the root that edits what stands at `path` by what `bytes` hold behind `room`; what leads there is written
+/// into the end of that room, so that a segment's entries are copied once.
+fn wrap(path: &[Step], mut bytes: Vec<u8>, room: usize) -> Bytes {
+    let (mut start, end) = (room, bytes.len());
+    for step in path.iter().rev() {
+        let mut w = Writer::new();
         match step {
             Step::Field(id) => w.varint(u64::from(id.0) << 3 | WireType::EditRest as u64),
             Step::Variant(id) => w.varint(*id),
             Step::Key(key) => {
                 w.raw(key);
-                w.varint(body.len() as u64 + 2);
+                w.varint((end - start) as u64 + 2);
             }
             Step::Index(index) => {
                 w.varint(0);
                 w.varint(*index);
-                w.varint(body.len() as u64 + 2);
+                w.varint((end - start) as u64 + 2);
             }
         }
-        w.raw(&body);
-        w.into_bytes()
-    })
+        let from = start.saturating_sub(w.len());
+        if let Some(place) = bytes.get_mut(from..start) {
+            place.copy_from_slice(w.as_slice());
+        }
+        start = from;
+    }
+    Bytes::from(bytes).slice(start..)
 }

@@ -33,7 +33,7 @@ impl Up {
     }
 
     /// The next segment, encoded, if the window has room.
-    pub(super) fn next_segment(&mut self, transfer: TransferId) -> Option<Bytes> {
+    pub(super) fn next_segment(&mut self, transfer: TransferId) -> Option<[Bytes; 2]> {
         if self.next - self.taken >= SEGMENTS_UNCONFIRMED_MAX as usize {
             return None;
         }
@@ -62,7 +62,7 @@ impl Core {
     }
 
     /// The next segment to send.
-    pub fn poll_segment(&mut self) -> Option<Bytes> {
+    pub fn poll_segment(&mut self) -> Option<[Bytes; 2]> {
         self.up.iter_mut().take(TRANSFERS_MAX).find_map(|(transfer, up)| up.next_segment(*transfer))
     }
 

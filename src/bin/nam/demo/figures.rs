@@ -48,13 +48,13 @@ pub(crate) struct Figures {
     pub(crate) visible_us: Spread,
     /// A bare quinn echo of the same size, pacing and process layout, in the same run.
     pub(crate) quinn_echo_us: Spread,
-    /// Opening the session on a node that has nothing, until it can be read.
+    /// Opening the session on a node that has nothing, until it can be read; the mean of these nodes.
     pub(crate) cold_open_ms: f64,
     /// UDP payload of one cold open.
     pub(crate) cold_open_bytes: u64,
-    /// The same number of bytes over one bare quinn stream, the first large one of its connection.
+    /// The same number of bytes over one bare quinn stream, the first large one of its connection; the mean of the same nodes.
     pub(crate) raw_transfer_ms: f64,
-    /// Decoding the session from memory.
+    /// Decoding the session from memory into memory of its own; the mean of the same nodes.
     pub(crate) decode_ms: f64,
     /// Whole-session replication of one change: bytes on the wire, writer to store and store to one reader.
     pub(crate) whole_bytes: u64,
