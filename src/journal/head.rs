@@ -93,11 +93,12 @@ impl LiveHead {
         let trunk = whole.slice_ref(r.sized()?);
         let count = r.count(PART_BYTES_MIN)?;
         let mut parts = Vec::with_capacity(count);
-        let mut next = 0_u32;
+        let mut next = 0_u64;
         for _ in 0..count {
-            let id = next.checked_add(r.varint32()?).ok_or(DecodeError::Order { what: "parts" })?;
+            let id = next + u64::from(r.varint32()?);
+            let id = u32::try_from(id).map_err(|_| DecodeError::Order { what: "parts" })?;
             parts.push(Part { id: PartId(id), crc: u32::from_le_bytes(r.array()?) });
-            next = id.checked_add(1).ok_or(DecodeError::Order { what: "parts" })?;
+            next = u64::from(id) + 1;
         }
         Ok(Self { class, key, version, expiry, limited_at_ms, trunk, parts })
     }

@@ -111,6 +111,31 @@ impl Head {
     }
 }
 
+impl LiveHead {
+    /// Whose image it is.
+    #[must_use]
+    pub fn object(&self) -> ObjectName {
+        ObjectName { class: self.class.clone(), key: self.key.clone() }
+    }
+
+    /// The error that this is wrong with the image.
+    #[must_use]
+    pub fn damaged(&self, image: ImageName, error: ImageError) -> JournalError {
+        JournalError::Image(Box::new(DamagedImage { image, object: Some(self.object()), error }))
+    }
+
+    /// Checks that these are the bytes of a part.
+    ///
+    /// # Errors
+    /// `Image`: they are not.
+    pub fn check(&self, image: ImageName, part: Part, bytes: &[u8]) -> Result<(), JournalError> {
+        match crc32fast::hash(bytes) {
+            found if found == part.crc => Ok(()),
+            found => Err(self.damaged(image, ImageError::Part { part: part.id, found, expected: part.crc })),
+        }
+    }
+}
+
 /// Says why an image is not what it claims to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
@@ -150,6 +175,14 @@ pub enum ImageError {
     NoPart {
         /// The part.
         part: PartId,
+    },
+    /// A part cannot be read.
+    #[error("part {part} cannot be read: {what}")]
+    Unreadable {
+        /// The part.
+        part: PartId,
+        /// What the store said.
+        what: String,
     },
     /// A part is not the one that the head names.
     #[error("part {part} has checksum {found:#010x} where {expected:#010x} was expected")]
@@ -270,18 +303,14 @@ pub trait Images: Send {
     /// Reads a part that the head of an image names.
     ///
     /// # Errors
-    /// `Unreadable`, or `Image` if it is not there or another.
+    /// `Image`: it is not there, not readable, or another.
     fn checked_part(&mut self, image: ImageName, head: &LiveHead, part: Part) -> Result<Bytes, JournalError> {
-        let damaged = |error| {
-            let object = Some(ObjectName { class: head.class.clone(), key: head.key.clone() });
-            Err(JournalError::Image(Box::new(DamagedImage { image, object, error })))
-        };
-        match self.part(PartName { image, part: part.id })? {
-            None => damaged(ImageError::NoPart { part: part.id }),
-            Some(bytes) => match crc32fast::hash(&bytes) {
-                found if found == part.crc => Ok(bytes),
-                found => damaged(ImageError::Part { part: part.id, found, expected: part.crc }),
-            },
+        let id = part.id;
+        match self.part(PartName { image, part: id }) {
+            Ok(Some(bytes)) => head.check(image, part, &bytes).map(|()| bytes),
+            Ok(None) => Err(head.damaged(image, ImageError::NoPart { part: id })),
+            Err(JournalError::Unreadable(what)) => Err(head.damaged(image, ImageError::Unreadable { part: id, what })),
+            Err(error) => Err(error),
         }
     }
 }

@@ -10,5 +10,5 @@ mod disk;
 mod memory;
 
 #[cfg(feature = "disk")]
-pub use disk::{DataError, DiskImages, DiskJournal, DiskSettings, Durability, Verified, verify};
+pub use disk::{DataError, DiskImages, DiskJournal, DiskSettings, Durability, Verified, Visited, verify};
 pub use memory::{MemoryImages, MemoryJournal};

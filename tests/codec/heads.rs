@@ -107,7 +107,7 @@ fn a_head_that_was_made_to_deceive_is_refused() {
 proptest! {
     #[test]
     fn any_head_comes_back(
-        ids in proptest::collection::btree_set(0..u32::MAX, 0..200),
+        ids in proptest::collection::btree_set(prop_oneof![9 => any::<u32>(), 1 => Just(u32::MAX)], 0..200),
         (key, trunk) in (".{0,60}", proptest::collection::vec(any::<u8>(), 0..100)),
         numbers in any::<[u64; 6]>(),
     ) {

@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod directories;
 mod hostile;
 mod links;
 mod nodes;

@@ -9,5 +9,6 @@
 
 mod damage;
 mod dice;
+mod images;
 mod kill;
 mod scratch;

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use nam::ids::{Epoch, ShardId};
-use nam::journal::Frame;
+use nam::journal::{Frame, JournalError};
 use nam::repository::{Caps, Core, Identity};
-use nam::store::{Verified, verify};
+use nam::store::{Verified, Visited, verify};
+
+/// Damages that are told; of more, how many.
+const DAMAGES_TOLD_MAX: usize = 20;
 
 /// What `nam verify` is told.
 #[derive(Debug, Args)]
@@ -43,24 +46,33 @@ impl Trial {
 impl Verify {
     /// Reads the directory; an error if anything in it is damaged.
     pub(crate) fn run(self) -> Result<(), String> {
-        let style = ProgressStyle::with_template("{spinner} {pos} frames, {per_sec}");
+        let style = ProgressStyle::with_template("{spinner} {pos} frames and images, {per_sec}");
         let progress = ProgressBar::new_spinner().with_style(style.map_err(|error| error.to_string())?);
         let mut trials: BTreeMap<ShardId, Trial> = BTreeMap::new();
-        let visit = &mut |frame: &Frame| {
-            trials.entry(frame.shard).or_insert_with(|| Trial::new(frame.shard)).take(frame);
+        let visit = &mut |visited: Visited<'_>| {
+            if let Visited::Frame(frame) = visited {
+                trials.entry(frame.shard).or_insert_with(|| Trial::new(frame.shard)).take(frame);
+            }
             progress.inc(1);
         };
         let found = verify(&self.data, visit).map_err(|error| error.to_string())?;
         progress.finish_and_clear();
         let mut damages = Vec::new();
-        for Verified { shard, frames, commits, last, damage } in found {
+        for Verified { shard, images, parts, frames, commits, last, damages: found } in found {
             let trial = trials.get(&shard);
             let objects = trial.map_or(0, |trial| trial.core.objects());
-            let line =
-                format!("shard {shard}  {frames} frames, {commits} commits, {objects} objects, last frame {last}");
+            let line = format!(
+                "shard {shard}  {frames} frames, {commits} commits, {objects} objects, {images} images of {parts} parts, \
+                 last frame {last}"
+            );
             let _closed = writeln!(std::io::stdout(), "{line}");
-            damages.extend(damage.map(|damage| damage.to_string()));
+            damages.extend(found.iter().map(JournalError::to_string));
             damages.extend(trial.and_then(|trial| trial.failed.clone()));
+        }
+        let more = damages.len().saturating_sub(DAMAGES_TOLD_MAX);
+        damages.truncate(DAMAGES_TOLD_MAX);
+        if more > 0 {
+            damages.push(format!("and {more} more"));
         }
         if damages.is_empty() { Ok(()) } else { Err(damages.join("; ")) }
     }

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use super::ImageWrite;
+use crate::document::Image;
 use crate::ids::{PartId, ShardId};
 use crate::journal::{Head, HeadBody, ImageName, Images, Journal, JournalError, LiveHead, Part, PutHead};
 use crate::limits::{IMAGE_BATCH_BYTES_MAX, IMAGES_IN_FLIGHT_MAX};
@@ -25,6 +26,20 @@ pub trait ImageParts: Send {
 
     /// Parts of the image before that are no parts of this one.
     fn dropped(&self) -> &[PartId];
+}
+
+impl ImageParts for Image {
+    fn next_part(&mut self) -> Option<(PartId, Bytes)> {
+        Image::next_part(self)
+    }
+
+    fn trunk(&self) -> Bytes {
+        Image::trunk(self)
+    }
+
+    fn dropped(&self) -> &[PartId] {
+        Image::dropped(self)
+    }
 }
 
 /// The number of a write that is done, or why it failed.

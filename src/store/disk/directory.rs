@@ -138,11 +138,12 @@ impl Drop for DataDirectory {
 impl DataDirectory {
     /// Opens the directory, making it for `shards` (or one) if there is none.
     pub(super) fn open(path: &Path, shards: Option<u16>) -> Result<Self, DataError> {
-        let is_new = !path.join("format").exists();
-        if is_new {
+        // Before the lock, which is a file: what is not ours is not touched.
+        if !path.join("format").exists() {
             check_empty(path)?;
             fs::create_dir_all(path).map_err(failed(path))?;
         }
+        read_format(path)?;
         let lock = lock(path)?;
         let (format, has) = match read_format(path)? {
             Some(found) => found,

@@ -22,7 +22,8 @@ use super::store::{guarded, options};
 use super::{Failure, Open};
 use crate::ids::{Birth, CommitNumber, Epoch, PartId, ShardId};
 use crate::journal::{
-    DamagedImage, Head, ImageError, ImageName, Images, JournalError, PartName, PutHead, decode_state, encode_state,
+    DamagedImage, Head, ImageError, ImageName, Images, JournalError, LiveHead, PartName, PutHead, decode_state,
+    encode_state,
 };
 
 /// The keyspaces.
@@ -122,6 +123,37 @@ impl DiskImages {
         value.map(|value| value.map(Bytes::from)).map_err(|text| JournalError::Unreadable(format!("{what}: {text}")))
     }
 
+    /// Reads all parts of an image; answers how many there are that its head names, and tells of each that is not as it
+    /// was written.
+    pub(super) fn check_parts(&self, image: ImageName, live: &LiveHead, tell: &mut dyn FnMut(JournalError)) -> u64 {
+        let mut guards = self.tables.parts.range(part_key(image, PartId(0))..=part_key(image, PartId(u32::MAX)));
+        let mut named = live.parts.iter().peekable();
+        let mut good = 0;
+        loop {
+            let next = guarded(|| guards.next().map(fjall::Guard::into_inner).transpose());
+            let (id, bytes) = match next {
+                Ok(None) => break,
+                Ok(Some((key, bytes))) => (part_of(&key), bytes),
+                Err(what) => {
+                    let part = named.peek().map_or(PartId(u32::MAX), |part| part.id);
+                    tell(live.damaged(image, ImageError::Unreadable { part, what }));
+                    return good;
+                }
+            };
+            while let Some(missing) = named.next_if(|part| part.id < id) {
+                tell(live.damaged(image, ImageError::NoPart { part: missing.id }));
+            }
+            // What no head names is of no use, and does no harm.
+            let Some(part) = named.next_if(|part| part.id == id) else { continue };
+            match live.check(image, *part, &bytes) {
+                Ok(()) => good += 1,
+                Err(error) => tell(error),
+            }
+        }
+        named.for_each(|missing| tell(live.damaged(image, ImageError::NoPart { part: missing.id })));
+        good
+    }
+
     /// The heads of a shard as they are stored, births ascending.
     pub(super) fn stored_heads(&self, shard: ShardId) -> impl Iterator<Item = Result<(ImageName, Bytes), String>> {
         let mut guards = self.tables.heads.prefix(shard.0.to_be_bytes());
@@ -178,8 +210,9 @@ impl Images for DiskImages {
     fn heads(&mut self, shard: ShardId, visit: &mut dyn FnMut(Head) -> bool) -> Result<(), JournalError> {
         let mut last = None;
         for stored in self.stored_heads(shard) {
-            let behind = last.map_or_else(String::new, |image| format!("behind image {image}: "));
-            let (image, bytes) = stored.map_err(|text| JournalError::Unreadable(format!("{behind}{text}")))?;
+            let behind = |image| format!("the head behind that of image {image}");
+            let what = last.map_or_else(|| format!("the first image of shard {shard}"), behind);
+            let (image, bytes) = stored.map_err(|text| JournalError::Unreadable(format!("{what}: {text}")))?;
             if !visit(decode(image, &bytes)?) {
                 break;
             }
@@ -195,7 +228,8 @@ impl Images for DiskImages {
 
     fn part(&mut self, name: PartName) -> Result<Option<Bytes>, JournalError> {
         let PartName { image, part } = name;
-        self.get(&self.tables.parts, &part_key(image, part), format_args!("part {part} of image {image}"))
+        let value = guarded(|| self.tables.parts.get(part_key(image, part)));
+        value.map(|value| value.map(Bytes::from)).map_err(JournalError::Unreadable)
     }
 
     fn put_state(&mut self, shard: ShardId, state: &Bytes) -> Result<(), JournalError> {
@@ -224,6 +258,12 @@ pub(super) fn decode(image: ImageName, bytes: &Bytes) -> Result<Head, JournalErr
     Head::decode(image, bytes).map_err(damaged)
 }
 
+/// The part that a key names.
+fn part_of(key: &[u8]) -> PartId {
+    let id = key.get(18..).and_then(|id| <[u8; 4]>::try_from(id).ok()).map(u32::from_be_bytes);
+    PartId(id.unwrap_or_default())
+}
+
 fn image_key(image: ImageName) -> [u8; 18] {
     let mut key = [0; 18];
     let (shard, birth) = key.split_at_mut(2);
@@ -248,7 +288,7 @@ fn name(key: &[u8]) -> ImageName {
         part.and_then(|part| <[u8; 8]>::try_from(part).ok()).map(u64::from_be_bytes).unwrap_or_default()
     };
     let shard = key.get(..2).and_then(|part| <[u8; 2]>::try_from(part).ok()).map(u16::from_be_bytes);
-    let birth = Birth(CommitNumber { epoch: Epoch(number(key.get(2..10))), n: number(key.get(10..)) });
+    let birth = Birth(CommitNumber { epoch: Epoch(number(key.get(2..10))), n: number(key.get(10..18)) });
     ImageName { shard: ShardId(shard.unwrap_or_default()), birth }
 }
 

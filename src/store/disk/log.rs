@@ -8,8 +8,8 @@
 //! item    2 · kind · compression 0 · keyspace: 8 LE · key length: 2 LE · value length: 4 LE, twice · key · value
 //! file    batch* · zeros
 //! ```
-//! Invariants: an end that holds no acknowledged frame is what a crash tore, and is cut off; any other damage is refused
-//! with its place, and nothing is touched. Source: fjall 3.1, `src/journal/entry.rs`; fjall issue #311.
+//! Invariants: an end of the newest file that holds no acknowledged frame is what a crash tore, and is cut off; any other
+//! damage is refused with its place, and nothing is touched: a file is synced before the next one is begun. Source: fjall 3.1, `src/journal/entry.rs`; fjall issue #311.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -43,22 +43,28 @@ pub(super) fn files(store: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Checks the log files of a store and cuts off torn ends.
+/// Checks the log files of a store and cuts off a torn end.
 ///
 /// # Errors
-/// `DamagedLog`: what cannot be read holds a frame that was acknowledged.
+/// `DamagedLog`: what cannot be read holds a frame that was acknowledged. `Damaged`: it is not the end of the newest file.
 pub(super) fn mend(store: &Path, acknowledged: &[Option<Acknowledged>]) -> Result<(), DataError> {
     let mut torn = Vec::new();
-    for path in files(store)? {
+    let mut files = files(store)?.into_iter().peekable();
+    while let Some(path) = files.next() {
         let bytes = fs::read(&path).map_err(failed(&path))?;
         let Extent { valid, end } = extent(&bytes);
         let tail = bytes.get(valid..end).unwrap_or_default();
         if let Some(frame) = first_known(tail, acknowledged) {
             return Err(DataError::DamagedLog { path, offset: valid as u64, frame });
         }
-        if !tail.is_empty() {
-            torn.push((path, valid));
+        if tail.is_empty() {
+            continue;
         }
+        if files.peek().is_some() {
+            let what = format!("at byte {valid}, which was synced before the next log was begun");
+            return Err(DataError::Damaged { path, what });
+        }
+        torn.push((path, valid));
     }
     for (path, valid) in torn {
         tracing::info!(path = %path.display(), valid, "cutting off what a crash tore");

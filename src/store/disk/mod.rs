@@ -35,7 +35,7 @@ pub use directory::DataError;
 use failure::Failure;
 pub use images::DiskImages;
 use store::Store;
-pub use verify::{Verified, verify};
+pub use verify::{Verified, Visited, verify};
 
 /// Bytes of frames that the store gathers in memory, by default.
 const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
@@ -154,6 +154,12 @@ impl DiskJournal {
         };
         drop(open);
         Ok(DiskImages::new(tables, &self.open))
+    }
+
+    /// The images of the directory, if it has a place for them.
+    fn images_there(&self) -> Option<DiskImages> {
+        let tables = self.open.lock().store.images.clone();
+        tables.map(|tables| DiskImages::new(tables, &self.open))
     }
 
     /// Where it is.

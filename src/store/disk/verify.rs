@@ -1,50 +1,102 @@
-//! Reads a whole data directory: every sum, every frame, every chain.
+//! Reads a whole data directory: every sum, every image, every frame, every chain.
 //!
 //! Source: own reasoning.
 
 use std::path::Path;
 
-use super::{DataError, DiskJournal, DiskSettings};
+use bytes::Bytes;
+
+use super::images::decode;
+use super::{DataError, DiskImages, DiskJournal, DiskSettings};
 use crate::ids::ShardId;
-use crate::journal::{Frame, FrameName, Journal, JournalError};
+use crate::journal::{Frame, FrameName, Head, Images, Journal, JournalError};
+
+/// Something whole, in the order in which a start reads it.
+#[derive(Clone, Copy, Debug)]
+pub enum Visited<'v> {
+    /// The state of a shard.
+    State(ShardId, &'v Bytes),
+    /// The head of an image of a shard; its parts were read.
+    Image(ShardId, &'v Head),
+    /// A frame.
+    Frame(&'v Frame),
+}
 
 /// What was found of one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The shard.
     pub shard: ShardId,
+    /// Images of objects that live, whole or not.
+    pub images: u64,
+    /// Parts of them that are whole.
+    pub parts: u64,
     /// Frames that are whole and in their place.
     pub frames: u64,
     /// Creations, commits and destructions in them.
     pub commits: u64,
     /// The last of them.
     pub last: FrameName,
-    /// What ends them before their end, if anything does.
-    pub damage: Option<JournalError>,
+    /// What is not as it was written.
+    pub damages: Vec<JournalError>,
 }
 
-/// Reads everything in the data directory `path` and shows each good frame to `visit`; no term begins.
+/// Reads everything in the data directory `path` and shows what is good to `visit`; no term begins.
 ///
 /// # Errors
 /// [`DataError`]: there is none, it is in use, or so damaged that its frames cannot be reached.
-pub fn verify(path: &Path, visit: &mut dyn FnMut(&Frame)) -> Result<Vec<Verified>, DataError> {
+pub fn verify(path: &Path, visit: &mut dyn FnMut(Visited<'_>)) -> Result<Vec<Verified>, DataError> {
     if !path.join("format").exists() {
         return Err(DataError::Absent { path: path.into() });
     }
     let mut journal = DiskJournal::open(path, DiskSettings::default())?;
+    let mut images = journal.images_there();
     let mut found = Vec::new();
     for shard in (0..journal.shards()).map(ShardId) {
         let last = FrameName::before_all(shard);
-        let mut verified = Verified { shard, frames: 0, commits: 0, last, damage: None };
+        let mut verified = Verified { shard, images: 0, parts: 0, frames: 0, commits: 0, last, damages: Vec::new() };
+        if let Some(images) = &mut images {
+            verified.read_images(images, visit);
+        }
         let replayed = journal.replay(shard, &mut |frame| {
             verified.frames += 1;
             verified.commits += frame.entries.iter().filter(|entry| entry.is_commit()).count() as u64;
             verified.last = frame.name();
-            visit(&frame);
+            visit(Visited::Frame(&frame));
             true
         });
-        verified.damage = replayed.err();
+        verified.damages.extend(replayed.err());
         found.push(verified);
     }
     Ok(found)
+}
+
+impl Verified {
+    /// Reads the state and the images of the shard, all of them, whatever is wrong with one.
+    fn read_images(&mut self, images: &mut DiskImages, visit: &mut dyn FnMut(Visited<'_>)) {
+        match images.state(self.shard) {
+            Ok(state) => state.iter().for_each(|state| visit(Visited::State(self.shard, state))),
+            Err(error) => self.damages.push(error),
+        }
+        for stored in images.stored_heads(self.shard) {
+            let head = match stored {
+                Ok((image, bytes)) => decode(image, &bytes),
+                Err(text) => {
+                    self.damages.push(JournalError::Unreadable(format!("the heads of shard {}: {text}", self.shard)));
+                    break;
+                }
+            };
+            match head {
+                Ok(head) => {
+                    if let Some(live) = head.live() {
+                        self.images += 1;
+                        let image = head.name(self.shard);
+                        self.parts += images.check_parts(image, live, &mut |error| self.damages.push(error));
+                    }
+                    visit(Visited::Image(self.shard, &head));
+                }
+                Err(error) => self.damages.push(error),
+            }
+        }
+    }
 }

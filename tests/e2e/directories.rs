@@ -1,0 +1,164 @@
+//! Data directories that cannot be used: one sentence, exit code 1, and nothing in them is touched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nam::store::{DiskJournal, DiskSettings};
+
+use crate::process::Directory;
+
+/// Every file below a directory, and what is in it.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.append(&mut contents(&path));
+            found.insert(path, Vec::new());
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// The ways to use a directory; each must be refused alike.
+fn uses(data: &Path) -> [Vec<String>; 2] {
+    let data = data.to_str().unwrap();
+    [&["serve", "--listen", "127.0.0.1:0", "--data", data][..], &["verify", "--data", data]]
+        .map(|arguments| arguments.iter().map(|argument| (*argument).to_owned()).collect())
+}
+
+/// What the command says when it fails as it must.
+fn told(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
+    assert_eq!(output.stdout, b"", "{command:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    text.strip_prefix("nam: ").and_then(|text| text.strip_suffix('\n')).unwrap_or(&text).to_owned()
+}
+
+fn nam() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_nam"))
+}
+
+fn made(path: &Path) {
+    let settings = DiskSettings { shards: Some(1), free_bytes_min: 0, ..DiskSettings::default() };
+    drop(DiskJournal::open(path, settings).unwrap());
+}
+
+#[test]
+fn a_directory_that_is_not_as_nam_left_it_is_refused_in_one_sentence() {
+    let directory = Directory::new("directories");
+    let newer = "nam data directory\nformat 9\nshards 1\nwhatever 9 has\n";
+    let cases: [(&str, &str, &[u8], &str); 6] = [
+        (
+            "foreign",
+            "letter.txt",
+            b"dear",
+            "{} holds letter.txt, which is not nam's: give an empty directory, or one that nam made",
+        ),
+        (
+            "other",
+            "format",
+            b"PostgreSQL 15\n",
+            "{} holds a file `format`, which is not nam's: give an empty directory, or one that nam made",
+        ),
+        (
+            "newer",
+            "format",
+            newer.as_bytes(),
+            "{} has format 9, this version of nam reads 2: use the version that made it",
+        ),
+        (
+            "flipped",
+            "format",
+            b"nam data directory\nformat 2\nshards 2\ncrc 00000000\n",
+            "{}/format is damaged: its checksum does not fit",
+        ),
+        ("short", "acknowledged", &[0; 100], "{}/acknowledged is damaged: 100 bytes where 128 belong"),
+        (
+            "list",
+            "store/keyspaces/1/current",
+            b"",
+            "{}/store/keyspaces/1/current is damaged: it names no list of tables",
+        ),
+    ];
+    for (name, file, content, says) in cases {
+        let data = directory.0.join(name);
+        match name {
+            "foreign" | "other" => fs::create_dir_all(&data).unwrap(),
+            _ => made(&data),
+        }
+        fs::write(data.join(file), content).unwrap();
+        let before = contents(&data);
+        for arguments in uses(&data) {
+            // A directory without the marks of nam is none to `verify`.
+            let is_none = name == "foreign" && arguments[0] == "verify";
+            let says = if is_none { "{} is no data directory of nam" } else { says };
+            assert_eq!(told(nam().args(&arguments)), says.replace("{}", data.to_str().unwrap()));
+            assert!(contents(&data) == before, "{name}: something was touched");
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_refused_by_the_name_of_the_file() {
+    const NOBODY: u32 = 65_534;
+    let directory = Directory::new("permissions");
+    let data = directory.0.join("data");
+    made(&data);
+    let is_root = fs::metadata(&data).unwrap().uid() == 0;
+    fs::set_permissions(&data, PermissionsExt::from_mode(0o555)).unwrap();
+    fs::set_permissions(data.join("format"), PermissionsExt::from_mode(0o444)).unwrap();
+    fs::set_permissions(data.join("lock"), PermissionsExt::from_mode(0o444)).unwrap();
+    // Who builds as root may stand where others cannot look.
+    let binary = directory.0.join("nam");
+    fs::copy(env!("CARGO_BIN_EXE_nam"), &binary).unwrap();
+    fs::set_permissions(&directory.0, PermissionsExt::from_mode(0o755)).unwrap();
+    for arguments in uses(&data) {
+        let mut command = Command::new(&binary);
+        if is_root {
+            // Permissions do not bind root.
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let says = format!("{}/lock: Permission denied (os error 13)", data.display());
+        assert_eq!(told(command.args(&arguments).current_dir("/")), says);
+    }
+    fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// Needs a mount of its own, which not every system grants: then it says so.
+#[test]
+fn a_directory_on_a_device_for_reading_only_is_refused_by_the_name_of_the_file() {
+    let directory = Directory::new("read-only");
+    let data = directory.0.join("data");
+    made(&data);
+    let before = contents(&data);
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        if fs::metadata(&data).unwrap().uid() != 0 {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command
+            .args(["--mount", "sh", "-c"])
+            .arg(format!("mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && {script}"));
+        command.arg(&data);
+        command
+    };
+    if !unshare("exit 0").status().is_ok_and(|status| status.success()) {
+        println!("SKIPPED: this system grants no mount of one's own");
+        return;
+    }
+    for arguments in uses(&data) {
+        let mut command = unshare("shift && exec \"$@\"");
+        command.arg("shifted").arg(env!("CARGO_BIN_EXE_nam")).args(&arguments);
+        let says = format!("{}/lock: Read-only file system (os error 30)", data.display());
+        assert_eq!(told(&mut command), says);
+    }
+    assert!(contents(&data) == before);
+}
