@@ -85,6 +85,14 @@ pub enum JournalError {
     /// An image is damaged.
     #[error("{0}")]
     Image(Box<DamagedImage>),
+    /// What was written before the last cut of a shard's journal is not there.
+    #[error("the {what} of shard {shard} are older than its journal")]
+    Older {
+        /// The shard.
+        shard: ShardId,
+        /// What is older.
+        what: &'static str,
+    },
     /// The state of a shard is damaged.
     #[error("the state of shard {shard} is damaged: {error}")]
     State {

@@ -4,6 +4,7 @@
 //! keyspace heads    shard: 2 BE · birth: epoch 8 BE, number 8 BE             ──▶ the head
 //! keyspace parts    shard: 2 BE · birth: epoch 8 BE, number 8 BE · id: 4 BE  ──▶ the part
 //! keyspace states   shard: 2 BE                                              ──▶ the shard's state
+//! each of them      ff ff · "cut" · shard: 2 BE                              ──▶ the checksum of the last cut
 //! ```
 //! Invariants: whatever the level of durability, a head and a state are synced, and with them all that was written
 //! before, because the store has one log; parts go before the head that would tell where they are; after a write that
@@ -57,6 +58,27 @@ impl ImageTables {
         let [heads, parts, states] = KEYSPACES;
         let (heads, parts, states) = (keyspace(heads)?, keyspace(parts)?, keyspace(states)?);
         Ok(Self { database: database.clone(), heads, parts, states })
+    }
+}
+
+impl ImageTables {
+    /// Notes in every table how far the journal of a shard is cut.
+    pub(super) fn mark_cut(&self, batch: &mut OwnedWriteBatch, shard: ShardId, crc: [u8; 4]) {
+        for keyspace in [&self.heads, &self.parts, &self.states] {
+            batch.insert(keyspace, cut_key(shard), crc);
+        }
+    }
+
+    /// Whether every table has what was written before the last cut of a shard's journal: each is stored when the store
+    /// likes, and the log that they share may be damaged where it is taken for torn.
+    pub(super) fn check_cut(&self, shard: ShardId, crc: Option<&[u8]>) -> Result<(), JournalError> {
+        for (what, keyspace) in KEYSPACES.into_iter().zip([&self.heads, &self.parts, &self.states]) {
+            let mark = guarded(|| keyspace.get(cut_key(shard))).map_err(JournalError::Unreadable)?;
+            if mark.as_deref() != crc {
+                return Err(JournalError::Older { shard, what });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -264,6 +286,11 @@ fn part_of(key: &[u8]) -> PartId {
     PartId(id.unwrap_or_default())
 }
 
+/// No shard has the number ffff.
+fn cut_key(shard: ShardId) -> Vec<u8> {
+    [&b"\xff\xffcut"[..], &shard.0.to_be_bytes()].concat()
+}
+
 fn image_key(image: ImageName) -> [u8; 18] {
     let mut key = [0; 18];
     let (shard, birth) = key.split_at_mut(2);
@@ -351,6 +378,29 @@ mod tests {
         drop((journal, images));
         let journal = DiskJournal::open(&directory.0, settings(1)).unwrap();
         assert_eq!(kept(&mut journal.images().unwrap(), SHARD).len(), 1);
+    }
+
+    #[test]
+    fn a_cut_without_the_images_before_it_is_refused() {
+        let directory = Scratch::new("image-cut");
+        let mut journal = DiskJournal::open(&directory.0, settings(1)).unwrap();
+        let claim = journal.claim(SHARD, 5).unwrap();
+        let one = frame(SHARD, claim.epoch, 1, 0);
+        let two = frame(SHARD, claim.epoch, 2, one.frame.crc);
+        journal.append(&one).unwrap();
+        journal.append(&two).unwrap();
+        let log = directory.0.join("store/0.jnl");
+        let before = crate::store::disk::log::extent(&std::fs::read(&log).unwrap()).valid;
+        let mut images = journal.images().unwrap();
+        images.put_head(SHARD, &head_of(1, 1, &[]), &[]).unwrap();
+        journal.truncate(SHARD, claim.epoch, two.frame.name.number).unwrap();
+        // The store writes tables of the frames and of the terms, and of nothing else.
+        journal.open.lock().store.write_tables(SHARD).unwrap();
+        drop((journal, images));
+        drop(DiskJournal::open(&directory.0, settings(1)).unwrap());
+        std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(before as u64).unwrap();
+        let told = DiskJournal::open(&directory.0, settings(1)).unwrap_err().to_string();
+        assert!(told.ends_with("the heads of shard 0 are older than its journal"), "{told}");
     }
 
     #[test]

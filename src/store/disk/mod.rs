@@ -120,6 +120,7 @@ impl DiskJournal {
         let heads = (0..).map(ShardId).zip(acknowledged).map(|(shard, acknowledged)| {
             let (last, last_crc) = store.last(shard)?;
             check_acknowledged(&store, last, acknowledged)?;
+            store.check_cut(shard)?;
             Ok(Head { epoch: Epoch(0), last, last_crc })
         });
         let heads = heads.collect::<Result<_, JournalError>>();

@@ -93,7 +93,16 @@ impl Store {
     /// Makes the tables of images in a store that was made without.
     pub(super) fn make_images(&mut self, gathered_bytes: u64) -> Result<ImageTables, String> {
         let tables = ImageTables::make(&self.database, gathered_bytes)?;
-        guarded(|| self.database.persist(PersistMode::SyncAll))?;
+        guarded(|| {
+            let mut batch = self.database.batch();
+            for shard in (0..).map(ShardId).take(self.frames.len()) {
+                let first = self.terms.get(label(b"first", shard))?;
+                let crc = first.and_then(|first| <[u8; 4]>::try_from(&first[..]).ok());
+                crc.into_iter().for_each(|crc| tables.mark_cut(&mut batch, shard, crc));
+            }
+            batch.commit()?;
+            self.database.persist(PersistMode::SyncAll)
+        })?;
         self.images = Some(tables.clone());
         Ok(tables)
     }
@@ -186,8 +195,25 @@ impl Store {
             let mut batch = self.database.batch();
             keys.into_iter().for_each(|key| batch.remove(keyspace, key));
             batch.insert(&self.terms, label(b"first", first.shard), crc.to_le_bytes());
+            if let Some(images) = &self.images {
+                images.mark_cut(&mut batch, first.shard, crc.to_le_bytes());
+            }
             batch.durability(Some(PersistMode::SyncData)).commit()
         })
+    }
+
+    /// Checks that the images are not older than the cuts of the journals.
+    pub(super) fn check_cut(&self, shard: ShardId) -> Result<(), JournalError> {
+        let Some(images) = &self.images else { return Ok(()) };
+        let first = self.get(&self.terms, &label(b"first", shard))?;
+        images.check_cut(shard, first.as_deref())
+    }
+
+    /// Writes tables of the frames of a shard and of the terms.
+    #[cfg(test)]
+    pub(super) fn write_tables(&self, shard: ShardId) -> Result<(), String> {
+        let keyspaces = self.frames.get(usize::from(shard.0)).into_iter().chain([&self.terms]);
+        guarded(|| keyspaces.into_iter().try_for_each(Keyspace::rotate_memtable_and_wait))
     }
 
     /// Loses the frames of a shard behind `last`, as damage does.
