@@ -11,6 +11,7 @@ mod table;
 #[allow(dead_code, reason = "the memory test uses more of it")]
 mod shapes;
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use nam::coding::Writer;
 use nam::delta::WireType;
-use nam::document::{Document, Scope};
+use nam::document::{Document, Image, Scope, Tuning};
 use nam::ids::{FieldId, Version};
 use nam::schema::{FieldDef, KeyKind, Kind, Policy, Schema, StructDef, TypeDef, TypeIndex};
 use table::Budget;
@@ -121,6 +122,61 @@ fn freeze(c: &mut Criterion) {
     });
 }
 
+fn written(image: &mut Image) -> usize {
+    let mut bytes = image.trunk().len();
+    while let Some((_, part)) = image.next_part() {
+        bytes += part.len();
+    }
+    bytes
+}
+
+fn images(c: &mut Criterion) {
+    let document = load(Shape::Catalogue);
+    // A copy has not seen the images of the others, so it writes all of it.
+    c.bench_function("take an image of 15 MB", |b| {
+        b.iter_batched(|| document.clone(), |mut copy| copy.image(), BatchSize::PerIteration);
+    });
+    c.bench_function("take an image of 15 MB and make its bytes", |b| {
+        b.iter_batched(|| document.clone(), |mut copy| written(&mut copy.image()), BatchSize::PerIteration);
+    });
+    let mut document = document;
+    let mut parts = BTreeMap::new();
+    let mut image = document.image();
+    let trunk = image.trunk();
+    while let Some((part, bytes)) = image.next_part() {
+        parts.insert(part, bytes);
+    }
+    drop(image);
+    c.bench_function("restore 15 MB from an image", |b| {
+        b.iter(|| {
+            let mut read = |part| parts.get(&part).cloned().ok_or(());
+            Document::restore(Shape::Catalogue.schema(), Tuning::default(), &trunk, &mut read).is_ok()
+        });
+    });
+    let mut state = 7;
+    let mut change = |document: &mut Document| {
+        let delta = commit(Shape::Catalogue, &mut state);
+        if let Ok(judged) = document.judge(&delta, document.version(), Scope::Cells) {
+            document.apply(&judged, document.version().next());
+        }
+    };
+    c.bench_function("one change and an image behind it", |b| {
+        b.iter(|| {
+            change(&mut document);
+            document.image()
+        });
+    });
+    c.bench_function("one change, an image behind it and its bytes", |b| {
+        b.iter(|| {
+            change(&mut document);
+            written(&mut document.image())
+        });
+    });
+    change(&mut document);
+    let bytes = written(&mut document.image());
+    eprintln!("an image after one change of 15 MB writes {bytes} B");
+}
+
 /// Root { 1: map<u64, f64>, 2: map<u64, map<u64, f64>> } with 10,000 keys in each inner map.
 fn nested_document() -> Document {
     let numbers = || Kind::Map(KeyKind::Uint, Box::new(Kind::F64));
@@ -215,6 +271,6 @@ fn million(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1)).sample_size(20);
-    targets = judge_and_apply, judge_stale, since, freeze, nested, million
+    targets = judge_and_apply, judge_stale, since, freeze, images, nested, million
 }
 criterion_main!(benches);

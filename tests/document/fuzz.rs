@@ -235,6 +235,13 @@ impl<'s> Round<'s> {
         model.apply_delta(self.schema, &judged.delta).unwrap_or_else(|error| panic!("seed {}: {error}", self.seed));
         assert_eq!(root_of(self.schema, &encoded(&damaged.freeze())), Ok(model), "seed {}", self.seed);
         seen.flipped += 1;
+        if self.world.rng.one_in(3) {
+            // A copy that went another way: the next image is of the document itself again.
+            let at = format!("seed {} image of a copy of {}", self.seed, self.document.version());
+            self.shelf.put(damaged.image(), &at);
+            let restored = self.shelf.restore(self.schema, tuning(&mut self.world.rng)).unwrap();
+            assert_eq!(encoded(&restored.freeze()), encoded(&damaged.freeze()), "{at}");
+        }
     }
 
     fn ask_since(&mut self, seen: &mut Seen) {

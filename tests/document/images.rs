@@ -4,9 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nam::document::{Document, Image, RestoreError, Tuning};
-use nam::ids::PartId;
-use nam::schema::Schema;
+use nam::coding::{DecodeError, Reader, Writer};
+use nam::delta::{Operations, WireType, check_delta};
+use nam::document::{Document, Image, RestoreError, Scope, Tuning};
+use nam::ids::{FieldId, PartId, Version};
+use nam::schema::{KeyKind, Kind, Policy, Schema, TypeIndex};
+
+use crate::rules::{document, edit, fields, go, json, put};
+use crate::shapes::{self, Shape};
+use crate::world::{field, struct_def};
 
 /// Where parts are kept, as strict as a store may be.
 #[derive(Clone, Debug, Default)]
@@ -48,4 +54,343 @@ impl Shelf {
         }
         document
     }
+}
+
+/// Sizes at which small values stand apart.
+fn small() -> Tuning {
+    Tuning { map_page_bytes: 24, list_page_bytes: 16, inline_bytes: 12, ..Tuning::default() }
+}
+
+/// Root { 1: map<u64, f64>, 2: list<Item>, 3: [u8; 20] }, Item { 1: set<u64>, 2: string }.
+fn class() -> Arc<Schema> {
+    let item = vec![field(1, Kind::Set(KeyKind::Uint), Policy::Retry), field(2, Kind::String, Policy::Retry)];
+    let root = vec![
+        field(1, Kind::Map(KeyKind::Uint, Box::new(Kind::F64)), Policy::Retry),
+        field(2, Kind::List(Box::new(Kind::Type(TypeIndex(1)))), Policy::Retry),
+        field(3, Kind::Array(Box::new(Kind::U8), 20), Policy::Retry),
+    ];
+    let types = vec![struct_def("Root", root), struct_def("Item", item)];
+    Arc::new(Schema { class: "i".to_owned(), types, root: TypeIndex(0) })
+}
+
+fn item(keys: u64, text: &str) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.sized(&fields(|f| {
+        f.put(FieldId(1), WireType::Sized, |w| {
+            w.framed(|w| {
+                w.varint(keys);
+                (0..keys).for_each(|key| w.varint(key));
+            });
+        });
+        f.put(FieldId(2), WireType::Sized, |w| w.sized(text.as_bytes()));
+    }));
+    w.into_bytes()
+}
+
+/// An object of which everything stands apart: a map of `entries`, two items with 20 keys each, an array.
+fn object(entries: u64) -> Document {
+    let mut document = Document::with_tuning(class(), small());
+    let delta = fields(|f| {
+        f.put(FieldId(1), WireType::Sized, |w| {
+            w.framed(|w| {
+                w.varint(entries);
+                for key in 0..entries {
+                    w.varint(key);
+                    w.raw(&(key as f64).to_le_bytes());
+                }
+            });
+        });
+        f.put(FieldId(2), WireType::Sized, |w| {
+            w.framed(|w| {
+                w.varint(2);
+                w.raw(&item(20, "a"));
+                w.raw(&item(20, "b"));
+            });
+        });
+        f.put(FieldId(3), WireType::Sized, |w| {
+            w.framed(|w| {
+                w.varint(20);
+                w.raw(&[7; 20]);
+            });
+        });
+    });
+    document.replay(&delta, Version(1)).unwrap();
+    document
+}
+
+fn shelf_of(document: &mut Document) -> Shelf {
+    let mut shelf = Shelf::default();
+    shelf.put(document.image(), "the only image");
+    shelf
+}
+
+fn encoded(document: &Document) -> Vec<u8> {
+    let mut w = Writer::new();
+    document.freeze().encode(&mut w);
+    w.into_bytes()
+}
+
+#[test]
+fn what_is_missing_cut_or_exchanged_is_refused() {
+    let mut document = object(12);
+    let shelf = shelf_of(&mut document);
+    assert!(shelf.parts.len() >= 10, "{} parts", shelf.parts.len());
+    assert_eq!(encoded(&shelf.restore(&class(), small()).unwrap()), encoded(&document));
+    for (part, bytes) in &shelf.parts {
+        let mut without = shelf.clone();
+        without.parts.remove(part);
+        let error = without.restore(&class(), small()).unwrap_err();
+        assert!(matches!(error, RestoreError::Part { part: missing, .. } if missing == *part), "{error}");
+        for length in 0..bytes.len() {
+            let mut cut = shelf.clone();
+            cut.parts.insert(*part, bytes.slice(..length));
+            assert!(cut.restore(&class(), small()).is_err(), "{part} cut to {length}");
+        }
+        for other in shelf.parts.keys().filter(|other| *other != part) {
+            let mut exchanged = shelf.clone();
+            exchanged.parts.insert(*part, shelf.parts[other].clone());
+            let error = exchanged.restore(&class(), small()).unwrap_err();
+            assert!(matches!(error, RestoreError::Damaged { part: found, .. } if found == *part), "{error}");
+        }
+    }
+    for length in 0..shelf.trunk.len() {
+        let cut = Shelf { trunk: shelf.trunk.slice(..length), ..shelf.clone() };
+        assert!(matches!(cut.restore(&class(), small()), Err(RestoreError::Trunk(_))), "trunk cut to {length}");
+    }
+}
+
+#[test]
+fn what_was_flipped_is_refused_or_sound() {
+    let shelf = shelf_of(&mut object(12));
+    let (mut refused, mut sound) = (0, 0);
+    let mut try_one = |flipped: &Shelf| match flipped.restore(&class(), small()) {
+        Err(_) => refused += 1,
+        Ok(mut document) => {
+            sound += 1;
+            assert_eq!(check_delta(&class(), &encoded(&document), Operations::Refused), Ok(()));
+            // A schema with another name for something is another schema: it is written anew.
+            assert!(document.image().fresh().len() <= 1, "all pages stand");
+            if let Ok(judged) = document.judge(&put_zero(), document.version(), Scope::Cells) {
+                document.apply(&judged, Version(u64::MAX));
+            }
+        }
+    };
+    for bit in 0..8 {
+        for (part, bytes) in &shelf.parts {
+            for at in 0..bytes.len() {
+                let mut flipped = shelf.clone();
+                flipped.parts.insert(*part, flip(bytes, at, bit));
+                try_one(&flipped);
+            }
+        }
+        for at in 0..shelf.trunk.len() {
+            try_one(&Shelf { trunk: flip(&shelf.trunk, at, bit), ..shelf.clone() });
+        }
+    }
+    assert!(refused > 1_000 && sound > 1_000, "{refused} refused, {sound} sound");
+}
+
+fn flip(bytes: &Bytes, at: usize, bit: u32) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    bytes[at] ^= 1 << bit;
+    bytes.into()
+}
+
+/// Puts 0 under key 3 of the map.
+fn put_zero() -> Bytes {
+    edit(1, &[3, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+}
+
+#[test]
+fn what_is_forgotten_is_written_only_if_pages_join() {
+    let mut document = object(40);
+    let mut shelf = shelf_of(&mut document);
+    go(&mut document, &put_zero());
+    shelf.put(document.image(), "after a change");
+    assert!(document.trim(document.version(), usize::MAX) && document.stamp_bytes() == 0);
+    let image = document.image();
+    assert_eq!((image.fresh(), image.dropped()), (&[][..], &[][..]), "a page without its stamps is the same part");
+    let removals: Vec<u8> = (0..40).filter(|key| key % 4 > 0).flat_map(|key| [key, 0]).collect();
+    go(&mut document, &edit(1, &removals));
+    shelf.put(document.image(), "after removals");
+    assert!(document.trim(document.version(), usize::MAX) && document.stamp_bytes() == 0);
+    let image = document.image();
+    assert!(!image.dropped().is_empty(), "pages were joined");
+    shelf.put(image, "after the join");
+    assert_eq!(encoded(&shelf.restore(&class(), small()).unwrap()), encoded(&document));
+}
+
+#[test]
+fn an_image_goes_to_another_thread() {
+    fn is_send<T: Send + 'static>(_: &T) {}
+    is_send(&object(3).image());
+}
+
+#[test]
+fn numbers_of_parts_go_round() {
+    let mut document = object(12);
+    let mut shelf = shelf_of(&mut document);
+    let names: BTreeSet<PartId> = shelf.parts.keys().copied().collect();
+    // The same trunk, but almost all numbers were given.
+    let mut r = Reader::new(&shelf.trunk);
+    let mut w = Writer::new();
+    w.byte(r.byte().unwrap());
+    w.varint(r.varint().unwrap());
+    assert_eq!(r.varint(), Ok(names.len() as u64));
+    w.varint(u64::from(u32::MAX) - 1);
+    w.raw(r.rest());
+    shelf.trunk = w.into_bytes().into();
+    let mut document = shelf.restore(&class(), small()).unwrap();
+    go(&mut document, &put_zero());
+    let image = document.image();
+    let fresh = image.fresh().to_vec();
+    assert!(fresh.len() >= 2 && fresh.last() == Some(&PartId(u32::MAX)), "{fresh:?}");
+    assert!(fresh.iter().all(|part| part.0 > 0 && !names.contains(part)), "{fresh:?} are not in use");
+    shelf.put(image, "after the last number");
+    assert_eq!(encoded(&shelf.restore(&class(), small()).unwrap()), encoded(&document));
+}
+
+#[test]
+fn a_field_that_nobody_could_read_then_is_not_read_now() {
+    let newer = |kind| {
+        let mut schema = document().schema().clone();
+        let nam::schema::TypeDef::Struct(root) = &mut schema.types[0] else { panic!("a struct") };
+        root.fields.push(field(99, kind, Policy::Retry));
+        Arc::new(schema)
+    };
+    let mut before = document();
+    go(&mut before, &put(99, WireType::Sized, &[6, 0x80, 0, 1, 0, 0, 0]));
+    let mut shelf = shelf_of(&mut before);
+    let mut after = shelf.restore(&newer(Kind::List(Box::new(Kind::U8))), Tuning::default()).unwrap();
+    assert_eq!(json(&after), json(&before));
+    assert_eq!(after.schema(), before.schema());
+    assert!(after.image().fresh().is_empty());
+    let mut after = shelf.restore(&newer(Kind::Bytes), Tuning::default()).unwrap();
+    assert_eq!(json(&after), r#"{"f99":"800001000000"}"#);
+    let image = after.image();
+    assert_eq!((image.fresh().len(), image.dropped().len()), (1, 1), "the schema alone is written anew");
+    shelf.put(image, "with the newer schema");
+    let again = shelf.restore(&newer(Kind::Bytes), Tuning::default()).unwrap();
+    assert_eq!(json(&again), json(&after));
+}
+
+/// Root { 1: list<Root> }: level after level stands apart, each in its own part; the last part names `last`.
+fn chain(levels: u32, last: u32) -> Result<Document, RestoreError<String>> {
+    let root = struct_def("Root", vec![field(1, Kind::List(Box::new(Kind::Type(TypeIndex(0)))), Policy::Retry)]);
+    let schema = Arc::new(Schema { class: "chain".to_owned(), types: vec![root], root: TypeIndex(0) });
+    let table = |w: &mut Writer, part: u32| {
+        w.varint(1);
+        w.zigzag(i64::from(part));
+        w.varint(1);
+    };
+    let begin = |part: u32| {
+        let mut w = Writer::new();
+        w.byte(1);
+        w.varint(part.into());
+        w
+    };
+    let mut shelf = Shelf::default();
+    let mut w = begin(1);
+    schema.encode(&mut w);
+    shelf.parts.insert(PartId(1), w.into_bytes().into());
+    for part in 2..2 + levels {
+        let mut w = begin(part);
+        w.varint(1);
+        w.varint(part.into());
+        w.framed(|w| table(w, if part == 1 + levels { last } else { part + 1 }));
+        if part == 2 {
+            w.byte(1);
+        }
+        w.framed(|w| {
+            w.varint(1 << 3 | WireType::Sized as u64);
+            w.raw(&[6, 0x80, 0]);
+            w.raw(&part.to_le_bytes());
+        });
+        shelf.parts.insert(PartId(part), w.into_bytes().into());
+    }
+    let mut w = begin(2 + levels);
+    w.varint(0);
+    w.framed(|_| ());
+    shelf.parts.insert(PartId(2 + levels), w.into_bytes().into());
+    let mut w = Writer::new();
+    w.raw(&[1, 1, 100, 1]);
+    table(&mut w, 2);
+    shelf.trunk = w.into_bytes().into();
+    shelf.restore(&schema, small())
+}
+
+#[test]
+fn depth_is_counted_through_what_stands_apart() {
+    // Each level is the frame of the list and that of its element; the last element has no list.
+    let document = chain(32, 34).unwrap();
+    assert_eq!(check_delta(document.schema(), &encoded(&document), Operations::Refused), Ok(()));
+    for levels in [33, 5_000] {
+        let error = chain(levels, levels + 2).unwrap_err();
+        assert!(matches!(error, RestoreError::Damaged { error: DecodeError::TooDeep, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_part_is_used_once() {
+    for last in 1..=6 {
+        let error = chain(5, last).unwrap_err();
+        assert!(matches!(error, RestoreError::Damaged { error: DecodeError::Order { .. }, .. }), "{last}: {error}");
+    }
+}
+
+/// `docs/journal.md` §9.
+#[test]
+fn golden_bytes() {
+    let mut document = object(3);
+    let shelf = shelf_of(&mut document);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let golden = |pieces: &[&str]| pieces.concat();
+    // Format, version 1, 7 numbers given, the schema is 1; one page: number 7, one entry.
+    assert_eq!(hex(&shelf.trunk), golden(&["01", "01", "07", "01", "01", "0e", "01"]));
+    let parts: Vec<String> = shelf.parts.values().map(|bytes| hex(bytes)).collect();
+    assert_eq!(parts[0], golden(&["01", "01", &hex(&class().to_bytes())]));
+    // A map's page: no containers; key, 01, value.
+    let numbers = ["00", "01", "0000000000000000", "01", "01", "000000000000f03f", "02", "01", "0000000000000040"];
+    assert_eq!(parts[1], golden(&["01", "02", "00", &numbers.concat()]));
+    // A set's page: key, 01.
+    let keys: String = (0..20).map(|key| format!("{key:02x}01")).collect();
+    assert_eq!(parts[2], golden(&["01", "03", "00", &keys]));
+    assert_eq!(parts[3], golden(&["01", "04", "00", &keys]));
+    // A list's page with two containers apart: 3 is part 3 and 4 is part 4, of 20 keys each; two items with stubs.
+    let tables = ["02", "03", "03", "01", "06", "14", "04", "03", "01", "08", "14"];
+    let items = ["0b", "0c", "06800003000000", "14", "0161", "0b", "0c", "06800004000000", "14", "0162"];
+    assert_eq!(parts[4], golden(&["01", "05", &tables.concat(), &items.concat()]));
+    assert_eq!(parts[5], golden(&["01", "06", "00", &"07".repeat(20)]));
+    // The root: three containers; the empty key, 01, the struct of three stubs.
+    let tables = ["03", "01", "03", "01", "04", "03", "02", "03", "01", "0a", "02", "05", "03", "01", "0c", "14"];
+    let root = ["01", "18", "0c", "06800001000000", "14", "06800002000000", "1c", "06800005000000"];
+    assert_eq!(parts[6], golden(&["01", "07", &tables.concat(), &root.concat()]));
+    assert_eq!(parts.len(), 7);
+}
+
+#[test]
+fn a_small_change_of_a_large_object_writes_little() {
+    let mut document = shapes::load(Shape::Catalogue);
+    let mut shelf = Shelf::default();
+    shelf.put(document.image(), "from nothing");
+    let whole = shelf.bytes;
+    let pages = shelf.parts.len();
+    assert!(whole < document.encoded_bytes() * 101 / 100, "{whole} B of {} B", document.encoded_bytes());
+    let mut most = 0;
+    for seed in 1..20 {
+        let mut w = Writer::new();
+        Shape::Catalogue.commit(&mut (seed * 0x9e37_79b9), &mut w);
+        go(&mut document, &w.into_bytes().into());
+        let image = document.image();
+        assert_eq!((image.fresh().len(), image.dropped().len()), (2, 2), "the page and the root's");
+        shelf.put(image, "after one change");
+        most = most.max(shelf.bytes);
+    }
+    println!("{whole} B in {pages} parts from nothing, at most {most} B after a change of 16 B");
+    assert!(most < 32 * 1024, "{most} B after one change");
+    let restored = shelf.restore(&Shape::Catalogue.schema(), Tuning::default()).unwrap();
+    assert_eq!(encoded(&restored), encoded(&document));
+    let (mut heap, counted) = (restored.heap_bytes() as f64, document.encoded_bytes() as f64);
+    heap /= counted;
+    assert!(heap < 1.15, "what was restored takes {heap} of what is encoded");
 }

@@ -6,4 +6,7 @@ mod images;
 mod model;
 mod oracle;
 mod rules;
+#[path = "../memory/shapes.rs"]
+#[allow(dead_code, reason = "the memory test uses more of it")]
+mod shapes;
 mod world;

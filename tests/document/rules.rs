@@ -14,7 +14,7 @@ use crate::model::{Value, root_of};
 use crate::world::{field, schema, struct_def};
 
 /// The body of an edit, written by `write`.
-fn fields(write: impl FnOnce(&mut FieldsWriter<'_>)) -> Vec<u8> {
+pub(crate) fn fields(write: impl FnOnce(&mut FieldsWriter<'_>)) -> Vec<u8> {
     let mut w = Writer::new();
     let mut fields = FieldsWriter::new(&mut w);
     write(&mut fields);
@@ -22,7 +22,7 @@ fn fields(write: impl FnOnce(&mut FieldsWriter<'_>)) -> Vec<u8> {
     w.into_bytes()
 }
 
-fn edit(id: u32, body: &[u8]) -> Bytes {
+pub(crate) fn edit(id: u32, body: &[u8]) -> Bytes {
     Bytes::from(fields(|f| {
         f.edit(FieldId(id), |w| {
             w.raw(body);
@@ -31,7 +31,7 @@ fn edit(id: u32, body: &[u8]) -> Bytes {
     }))
 }
 
-fn put(id: u32, wire: WireType, value: &[u8]) -> Bytes {
+pub(crate) fn put(id: u32, wire: WireType, value: &[u8]) -> Bytes {
     Bytes::from(fields(|f| f.put(FieldId(id), wire, |w| w.raw(value))))
 }
 
@@ -39,18 +39,18 @@ fn operation(id: u32, operand: &[u8]) -> Bytes {
     Bytes::from(fields(|f| f.operation(FieldId(id), |w| w.raw(operand))))
 }
 
-fn sized(text: &str) -> Vec<u8> {
+pub(crate) fn sized(text: &str) -> Vec<u8> {
     let mut w = Writer::new();
     w.sized(text.as_bytes());
     w.into_bytes()
 }
 
 /// `key head` and what follows it.
-fn entry(key: &str, head: u8, rest: &[u8]) -> Vec<u8> {
+pub(crate) fn entry(key: &str, head: u8, rest: &[u8]) -> Vec<u8> {
     [&sized(key)[..], &[head], rest].concat()
 }
 
-fn document() -> Document {
+pub(crate) fn document() -> Document {
     let mut document = Document::new(Arc::new(schema()));
     document.replay(&[], Version(1)).unwrap();
     document
@@ -63,13 +63,13 @@ fn commit(document: &mut Document, delta: &Bytes, base: u64) -> Result<Judged, R
 }
 
 /// Commits at head.
-fn go(document: &mut Document, delta: &Bytes) -> u64 {
+pub(crate) fn go(document: &mut Document, delta: &Bytes) -> u64 {
     let head = document.version().0;
     commit(document, delta, head).unwrap();
     head + 1
 }
 
-fn json(document: &Document) -> String {
+pub(crate) fn json(document: &Document) -> String {
     document.json().to_string()
 }
 
@@ -247,7 +247,7 @@ fn a_newer_schema_is_taken_only_if_what_was_unknown_fits_it() {
     assert_eq!(json(&d), r#"{"f99":"800001000000"}"#);
 }
 
-fn numbers(count: u64) -> Document {
+pub(crate) fn numbers(count: u64) -> Document {
     let map = Kind::Map(KeyKind::Uint, Box::new(Kind::F64));
     let types = vec![struct_def("R", vec![field(1, map, Policy::Retry)])];
     let schema = Schema { class: "n".to_owned(), types, root: TypeIndex(0) };
@@ -373,7 +373,7 @@ fn go_in_steps(d: &mut Document, delta: &Bytes) -> (usize, usize) {
     (judged_in, made_in)
 }
 
-fn number_entries(count: u64, head: &[u8]) -> Vec<u8> {
+pub(crate) fn number_entries(count: u64, head: &[u8]) -> Vec<u8> {
     let mut keys: Vec<_> = (0..count).map(number_key).collect();
     keys.sort();
     keys.iter().flat_map(|key| [&key[..], head, &[0; 8]].concat()).collect()
