@@ -71,3 +71,22 @@ pub(in crate::store) fn laws(open: &mut dyn FnMut() -> Box<dyn Journal>) {
     let crc = second.claim(shard, 1_000).unwrap().last_crc;
     assert!(crc != 0 && crc != three.frame.crc, "the chain goes on behind it");
 }
+
+/// Checks that a journal of many frames is cut at the frame that is named, and nowhere else.
+pub(in crate::store) fn long_cut(journal: &mut dyn Journal) {
+    const FRAMES: u64 = 10_000;
+    let shard = ShardId(0);
+    let claim = journal.claim(shard, 1_000).unwrap();
+    let mut expected = claim.last_crc;
+    let mut names = Vec::new();
+    for number in 1..=FRAMES {
+        let next = frame(shard, claim.epoch, number, expected);
+        expected = next.frame.crc;
+        journal.append(&next).unwrap();
+        names.push(next.frame.name);
+    }
+    let whole = stored(journal, shard);
+    journal.truncate(shard, claim.epoch, FrameNumber(FRAMES - 2)).unwrap();
+    assert_eq!(stored(journal, shard), names[names.len() - 3..]);
+    assert_eq!(whole.len(), names.len());
+}

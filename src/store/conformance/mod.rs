@@ -8,4 +8,4 @@ mod journal;
 pub(super) use images::image_laws;
 #[cfg(feature = "disk")]
 pub(super) use images::{bytes_of, head_of, kept};
-pub(super) use journal::{frame, laws, stored};
+pub(super) use journal::{frame, laws, long_cut, stored};

@@ -19,7 +19,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use parking_lot::Mutex;
 
 use super::directory::free_bytes;
-use super::store::{guarded, options};
+use super::store::{FORGOTTEN_MAX, guarded, options};
 use super::{Failure, Open};
 use crate::ids::{Birth, CommitNumber, Epoch, PartId, ShardId};
 use crate::journal::{
@@ -29,9 +29,6 @@ use crate::journal::{
 
 /// The keyspaces.
 pub(super) const KEYSPACES: [&str; 3] = ["heads", "parts", "states"];
-
-/// Parts forgotten by one batch.
-const FORGOTTEN_MAX: usize = 4_096;
 
 /// Tables of heads, parts and states.
 #[derive(Clone)]

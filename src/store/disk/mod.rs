@@ -326,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn a_long_journal_is_cut_where_it_is_asked_to() {
+        let directory = Scratch::new("long-cut");
+        let settings = DiskSettings { durability: Durability::Process, ..settings(1) };
+        let mut journal = DiskJournal::open(&directory.0, settings).unwrap();
+        conformance::long_cut(&mut journal);
+        drop(journal);
+        assert_eq!(stored(&mut DiskJournal::open(&directory.0, settings).unwrap(), SHARD).len(), 3);
+    }
+
+    #[test]
     fn frames_survive_and_an_end_that_went_missing_is_refused() {
         let directory = Scratch::new("survive");
         let open = || DiskJournal::open(&directory.0, settings(1));

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -24,6 +25,9 @@ const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of log files behind the newest, beyond which tables are written although little is gathered for them: a start
 /// reads them all.
 const LOG_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Frames, or parts, forgotten by one batch.
+pub(super) const FORGOTTEN_MAX: usize = 4_096;
 
 /// An open store; clones share it.
 #[derive(Clone)]
@@ -182,23 +186,31 @@ impl Store {
         }))
     }
 
-    /// Forgets the frames of a shard before `first`, but not the newest of all.
+    /// Forgets the frames of a shard before `first`, but not the newest of all; some at a time, so that appends go on
+    /// between.
     pub(super) fn truncate(&self, first: FrameName) -> Result<(), String> {
         let Some(keyspace) = self.frames.get(usize::from(first.shard.0)) else { return Ok(()) };
         guarded(|| {
             let Some(newest) = keyspace.last_key_value().map(fjall::Guard::key).transpose()? else { return Ok(()) };
             let end = key(first).to_vec().min(newest.to_vec());
-            let keys = keyspace.range(..end).map(fjall::Guard::key).collect::<fjall::Result<Vec<_>>>()?;
-            let last = keys.last().map(|key| keyspace.get(key)).transpose()?.flatten();
-            let crc = last.and_then(|value| Frame::decode(&value.into()).ok()).map(|(_, crc)| crc);
-            let Some(crc) = crc else { return Ok(()) };
-            let mut batch = self.database.batch();
-            keys.into_iter().for_each(|key| batch.remove(keyspace, key));
-            batch.insert(&self.terms, label(b"first", first.shard), crc.to_le_bytes());
-            if let Some(images) = &self.images {
-                images.mark_cut(&mut batch, first.shard, crc.to_le_bytes());
+            let mut from = Bound::Unbounded;
+            loop {
+                let guards = keyspace.range::<Vec<u8>, _>((from, Bound::Excluded(end.clone()))).take(FORGOTTEN_MAX);
+                let keys = guards.map(fjall::Guard::key).collect::<fjall::Result<Vec<_>>>()?;
+                let last = keys.last().map(|key| (key.to_vec(), keyspace.get(key)));
+                let Some((last, value)) = last else { return self.database.persist(PersistMode::SyncData) };
+                let crc = value?.and_then(|value| Frame::decode(&value.into()).ok()).map(|(_, crc)| crc);
+                // What is damaged stays, for a start to refuse.
+                let Some(crc) = crc else { return Ok(()) };
+                let mut batch = self.database.batch();
+                keys.into_iter().for_each(|key| batch.remove(keyspace, key));
+                batch.insert(&self.terms, label(b"first", first.shard), crc.to_le_bytes());
+                if let Some(images) = &self.images {
+                    images.mark_cut(&mut batch, first.shard, crc.to_le_bytes());
+                }
+                batch.commit()?;
+                from = Bound::Excluded(last);
             }
-            batch.durability(Some(PersistMode::SyncData)).commit()
         })
     }
 

@@ -116,6 +116,7 @@ mod tests {
     fn a_kept_journal_keeps_the_laws() {
         let journal = MemoryJournal::kept();
         conformance::laws(&mut || Box::new(journal.clone()));
+        conformance::long_cut(&mut MemoryJournal::kept());
     }
 
     #[test]
