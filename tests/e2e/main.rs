@@ -8,6 +8,7 @@
 )]
 
 mod directories;
+mod failures;
 mod hostile;
 mod links;
 mod nodes;
