@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[cfg(any(feature = "node", feature = "in-process"))]
 use crate::coding::DecodeError;
-use crate::ids::ObjectName;
+use crate::ids::{NodeId, ObjectName};
 #[cfg(any(feature = "node", feature = "in-process"))]
 use crate::node::{Ending, RefusedCommit};
 #[cfg(any(feature = "node", feature = "in-process"))]
@@ -47,6 +47,24 @@ pub enum Error {
         what: String,
         /// How long.
         waited: Duration,
+    },
+    /// Wait, or find out what the holder does: another keeps the lock.
+    #[error("{object} is locked by node {holder} for {held:?}, and was waited for {waited:?}")]
+    LockTimeout {
+        /// The object.
+        object: ObjectName,
+        /// How long.
+        waited: Duration,
+        /// The node that has the lock.
+        holder: NodeId,
+        /// For how long it has it.
+        held: Duration,
+    },
+    /// Lock it anew: the lock was released, or lost with the link. Nothing was changed under it.
+    #[error("the lock of {object} is not held any more")]
+    LockLost {
+        /// The object.
+        object: ObjectName,
     },
     /// Create it, or do without: the object is not there, or was destroyed.
     #[error("{object} is not there")]
@@ -113,7 +131,11 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Conflict { .. } | Self::Undecided { .. } | Self::Unavailable { .. } | Self::TimedOut { .. }
+            Self::Conflict { .. }
+                | Self::Undecided { .. }
+                | Self::Unavailable { .. }
+                | Self::TimedOut { .. }
+                | Self::LockTimeout { .. }
         )
     }
 }
@@ -140,6 +162,7 @@ impl Error {
             FailureCode::Denied => Self::Denied { why },
             FailureCode::Unavailable => Self::Unavailable { why },
             FailureCode::Gone => Self::Gone { object: object.clone() },
+            FailureCode::Fenced => Self::LockLost { object: object.clone() },
             FailureCode::LostWrite => Self::LostWrite { object: object.clone() },
             _ => Self::Invalid { why },
         }

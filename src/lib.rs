@@ -86,7 +86,9 @@ pub mod wire;
 #[cfg(feature = "in-process")]
 pub use client::InProcess;
 #[cfg(any(feature = "node", feature = "in-process"))]
-pub use client::{Change, Committed, Guard, Node, NodeBuilder, NodeState, Object, Token, Transaction, Watch};
+pub use client::{
+    Change, Committed, Guard, Lock, LockToken, Node, NodeBuilder, NodeState, Object, Token, Transaction, Watch,
+};
 pub use error::{Error, UpdateError};
 pub use expiry::Expiry;
 pub use nam_derive::Tracked;

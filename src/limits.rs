@@ -201,3 +201,15 @@ pub const IMAGE_LANE_MAX: usize = IMAGES_IN_FLIGHT_MAX + LOADS_IN_FLIGHT_MAX + 8
 
 /// Bytes of parts, or of heads, in one batch of the store, so that a frame's sync never waits for a whole image. A part that alone is larger makes its batch larger.
 pub const IMAGE_BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Milliseconds that a lock is waited for, default. Beyond it the wait ends with `LockTimeout`, which names the holder.
+pub const LOCK_WAIT_MS: u64 = 15_000;
+
+/// Milliseconds of the longest wait for a lock, a day; a longer one is taken for this.
+pub const LOCK_WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// Waits for the lock of one object, default: every node may have one. Beyond it a wait is refused with `Limit`.
+pub const LOCK_WAITS_MAX: usize = NODES_MAX;
+
+/// Locks that one node holds or waits for in one shard, default. Beyond it a wait is refused with `Limit`; further ones a node has asked for while it has no link wait there.
+pub const LOCKS_MAX: usize = 4_096;

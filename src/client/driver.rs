@@ -82,6 +82,7 @@ impl Driver {
             }
         }
         self.core.close();
+        self.port.lose_links(self.core.links_lost());
         self.tell();
         self.port.note(|standing| (standing.link, standing.is_ended) = (LinkState::Down, true));
         if let Some(closing) = self.closing.take() {
@@ -121,6 +122,7 @@ impl Driver {
 
     /// Takes what was handed over while there is no link; what the core finds wrong then has no link to close.
     fn idle_turn(&mut self) {
+        self.core.handle_timeout(self.now());
         if let Err(violation) = self.take_inputs() {
             tracing::warn!(%violation, "a replica was loaded anew");
         }
@@ -155,6 +157,7 @@ impl Driver {
             }
         };
         self.core.handle_disconnected();
+        self.port.lose_links(self.core.links_lost());
         self.tell();
         trouble
     }
@@ -207,6 +210,7 @@ impl Driver {
                     let request = self.ask(ask);
                     self.replies.insert(request, reply);
                 }
+                Input::GiveUp => self.give_up(),
                 Input::Release(replica) => self.core.release(replica),
                 Input::Close(done) => self.closing = Some(done),
                 Input::Stop => self.is_stopped = true,
@@ -222,8 +226,18 @@ impl Driver {
             Ask::Pull(replica) => self.core.pull(replica),
             Ask::Destroy(replica) => self.core.destroy(replica),
             Ask::Limit(replica, expiry) => self.core.limit(replica, expiry),
+            Ask::Lock(replica, wait) => self.core.lock(replica, wait),
+            Ask::Join(replica, fence) => self.core.join_lock(replica, fence),
+            Ask::Unlock(fence) => self.core.unlock(fence),
             Ask::Keys { class, prefix, after } => self.core.keys(&class, &prefix, &after),
         }
+    }
+
+    /// Ends the waits for locks whose tasks are gone.
+    fn give_up(&mut self) {
+        let Self { core, replies, .. } = self;
+        let abandoned = replies.extract_if(.., |_, reply| reply.is_closed());
+        abandoned.for_each(|(request, _)| core.give_up_lock(request));
     }
 
     fn now(&self) -> Instant {
@@ -246,8 +260,12 @@ impl Driver {
         while let Some(event) = self.core.poll_event() {
             match event {
                 CoreEvent::Answered { request, answer } => {
-                    if let Some(reply) = self.replies.remove(&request) {
-                        let _ = reply.send(answer);
+                    let unheard = match self.replies.remove(&request) {
+                        Some(reply) => reply.send(answer).err(),
+                        None => Some(answer),
+                    };
+                    if let Some(Answer::Locked { fence, .. }) = unheard {
+                        self.port.give_back(fence);
                     }
                 }
                 CoreEvent::Ready => {

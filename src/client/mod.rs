@@ -11,6 +11,7 @@ mod driver;
 mod expiry;
 #[cfg(feature = "in-process")]
 mod in_process;
+mod lock;
 mod node;
 mod object;
 mod port;
@@ -27,6 +28,7 @@ mod worker;
 
 #[cfg(feature = "in-process")]
 pub use in_process::InProcess;
+pub use lock::{Lock, LockToken};
 pub use node::{Node, NodeState};
 pub use object::Object;
 pub use settings::NodeBuilder;

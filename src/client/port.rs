@@ -5,8 +5,8 @@
 //! queue again. Source: own reasoning.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_queue::SegQueue;
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::error::Error;
 use crate::expiry::Expiry;
+use crate::ids::Fence;
 use crate::node::{Answer, Host, LinkState, Replica, ReplicaId, Ring, Welcome};
 use crate::schema::Schema;
 #[cfg(feature = "node")]
@@ -28,6 +29,9 @@ pub(super) enum Ask {
     Pull(ReplicaId),
     Destroy(ReplicaId),
     Limit(ReplicaId, Expiry),
+    Lock(ReplicaId, Duration),
+    Join(ReplicaId, Fence),
+    Unlock(Fence),
     Keys { class: String, prefix: String, after: String },
 }
 
@@ -37,6 +41,8 @@ pub(super) enum Input {
     Ring(ReplicaId, Ring),
     Register(Arc<Schema>),
     Ask(Ask, oneshot::Sender<Answer>),
+    /// Nobody waits any more for a lock that was asked for.
+    GiveUp,
     /// Nobody wants the replica any more.
     Release(ReplicaId),
     /// Say goodbye once every commit has its outcome.
@@ -64,6 +70,8 @@ pub(super) struct Port {
     is_woken: AtomicBool,
     wake: Notify,
     standing: Mutex<Standing>,
+    /// Links that were lost so far: locks that were granted when there were fewer are lost.
+    links_lost: AtomicU64,
     changed: Notify,
     #[cfg(feature = "node")]
     traffic: Mutex<(TrafficCounts, Option<Traffic>)>,
@@ -77,6 +85,7 @@ impl Port {
             is_woken: AtomicBool::new(false),
             wake: Notify::new(),
             standing: Mutex::new(Standing { link, since, trouble: None, welcome: None, is_ended: false }),
+            links_lost: AtomicU64::new(0),
             changed: Notify::new(),
             #[cfg(feature = "node")]
             traffic: Mutex::default(),
@@ -88,6 +97,12 @@ impl Port {
         if !self.is_woken.swap(true, Ordering::AcqRel) {
             self.wake.notify_one();
         }
+    }
+
+    /// Gives a lock back that nobody wants, without waiting for an answer.
+    pub(super) fn give_back(&self, fence: Fence) {
+        let (reply, _) = oneshot::channel();
+        self.push(Input::Ask(Ask::Unlock(fence), reply));
     }
 
     /// Waits until something was handed over.
@@ -127,6 +142,15 @@ impl Port {
             }
             changed.await;
         }
+    }
+
+    pub(super) fn links_lost(&self) -> u64 {
+        self.links_lost.load(Ordering::Acquire)
+    }
+
+    /// So many links were lost by now.
+    pub(super) fn lose_links(&self, links_lost: u64) {
+        self.links_lost.store(links_lost, Ordering::Release);
     }
 
     /// Counts a link's packets from now on.

@@ -36,8 +36,7 @@ impl Token {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CommitNumber { epoch, n } = self.birth.0;
-        write!(f, "{}.{}.{}", base62(epoch.0), base62(n), base62(self.version.0))
+        write!(f, "{}.{}", written(self.birth.0), base62(self.version.0))
     }
 }
 
@@ -49,12 +48,21 @@ impl FromStr for Token {
         let mut part = || parts.next().flatten();
         match (part(), part(), part()) {
             (Some(epoch), Some(n), Some(version)) => {
-                let birth = Birth(CommitNumber { epoch: Epoch(epoch), n });
-                Ok(Self { birth, version: Version(version) })
+                Ok(Self { birth: Birth(commit_number(epoch, n)), version: Version(version) })
             }
             _ => Err(Error::Corrupt { why: "the text is no token".to_owned() }),
         }
     }
+}
+
+/// A commit number as text.
+pub(super) fn written(CommitNumber { epoch, n }: CommitNumber) -> String {
+    format!("{}.{}", base62(epoch.0), base62(n))
+}
+
+/// A commit number from what [`written`] wrote.
+pub(super) fn commit_number(epoch: u64, n: u64) -> CommitNumber {
+    CommitNumber { epoch: Epoch(epoch), n }
 }
 
 fn base62(mut value: u64) -> String {
@@ -70,7 +78,7 @@ fn base62(mut value: u64) -> String {
 }
 
 /// Reads a number; `None` for anything that [`base62`] would not write.
-fn number(text: &str) -> Option<u64> {
+pub(super) fn number(text: &str) -> Option<u64> {
     if text.is_empty() || (text.len() > 1 && text.starts_with('0')) {
         return None;
     }

@@ -130,7 +130,7 @@ impl<T: Class> Object<T> {
         })
     }
 
-    async fn run<V, E>(
+    pub(super) async fn run<V, E>(
         &self,
         mut scope: Scope,
         mut closure: impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,

@@ -3,7 +3,7 @@
 //! ```text
 //! entry   0 schema: class, schema · 1 slice: staging, bytes · 2 created: origin, alias, class, key, expiry, payload
 //!         3 committed: origin, alias, version, payload · 4 destroyed: origin, alias
-//!         5 limited: origin, alias, expiry · 6 expired: alias
+//!         5 limited: origin, alias, expiry · 6 expired: alias · 7 granted: node, alias
 //! origin  node 8 LE, sequence varint        payload  0 and bytes | 1 and the staging whose slices precede
 //! expiry  idle limit and lifetime in ms, 0 for none: varints
 //! ```
@@ -96,6 +96,14 @@ pub enum Entry {
         /// Its slot.
         alias: Alias,
     },
+    /// A node has the lock of an object; this entry's commit number is the fencing token. Changes nothing: locks end
+    /// with the term, tokens are never given twice.
+    Granted {
+        /// The node.
+        node: NodeId,
+        /// The object's slot.
+        alias: Alias,
+    },
 }
 
 impl Entry {
@@ -118,7 +126,7 @@ impl Entry {
                 Self::Schema { schema: bytes } | Self::Slice { bytes, .. } => bytes.len(),
                 Self::Created { class, key, payload: value, .. } => class.len() + key.len() + payload(value),
                 Self::Committed { payload: change, .. } => payload(change),
-                Self::Destroyed { .. } | Self::Limited { .. } | Self::Expired { .. } => 0,
+                Self::Destroyed { .. } | Self::Limited { .. } | Self::Expired { .. } | Self::Granted { .. } => 0,
             }
     }
 
@@ -164,6 +172,11 @@ impl Entry {
                 w.byte(6);
                 w.varint(u64::from(alias.0));
             }
+            Self::Granted { node, alias } => {
+                w.byte(7);
+                w.raw(&node.0.to_le_bytes());
+                w.varint(u64::from(alias.0));
+            }
         }
     }
 
@@ -189,6 +202,7 @@ impl Entry {
             4 => Self::Destroyed { origin: Origin::read(r)?, alias: Alias(r.varint32()?) },
             5 => Self::Limited { origin: Origin::read(r)?, alias: Alias(r.varint32()?), expiry: Expiry::read(r)? },
             6 => Self::Expired { alias: Alias(r.varint32()?) },
+            7 => Self::Granted { node: NodeId(u64::from_le_bytes(r.array()?)), alias: Alias(r.varint32()?) },
             found => return Err(DecodeError::Unknown { what: "frame entry", found: u64::from(found) }),
         })
     }

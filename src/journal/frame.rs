@@ -140,6 +140,7 @@ mod tests {
                 Entry::Destroyed { origin, alias },
                 Entry::Limited { origin, alias, expiry: expiry.or_after(Duration::from_secs(3_600)) },
                 Entry::Expired { alias },
+                Entry::Granted { node: NodeId(7), alias },
             ],
         }
     }

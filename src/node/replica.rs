@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::state::{Event, State};
 use crate::coding::DecodeError;
-use crate::ids::{Birth, ObjectName, TransferId, Version};
+use crate::ids::{Birth, Fence, ObjectName, TransferId, Version};
 use crate::wire::FailureCode;
 
 /// Names a replica within its node and shard link; given by whoever makes the slot, never used twice.
@@ -80,6 +80,8 @@ pub struct Outgoing {
     pub base: Version,
     /// Whether anything newer in the object conflicts.
     pub is_isolated: bool,
+    /// The lock that it was made under.
+    pub fence: Option<Fence>,
     /// The edit body of the root struct.
     pub delta: Bytes,
 }

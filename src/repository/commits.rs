@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::holders::Place;
 use super::links::Violation;
-use super::objects::{Accepted, Body, Offer, Underway, Verdict};
+use super::objects::{Accepted, Body, Offer, Terms, Underway, Verdict};
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use super::{Core, Rule};
@@ -30,15 +30,17 @@ impl Core {
     /// Takes a record that asks for an effect; answers at once if the effect is there already.
     pub(super) fn handle_commit_record(&mut self, place: Place, record: &ToRepository<'_>) -> Result<(), Violation> {
         match *record {
-            ToRepository::Commit { sequence, alias, base, is_isolated, delta, .. } => {
+            ToRepository::Commit { sequence, alias, base, is_isolated, fence, delta, .. } => {
                 if self.is_admitted(place, sequence) {
-                    self.offer(place, sequence, alias, base, is_isolated, Bytes::copy_from_slice(delta));
+                    let terms = Terms { base, is_isolated, fence };
+                    self.offer(place, sequence, alias, terms, Bytes::copy_from_slice(delta));
                 }
                 Ok(())
             }
-            ToRepository::BulkCommit { sequence, alias, base, is_isolated, transfer, bytes, .. } => {
+            ToRepository::BulkCommit { sequence, alias, base, is_isolated, fence, transfer, bytes, .. } => {
                 let is_admitted = self.is_admitted(place, sequence);
-                self.announce_commit(place, transfer, bytes, (sequence, alias, base, is_isolated), is_admitted)
+                let terms = Terms { base, is_isolated, fence };
+                self.announce_commit(place, transfer, bytes, (sequence, alias, terms), is_admitted)
             }
             ToRepository::Create { sequence, class, key, expiry, value, .. } => {
                 let is_admitted = self.is_admitted(place, sequence);
@@ -104,17 +106,9 @@ impl Core {
     }
 
     /// Takes a commit of one object.
-    pub(super) fn offer(
-        &mut self,
-        place: Place,
-        sequence: Sequence,
-        alias: Alias,
-        base: Version,
-        is_isolated: bool,
-        delta: Bytes,
-    ) {
+    pub(super) fn offer(&mut self, place: Place, sequence: Sequence, alias: Alias, terms: Terms, delta: Bytes) {
         let (Some(connection), now) = (self.nodes.at(place).map(|node| node.connection), self.now) else { return };
-        let offer = Offer { connection, place, sequence, base, is_isolated, delta };
+        let offer = Offer { connection, place, sequence, terms, delta };
         if !self.is_held(place, alias) {
             self.refuse(place, sequence, FailureCode::Gone, "");
             return;
@@ -136,24 +130,28 @@ impl Core {
     }
 
     fn judge(&mut self, alias: Alias, mut offer: Offer) {
+        if self.is_fenced_off(alias, &offer) {
+            self.refuse_fenced(&offer);
+            return;
+        }
         let Some(object) = self.objects.at_mut(alias) else { return };
         let Body::Live(document) = &mut object.body else { return };
         if let Some(class) = self.classes.class(object.class) {
             document.set_schema(class.schema.clone());
         }
         let (head, horizon) = (document.version(), document.horizon());
-        if offer.base > head {
+        if offer.terms.base > head {
             self.refuse(offer.place, offer.sequence, FailureCode::Invalid, "the base is not known here");
             return;
         }
         if !self.rules.has(Rule::Overlap) {
-            offer.base = head;
+            offer.terms.base = head;
         }
         if !self.rules.has(Rule::Horizon) {
-            offer.base = offer.base.max(horizon);
+            offer.terms.base = offer.terms.base.max(horizon);
         }
-        let scope = if offer.is_isolated { Scope::WholeObject } else { Scope::Cells };
-        let judging = Judging::new(offer.delta.clone(), offer.base, scope);
+        let scope = if offer.terms.is_isolated { Scope::WholeObject } else { Scope::Cells };
+        let judging = Judging::new(offer.delta.clone(), offer.terms.base, scope);
         self.judge_on(alias, Box::new(judging), offer);
     }
 
@@ -307,6 +305,11 @@ impl Core {
     /// The commit takes effect: the frame has it, the document shows it, its outcome is remembered.
     fn conclude(&mut self, alias: Alias, verdict: Verdict, payload: Payload) {
         let Verdict { offer, judged, made } = verdict;
+        if self.is_fenced_off(alias, &offer) {
+            // The lock ended while the commit was judged in steps.
+            self.refuse_fenced(&offer);
+            return;
+        }
         let Some(id) = self.nodes.at(offer.place).and_then(|node| node.id) else { return };
         let Some(object) = self.objects.at_mut(alias) else { return };
         let Body::Live(document) = &mut object.body else { return };
@@ -319,7 +322,7 @@ impl Core {
                 self.cost.charge(&budget);
             }
         }
-        let is_as_sent = judged.as_sent && offer.base.next() == version;
+        let is_as_sent = judged.as_sent && offer.terms.base.next() == version;
         let turn = object.turn();
         turn.newest = Some((version, judged.delta));
         let (connection, sequence) = (offer.connection, offer.sequence);
@@ -360,10 +363,12 @@ impl Core {
         turn.newest = None;
         let mut refused: Vec<Offer> = turn.waiting.drain(..).collect();
         refused.extend(turn.underway.take().map(|underway| underway.offer().clone()));
+        let birth = object.birth;
         if let Some(class) = self.classes.class_mut(object.class) {
             class.keys.remove(&object.key);
         }
         self.touch(alias);
+        self.end_lock(alias, birth);
         for offer in refused {
             if self.nodes.find(offer.connection) == Some(offer.place) {
                 self.refuse(offer.place, offer.sequence, FailureCode::Gone, "");

@@ -123,13 +123,14 @@ impl Core {
         self.is_full = !has_room;
     }
 
-    /// Time passed: ends what reached its limits, says that the link lives, closes those that do not keep up, forgets old
+    /// Time passed: ends what reached its limits, waits for locks among it, says that the link lives, closes those that do not keep up, forgets old
     /// outcomes.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.begin(now);
         if self.next_expiry().is_some_and(|at| at <= now) {
             self.expire_on();
         }
+        self.time_out_waits();
         if self.tick_at.is_none_or(|at| at > now) {
             return;
         }
@@ -144,7 +145,7 @@ impl Core {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.tick_at.into_iter().chain(self.next_expiry()).min()
+        self.tick_at.into_iter().chain(self.next_expiry()).chain(self.locks.next_deadline()).min()
     }
 
     /// A frame for the journal: when none is on its way, or when one is full.
@@ -282,6 +283,7 @@ impl Core {
                 self.acknowledge(place, sequence, unacked)?;
                 self.handle_commit_record(place, record)
             }
+            ToRepository::Lock(request) => self.handle_lock(place, request),
             ToRepository::Resume { alias, birth, version } => self.resume(place, alias, birth, version),
             ToRepository::ResumeEnd => self.end_resume(place),
             ToRepository::Open { .. } | ToRepository::Pull { .. } | ToRepository::Keys { .. } => {
@@ -346,9 +348,12 @@ impl Core {
         self.work.push_back(Work::Leave(place));
     }
 
-    /// Removes the holder entries of a node that left, in steps; then its place is free.
+    /// Ends the locks and waits of a node that left, then removes its holder entries, in steps; then its place is free.
     pub(super) fn leave_on(&mut self, place: Place) {
         while !self.cost.is_spent() {
+            if self.drop_claim_of(place) {
+                continue;
+            }
             let Some(node) = self.nodes.at_mut(place) else { return };
             let Some(alias) = node.held.pop_first() else {
                 self.gated.retain(|(_, _, gated)| *gated != place);

@@ -24,6 +24,7 @@ mod fanout;
 mod frames;
 mod holders;
 mod links;
+mod locks;
 mod nodes;
 mod objects;
 mod outbox;
@@ -48,6 +49,7 @@ use classes::Classes;
 use fanout::FanOut;
 use frames::Frames;
 use holders::Place;
+use locks::Locks;
 use nodes::Nodes;
 use objects::Objects;
 use outcomes::Outcomes;
@@ -115,6 +117,7 @@ pub struct Core {
     objects: Objects,
     nodes: Nodes,
     outcomes: Outcomes,
+    locks: Locks,
     frames: Frames,
     /// Objects touched in the open frame.
     touched: Vec<Alias>,
@@ -156,6 +159,7 @@ impl Core {
             objects: Objects::default(),
             nodes: Nodes::default(),
             outcomes: Outcomes::default(),
+            locks: Locks::default(),
             frames,
             touched: Vec::new(),
             fanouts: VecDeque::new(),

@@ -18,7 +18,7 @@ use super::classes::ClassIndex;
 use super::expiry::Expires;
 use super::holders::{Holders, Place};
 use crate::document::{Document, Judged, Judging, Making};
-use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
+use crate::ids::{Alias, Birth, Fence, FrameNumber, Sequence, Version};
 
 /// An object, or what is left of one.
 #[derive(Debug)]
@@ -67,14 +67,22 @@ impl Turn {
     }
 }
 
+/// What a commit is judged by, besides its delta.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) base: Version,
+    pub(super) is_isolated: bool,
+    /// The lock that it is made under.
+    pub(super) fence: Option<Fence>,
+}
+
 /// A commit that a node offers.
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
     pub(super) connection: ConnectionId,
     pub(super) place: Place,
     pub(super) sequence: Sequence,
-    pub(super) base: Version,
-    pub(super) is_isolated: bool,
+    pub(super) terms: Terms,
     pub(super) delta: Bytes,
 }
 

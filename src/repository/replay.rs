@@ -133,6 +133,8 @@ impl Core {
                 self.remember(*origin, *alias, Deed::Committed(version));
             }
             Entry::Expired { alias } => self.replay_end(*alias)?,
+            // Its connection is gone.
+            Entry::Granted { .. } => {}
         }
         Ok(())
     }

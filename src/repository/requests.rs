@@ -159,7 +159,8 @@ impl Core {
         }
     }
 
-    fn fail(&mut self, place: Place, request: RequestId, code: FailureCode, text: &str) {
+    /// Answers a request that is refused; that may show what is not durable yet, so it waits for the newest frame.
+    pub(super) fn fail(&mut self, place: Place, request: RequestId, code: FailureCode, text: &str) {
         let after = self.frames.newest();
         self.push(place, after, &ToNode::Failed { request, code, text });
     }

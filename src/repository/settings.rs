@@ -5,8 +5,8 @@
 use crate::document::Tuning;
 use crate::ids::{Epoch, ShardId};
 use crate::limits::{
-    INLINE_BYTES_MAX, NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX,
-    UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
+    INLINE_BYTES_MAX, LOCK_WAITS_MAX, LOCKS_MAX, NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX, RECORD_BYTES_MAX,
+    SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
 };
 use crate::wire::ShardAddress;
 
@@ -34,6 +34,10 @@ pub struct Caps {
     pub objects_max: usize,
     /// Objects one node holds.
     pub subscriptions_max: usize,
+    /// Waits for the lock of one object.
+    pub lock_waits_max: usize,
+    /// Locks that one node has or waits for.
+    pub locks_max: usize,
     /// Encoded bytes of one object.
     pub object_bytes_max: usize,
     /// Sizes of documents' pages and stamps.
@@ -80,6 +84,8 @@ impl Default for Caps {
             nodes_max: NODES_MAX,
             objects_max: OBJECTS_MAX,
             subscriptions_max: SUBSCRIPTIONS_MAX,
+            lock_waits_max: LOCK_WAITS_MAX,
+            locks_max: LOCKS_MAX,
             object_bytes_max: OBJECT_BYTES_MAX,
             tuning: Tuning::default(),
             windows: Windows::default(),
@@ -105,6 +111,10 @@ pub enum Rule {
     Birth,
     /// Idle limits count anew when a term begins (E1).
     Anew,
+    /// A commit takes effect only under the lock that it names (I15).
+    Fence,
+    /// A grant leaves when it is durable (I6).
+    GrantGate,
 }
 
 /// Which rules hold: all, outside of tests.

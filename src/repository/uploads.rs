@@ -15,6 +15,7 @@ use super::Core;
 use super::creations::Building;
 use super::holders::Place;
 use super::links::Violation;
+use super::objects::Terms;
 use super::work::Work;
 use crate::document::{Document, Loaded, Loading};
 use crate::ids::{Alias, FrameNumber, Sequence, TransferId, Version};
@@ -68,8 +69,7 @@ enum Growth {
 struct Gathering {
     sequence: Sequence,
     alias: Alias,
-    base: Version,
-    is_isolated: bool,
+    terms: Terms,
     delta: Vec<u8>,
     bytes: usize,
 }
@@ -133,13 +133,13 @@ impl Core {
         place: Place,
         transfer: TransferId,
         bytes: u64,
-        (sequence, alias, base, is_isolated): (Sequence, Alias, Version, bool),
+        (sequence, alias, terms): (Sequence, Alias, Terms),
         is_admitted: bool,
     ) -> Result<(), Violation> {
         let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= DELTA_BYTES_MAX);
         let target = match bytes {
             Some(bytes) if is_admitted => {
-                Target::Commit(Gathering { sequence, alias, base, is_isolated, delta: Vec::new(), bytes })
+                Target::Commit(Gathering { sequence, alias, terms, delta: Vec::new(), bytes })
             }
             Some(_) => Target::Nobody,
             None => {
@@ -266,9 +266,9 @@ impl Core {
                     self.finish_creation(place, building, document, Payload::Staged(staging));
                 }
             }
-            Target::Commit(Gathering { sequence, alias, base, is_isolated, delta, bytes }) => {
+            Target::Commit(Gathering { sequence, alias, terms, delta, bytes }) => {
                 if delta.len() == bytes {
-                    self.offer(place, sequence, alias, base, is_isolated, delta.into());
+                    self.offer(place, sequence, alias, terms, delta.into());
                 } else {
                     self.refuse(place, sequence, FailureCode::Malformed, "the delta is shorter than it said");
                 }

@@ -5,6 +5,7 @@
 //! the reserve, a long text apart. Source: own reasoning.
 
 use super::holders::Place;
+use super::locks::Subject;
 use super::{Core, WorkDone};
 use crate::document::Budget;
 use crate::ids::{Alias, TransferId};
@@ -31,6 +32,8 @@ pub(super) enum Work {
     Expire,
     /// The holders of an object are to be told its idle limit on, from this place.
     Ask(Alias, Place),
+    /// A lock is to be given to the next in line, or those in line are to be told on that there is none.
+    HandOver(Subject),
 }
 
 /// What a call keeps for the end of what it began: a commit applied in place, the answer to it, one record.
@@ -115,6 +118,7 @@ impl Core {
             Work::Commit(alias) => self.commit_on(alias),
             Work::Expire => self.expire_on(),
             Work::Ask(alias, next) => self.ask_on(alias, next),
+            Work::HandOver(subject) => self.hand_over(subject),
         }
         !self.work.is_empty()
     }

@@ -100,6 +100,8 @@ codes! {
         Gone = 8, "the object was destroyed";
         /// What the request relies on was lost in a restart.
         LostWrite = 9, "a write was lost in a restart";
+        /// The fencing token is not that of the lock's current grant.
+        Fenced = 10, "the lock is not held any more";
     }
 }
 

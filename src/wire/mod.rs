@@ -9,6 +9,7 @@
 mod codes;
 mod framing;
 mod link;
+mod lock;
 mod segment;
 mod to_node;
 mod to_repository;
@@ -16,6 +17,7 @@ mod to_repository;
 pub use codes::{CloseCode, FailureCode};
 pub use framing::{RawRecord, Records};
 pub use link::{Arrival, CloseReason, Inlet, Outlet};
+pub use lock::{LockAnswer, LockRequest};
 pub use segment::Segment;
 pub use to_node::{Form, ShardAddress, ToNode};
 pub use to_repository::{CreationValue, ToRepository};

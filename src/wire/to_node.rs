@@ -5,7 +5,7 @@
 //! stands before the result. Source: `docs/wire.md` §6.2.
 
 use super::framing::{EXTENDED, append, append_extended};
-use super::{FailureCode, RawRecord};
+use super::{FailureCode, LockAnswer, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, RequestId, Sequence, ShardId, TransferId, Version};
 
@@ -170,6 +170,8 @@ pub enum ToNode<'a> {
         /// The limit in milliseconds; 0: it has none any more, and use of it is not to be told.
         limit_ms: u64,
     },
+    /// About locks.
+    Lock(LockAnswer),
     /// The segment was taken; another may follow.
     SegmentTaken {
         /// The node's transfer.
@@ -270,6 +272,7 @@ impl<'a> ToNode<'a> {
                 w.varint(sequence.0);
                 w.varint(version.0);
             }),
+            Self::Lock(answer) => append_extended(out, 16, |w| answer.write(w)),
             Self::SegmentTaken { transfer, index } => append_extended(out, 1, |w| {
                 w.varint(u64::from(transfer.0));
                 w.varint(u64::from(*index));
@@ -397,6 +400,7 @@ impl<'a> ToNode<'a> {
             13 => Self::Resumed,
             14 => Self::Idle { alias: Alias(r.varint32()?), limit_ms: r.varint()? },
             15 => Self::Moot { sequence: Sequence(r.varint()?), version: Version(r.varint()?) },
+            16 => Self::Lock(LockAnswer::read(r)?),
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }

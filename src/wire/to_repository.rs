@@ -7,10 +7,11 @@
 
 use super::RawRecord;
 use super::framing::{EXTENDED, append, append_extended};
+use super::lock::{LockRequest, read_fence, write_fence};
 use super::to_node::{read_birth, write_birth};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, NodeId, RequestId, Sequence, TransferId, Version};
+use crate::ids::{Alias, Birth, Fence, NodeId, RequestId, Sequence, TransferId, Version};
 use crate::limits::{NAME_BYTES_MAX, TOUCHES_MAX};
 
 /// A record from a node to a repository.
@@ -28,6 +29,8 @@ pub enum ToRepository<'a> {
         base: Version,
         /// Whether anything newer in the object conflicts.
         is_isolated: bool,
+        /// The lock that it is made under.
+        fence: Option<Fence>,
         /// An edit body of the root struct, operations allowed.
         delta: &'a [u8],
     },
@@ -122,6 +125,8 @@ pub enum ToRepository<'a> {
         base: Version,
         /// Whether anything newer in the object conflicts.
         is_isolated: bool,
+        /// The lock that it is made under.
+        fence: Option<Fence>,
         /// Names its segments.
         transfer: TransferId,
         /// Bytes of the delta.
@@ -171,6 +176,8 @@ pub enum ToRepository<'a> {
         /// The version held.
         version: Version,
     },
+    /// About locks.
+    Lock(LockRequest),
     /// Everything held was presented.
     ResumeEnd,
     /// The node leaves for good; its outcomes can be forgotten.
@@ -190,7 +197,7 @@ impl<'a> ToRepository<'a> {
     /// Appends the record to a stream.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::Commit { sequence, unacked, alias, base, is_isolated, delta } => append(out, 0, |w| {
+            Self::Commit { sequence, unacked, alias, base, is_isolated, fence: None, delta } => append(out, 0, |w| {
                 write_sequence(sequence, unacked, w);
                 write_base(alias, base, is_isolated, w);
                 w.raw(delta);
@@ -238,10 +245,21 @@ impl<'a> ToRepository<'a> {
                 write_name(class, key, w);
                 write_creation(expiry, value, w);
             }),
-            Self::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes } => {
-                append_extended(out, 4, |w| {
+            Self::Commit { sequence, unacked, alias, base, is_isolated, fence: Some(fence), delta } => {
+                append_extended(out, 12, |w| {
                     write_sequence(sequence, unacked, w);
                     write_base(alias, base, is_isolated, w);
+                    write_fence(fence, w);
+                    w.raw(delta);
+                });
+            }
+            Self::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes } => {
+                append_extended(out, if fence.is_some() { 13 } else { 4 }, |w| {
+                    write_sequence(sequence, unacked, w);
+                    write_base(alias, base, is_isolated, w);
+                    if let Some(fence) = fence {
+                        write_fence(fence, w);
+                    }
                     w.varint(u64::from(transfer.0));
                     w.varint(bytes);
                 });
@@ -270,6 +288,7 @@ impl<'a> ToRepository<'a> {
                 write_birth(birth, w);
                 expiry.write(w);
             }),
+            Self::Lock(request) => append_extended(out, 11, |w| request.write(w)),
             _ => {}
         }
     }
@@ -284,7 +303,7 @@ impl<'a> ToRepository<'a> {
             0 => {
                 let (sequence, unacked) = read_sequence(&mut r)?;
                 let (alias, base, is_isolated) = read_base(&mut r)?;
-                Self::Commit { sequence, unacked, alias, base, is_isolated, delta: r.take(r.left())? }
+                Self::Commit { sequence, unacked, alias, base, is_isolated, fence: None, delta: r.take(r.left())? }
             }
             1 => Self::Credit { bytes: r.varint()? },
             2 => Self::Pull {
@@ -320,12 +339,13 @@ impl<'a> ToRepository<'a> {
                 let (expiry, value) = read_creation(r)?;
                 Self::Create { sequence, unacked, class, key, expiry, value }
             }
-            4 => {
+            kind @ (4 | 13) => {
                 let (sequence, unacked) = read_sequence(r)?;
                 let (alias, base, is_isolated) = read_base(r)?;
+                let fence = if kind == 13 { Some(read_fence(r)?) } else { None };
                 let transfer = TransferId(r.varint32()?);
                 let bytes = r.varint()?;
-                Self::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes }
+                Self::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes }
             }
             5 => {
                 let (sequence, unacked) = read_sequence(r)?;
@@ -344,6 +364,13 @@ impl<'a> ToRepository<'a> {
                 let (sequence, unacked) = read_sequence(r)?;
                 let (alias, birth) = (Alias(r.varint32()?), read_birth(r)?);
                 Self::Limit { sequence, unacked, alias, birth, expiry: Expiry::read(r)? }
+            }
+            11 => Self::Lock(LockRequest::read(r)?),
+            12 => {
+                let (sequence, unacked) = read_sequence(r)?;
+                let (alias, base, is_isolated) = read_base(r)?;
+                let fence = Some(read_fence(r)?);
+                Self::Commit { sequence, unacked, alias, base, is_isolated, fence, delta: r.take(r.left())? }
             }
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })

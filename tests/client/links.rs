@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use nam::Tracked;
 use nam::coding::Writer;
 use nam::ids::{Epoch, NodeId, RequestId, ShardId};
+use nam::journal::{EncodedFrame, Frame};
 use nam::limits::SLOT_QUEUE_BYTES_MAX;
 use nam::node::{Answer, Core, CoreEvent, Ending, Host, Replica, ReplicaId, Ring, Scope, Settled, Slot, State, Step};
 use nam::node::{LinkState, Ticket};
@@ -32,8 +33,8 @@ impl Host for Rings {
 }
 
 /// One node, its link if it has one, and what it was told.
-struct Node {
-    core: Core,
+pub(crate) struct Node {
+    pub(crate) core: Core,
     rings: Arc<Rings>,
     connection: Option<ConnectionId>,
     answers: Vec<(RequestId, Answer)>,
@@ -41,16 +42,16 @@ struct Node {
     is_lazy: bool,
 }
 
-struct World {
+pub(crate) struct World {
     repository: Repository,
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     connections: u64,
+    journal: Vec<EncodedFrame>,
 }
 
-fn repository(epoch: u64) -> Repository {
-    let (shard, epoch) = (ShardId(0), Epoch(epoch));
-    let identity = Identity { shard, epoch, lossy_epoch: epoch, last_crc: 0, shards: Vec::new() };
-    Repository::new(identity, Caps::default())
+fn repository(epoch: u64, lossy_epoch: u64, last_crc: u32) -> Repository {
+    let (shard, epoch, lossy_epoch) = (ShardId(0), Epoch(epoch), Epoch(lossy_epoch));
+    Repository::new(Identity { shard, epoch, lossy_epoch, last_crc, shards: Vec::new() }, Caps::default())
 }
 
 impl World {
@@ -60,13 +61,14 @@ impl World {
             core.register(&Ledger::schema());
             Node { core, rings: Arc::default(), connection: None, answers: Vec::new(), is_lazy: false }
         };
-        let mut world = Self { repository: repository(1), nodes: (1..=nodes).map(node).collect(), connections: 0 };
+        let (repository, nodes, journal) = (repository(1, 1, 0), (1..=nodes).map(node).collect(), Vec::new());
+        let mut world = Self { repository, nodes, connections: 0, journal };
         (0..world.nodes.len()).for_each(|at| world.connect(at));
         world.settle();
         world
     }
 
-    fn connect(&mut self, at: usize) {
+    pub(crate) fn connect(&mut self, at: usize) {
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         self.repository.handle_connected(Instant(0), connection);
@@ -75,7 +77,7 @@ impl World {
     }
 
     /// Breaks a link; what the node had sent before arrives if `is_sent`.
-    fn cut(&mut self, at: usize, is_sent: bool) {
+    pub(crate) fn cut(&mut self, at: usize, is_sent: bool) {
         if is_sent {
             self.send(at);
         }
@@ -115,7 +117,7 @@ impl World {
     }
 
     /// Lets everything happen until nothing does.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut is_moved = self.repository.poll_work();
             for at in 0..self.nodes.len() {
@@ -123,6 +125,7 @@ impl World {
             }
             while let Some(append) = self.repository.poll_append() {
                 self.repository.handle_durable(Instant(0), append.frame.name.number);
+                self.journal.push(append.frame);
                 is_moved = true;
             }
             while let Some(connection) = self.repository.poll_wake() {
@@ -144,12 +147,29 @@ impl World {
         }
     }
 
+    /// What a request of a node was answered, once.
+    pub(crate) fn answer(&mut self, at: usize, request: RequestId) -> Option<Answer> {
+        let answers = &mut self.nodes[at].answers;
+        let known = answers.iter().position(|(asked, _)| *asked == request)?;
+        Some(answers.remove(known).1)
+    }
+
+    /// The repository ends and begins again from its journal, in another term; every link is lost.
+    pub(crate) fn restart(&mut self, epoch: u64) {
+        (0..self.nodes.len()).for_each(|at| self.cut(at, false));
+        self.repository = repository(epoch, 1, self.journal.last().map_or(0, |frame| frame.crc));
+        for frame in &self.journal {
+            self.repository.replay(&Frame::decode(&frame.bytes).unwrap().0).unwrap();
+        }
+        self.repository.handle_replayed(Instant(0));
+    }
+
     fn slot(&self, at: usize) -> Arc<Slot<Ledger>> {
         Slot::<Ledger>::new(ReplicaId(at as u64), "a", Arc::clone(&self.nodes[at].rings) as _)
     }
 
     /// Creates the object at the first node and opens it at the others.
-    fn with_object(nodes: u64, ledger: &Ledger) -> (Self, Vec<Arc<Slot<Ledger>>>) {
+    pub(crate) fn with_object(nodes: u64, ledger: &Ledger) -> (Self, Vec<Arc<Slot<Ledger>>>) {
         let mut world = Self::new(nodes);
         let slots: Vec<_> = (0..world.nodes.len()).map(|at| world.slot(at)).collect();
         let mut w = Writer::new();
@@ -172,12 +192,16 @@ impl World {
 }
 
 fn join(slot: &Slot<Ledger>, closure: impl Fn(&mut LedgerMut<'_>)) -> Ticket {
+    join_by(slot, Scope::Shared, closure)
+}
+
+pub(crate) fn join_by(slot: &Slot<Ledger>, scope: Scope, closure: impl Fn(&mut LedgerMut<'_>)) -> Ticket {
     let context = Context::from_waker(Waker::noop());
     let mut run = |value: &mut Ledger, changes: &mut LedgerChanges| {
         closure(&mut value.track(changes));
         Ok::<(), ()>(())
     };
-    match slot.poll_update(Scope::Shared, &context, &mut run) {
+    match slot.poll_update(scope, &context, &mut run) {
         Poll::Ready(Step::Joined((), ticket)) => ticket,
         other => panic!("{other:?}"),
     }
@@ -261,7 +285,7 @@ fn large_things_survive_a_link_that_breaks_in_between() {
 fn what_a_restart_lost_is_lost_and_says_so() {
     let (mut world, slots) = World::with_object(2, &Ledger::default());
     world.cut(0, false);
-    world.repository = repository(2);
+    world.repository = repository(2, 2, 0);
     world.connect(0);
     world.settle();
     assert_eq!(slots[0].newest(), Err(nam::node::Unreadable::Ended(Ending::Lost)));

@@ -3,5 +3,6 @@
 mod crowd;
 mod expiry;
 mod links;
+mod locks;
 mod objects;
 mod slot;

@@ -101,7 +101,7 @@ fn updates_combine_into_one_commit_and_leave_the_value_alone() {
     assert_eq!(rings.take(), [Ring::Batch]);
     assert_eq!(now(&slot), (Desk::default(), 1), "the value is the committed version");
 
-    let Outgoing { base, is_isolated, delta: sent } = slot.take_batch().unwrap();
+    let Outgoing { base, is_isolated, delta: sent, .. } = slot.take_batch().unwrap();
     assert_eq!((base, is_isolated), (Version(1), false));
     assert_eq!(sent, delta(&Desk::default(), |p| *p.cash_mut() = 15.0));
     assert!(slot.take_batch().is_none(), "one commit of an object is in flight at a time");

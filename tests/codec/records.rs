@@ -5,9 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use nam::expiry::Expiry;
 use nam::ids::{
-    Alias, Birth, CommitNumber, Epoch, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId, Version,
+    Alias, Birth, CommitNumber, Epoch, Fence, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId, Version,
 };
-use nam::wire::{CreationValue, FailureCode, Form, RawRecord, Records, Segment, ShardAddress, ToNode, ToRepository};
+use nam::wire::{
+    CreationValue, FailureCode, Form, LockAnswer, LockRequest, RawRecord, Records, Segment, ShardAddress, ToNode,
+    ToRepository,
+};
 use proptest::prelude::*;
 
 fn birth() -> impl Strategy<Value = Birth> {
@@ -65,6 +68,9 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
         ToNode::Resumed,
         ToNode::Idle { alias, limit_ms: p.b },
         ToNode::SegmentTaken { transfer, index: p.a },
+        ToNode::Lock(LockAnswer::Granted { request, fence: Fence(birth.0) }),
+        ToNode::Lock(LockAnswer::Released { request }),
+        ToNode::Lock(LockAnswer::TimedOut { request, holder: NodeId(p.b), held_ms: p.c }),
     ];
     for form in forms {
         records.push(ToNode::Opened { request, alias, birth, version, form });
@@ -77,6 +83,7 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
     let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
     let (base, birth, is_isolated) = (Version(p.b >> 1), p.birth, p.flag);
+    let fence = Fence(p.birth.0);
     let (delta, class, key) = (p.bytes.as_slice(), p.texts[0].as_str(), p.texts[1].as_str());
     let expiry = Expiry::after(Duration::from_millis(p.b.max(1)));
     let gaps = p.bytes.iter().scan(p.a / 2, |last, gap| {
@@ -84,7 +91,8 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         Some(Alias(*last))
     });
     vec![
-        ToRepository::Commit { sequence, unacked, alias, base, is_isolated, delta },
+        ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence: None, delta },
+        ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence: Some(fence), delta },
         ToRepository::Credit { bytes: p.b },
         ToRepository::Pull { request, alias, birth, rewind: None },
         ToRepository::Pull { request, alias, birth, rewind: Some(base) },
@@ -116,7 +124,21 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Limit { sequence, unacked, alias, birth, expiry },
         ToRepository::Limit { sequence, unacked, alias, birth, expiry: Expiry::NEVER },
         ToRepository::Touch { aliases: gaps.collect() },
-        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes: p.c },
+        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence: None, transfer, bytes: p.c },
+        ToRepository::BulkCommit {
+            sequence,
+            unacked,
+            alias,
+            base,
+            is_isolated,
+            fence: Some(fence),
+            transfer,
+            bytes: p.c,
+        },
+        ToRepository::Lock(LockRequest::Wait { request, alias, birth, wait_ms: p.c }),
+        ToRepository::Lock(LockRequest::Release { request, alias, birth, fence }),
+        ToRepository::Lock(LockRequest::Join { request, alias, birth, fence }),
+        ToRepository::Lock(LockRequest::GiveUp { request }),
         ToRepository::Destroy { sequence, unacked, alias, birth },
         ToRepository::Keys { request, class, prefix: key, after: class },
         ToRepository::Resume { alias, birth, version: base },
@@ -231,6 +253,7 @@ fn golden_commit() {
         alias: Alias(5),
         base: Version(7),
         is_isolated: true,
+        fence: None,
         delta: &[8, 1],
     }
     .encode(&mut bytes);
@@ -259,6 +282,34 @@ fn golden_expiry() {
         sent(&ToRepository::Create { sequence, unacked, class: "c", key: "k", expiry, value }),
         [0xf2, 3, 0xac, 2, 1, 1, b'c', 1, b'k', 2, 0xe0, 0xd4, 3, 0x80, 0xdd, 0xdb, 1, 8, 1]
     );
+}
+
+/// `docs/wire.md` §6.6: a lock is waited for, granted, written under, given back.
+#[test]
+fn golden_locks() {
+    let (request, alias) = (RequestId(7), Alias(5));
+    let (birth, fence) =
+        (Birth(CommitNumber { epoch: Epoch(7), n: 9 }), Fence(CommitNumber { epoch: Epoch(7), n: 300 }));
+    let sent = |record: &ToRepository<'_>| {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        bytes
+    };
+    let wait = LockRequest::Wait { request, alias, birth, wait_ms: 15_000 };
+    assert_eq!(sent(&ToRepository::Lock(wait)), [0xe8, 11, 0, 7, 5, 7, 9, 0x98, 0x75]);
+    let granted = LockAnswer::Granted { request, fence };
+    assert_eq!(encoded(&ToNode::Lock(granted)), [0xe6, 16, 0, 7, 7, 0xac, 2]);
+    let (sequence, base, delta) = (Sequence(300), Version(7), &[8, 1]);
+    let fence_of = Some(fence);
+    let commit =
+        ToRepository::Commit { sequence, unacked: sequence, alias, base, is_isolated: false, fence: fence_of, delta };
+    assert_eq!(sent(&commit), [0xeb, 12, 0xac, 2, 0, 5, 14, 7, 0xac, 2, 8, 1]);
+    let release = LockRequest::Release { request: RequestId(8), alias, birth, fence };
+    assert_eq!(sent(&ToRepository::Lock(release)), [0xe9, 11, 1, 8, 5, 7, 9, 7, 0xac, 2]);
+    assert_eq!(encoded(&ToNode::Lock(LockAnswer::Released { request: RequestId(8) })), [0xe3, 16, 1, 8]);
+    let late = LockAnswer::TimedOut { request, holder: NodeId(3), held_ms: 15_000 };
+    assert_eq!(encoded(&ToNode::Lock(late)), [0xed, 16, 2, 7, 3, 0, 0, 0, 0, 0, 0, 0, 0x98, 0x75]);
+    assert_eq!(sent(&ToRepository::Lock(LockRequest::GiveUp { request })), [0xe3, 11, 3, 7]);
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn questions() -> Vec<(Vec<u8>, usize)> {
         alias: Alias(0),
         base: Version(base),
         is_isolated: false,
+        fence: None,
         delta,
     };
     let create = ToRepository::Create {

@@ -315,6 +315,7 @@ pub(crate) fn commit(sequence: Sequence, base: u64, delta: &[u8]) -> ToRepositor
         alias: Alias(0),
         base: Version(base),
         is_isolated: false,
+        fence: None,
         delta,
     }
 }

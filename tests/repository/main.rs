@@ -12,5 +12,6 @@ mod commits;
 mod expiry;
 mod limits;
 mod links;
+mod locks;
 mod merges;
 mod transfers;

@@ -109,8 +109,8 @@ fn a_large_commit_is_sliced_and_takes_effect_with_its_last_slice() {
     let sequence = a.next_sequence();
     let (transfer, base) = (TransferId(4), Version(1));
     let bytes = change.len() as u64;
-    let (unacked, alias, is_isolated) = (Sequence(1), Alias(0), false);
-    bench.send(&a, &ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes });
+    let (unacked, alias, is_isolated, fence) = (Sequence(1), Alias(0), false, None);
+    bench.send(&a, &ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes });
     let slices: Vec<_> = change.chunks(SEGMENT_BYTES_MAX).collect();
     for (index, slice) in slices.iter().enumerate() {
         let is_last = index + 1 == slices.len();
@@ -171,6 +171,7 @@ fn no_call_does_more_than_a_step() {
             alias: Alias(0),
             base: Version(sequence + 1),
             is_isolated: false,
+            fence: None,
             delta: &change,
         }
         .encode(&mut stream);

@@ -67,7 +67,7 @@ impl History {
 
     fn take_entry(&mut self, entry: &Entry, birth: Birth, now: u64) {
         match entry {
-            Entry::Schema { .. } => {}
+            Entry::Schema { .. } | Entry::Granted { .. } => {}
             Entry::Limited { alias, expiry, .. } => self.living(*alias).limits.set(*expiry, now),
             Entry::Slice { staging, bytes } => {
                 self.slices.entry(*staging).or_default().extend_from_slice(bytes);

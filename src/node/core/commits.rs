@@ -91,7 +91,7 @@ impl Core {
         }
     }
 
-    fn new_request(&mut self) -> RequestId {
+    pub(super) fn new_request(&mut self) -> RequestId {
         self.next_request = self.next_request.wrapping_add(1);
         RequestId(self.next_request)
     }
@@ -186,13 +186,14 @@ impl Core {
         let Some(outstanding) = self.commits.get_mut(&sequence) else { return };
         (outstanding.is_sent, outstanding.transfer) = (true, transfer);
         let record = match (&outstanding.change, transfer) {
-            (Change::Commit(Outgoing { base, is_isolated, delta }), transfer) => {
-                let (alias, base, is_isolated) = (presented.unwrap_or_default(), *base, *is_isolated);
+            (Change::Commit(Outgoing { base, is_isolated, fence, delta }), transfer) => {
+                let (alias, base) = (presented.unwrap_or_default(), *base);
+                let (is_isolated, fence) = (*is_isolated, *fence);
                 match transfer {
-                    None => ToRepository::Commit { sequence, unacked, alias, base, is_isolated, delta },
+                    None => ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence, delta },
                     Some(transfer) => {
                         let bytes = delta.len() as u64;
-                        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, transfer, bytes }
+                        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes }
                     }
                 }
             }

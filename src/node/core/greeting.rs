@@ -39,11 +39,13 @@ impl Core {
         ToRepository::ResumeEnd.encode(&mut self.out);
         self.send_again();
         self.ask_again();
+        self.ask_locks(None);
     }
 
     /// The link is gone: nothing that is here can be trusted to be the newest.
     pub fn handle_disconnected(&mut self) {
         self.link = LinkState::Down;
+        self.lose_locks();
         self.out.clear();
         self.down.clear();
         self.up.clear();
@@ -64,6 +66,7 @@ impl Core {
         self.tell_all_use();
         self.send(&ToRepository::Goodbye);
         self.replicas.values().for_each(|entry| entry.replica.end(Ending::Closed));
+        self.close_locks();
         let waiting: Vec<RequestId> = self.requests.keys().copied().collect();
         for request in waiting {
             self.end_request(request, Ending::Closed);

@@ -16,6 +16,7 @@
 mod commits;
 mod down;
 mod greeting;
+mod locks;
 mod records;
 mod requests;
 mod touches;
@@ -23,16 +24,18 @@ mod up;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use self::commits::Outstanding;
 use self::down::DownTransfers;
+use self::locks::Locks;
 use self::requests::Request;
 use self::touches::{KeptBack, Usage};
 use self::up::Up;
 use super::replica::{Ending, Replica, ReplicaId, Ring};
-use crate::ids::{Alias, Birth, Epoch, NodeId, RequestId, Sequence, ShardId, TransferId, Version};
+use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, ShardId, TransferId, Version};
 use crate::limits::CREDIT_BYTES;
 use crate::time::Instant;
 use crate::wire::{CloseCode, FailureCode, Records, ShardAddress, ToRepository};
@@ -76,6 +79,24 @@ pub enum Answer {
     Destroyed,
     /// The object ends by itself as was asked.
     Limited,
+    /// The lock is this node's.
+    Locked {
+        /// The grant.
+        fence: Fence,
+        /// How many links this node had lost then: the lock is lost with the next.
+        links_lost: u64,
+    },
+    /// The grant that was asked for is the current one.
+    Joined,
+    /// The lock is given back.
+    Unlocked,
+    /// Another kept the lock for as long as was to be waited.
+    LockTimeout {
+        /// The node that has it.
+        holder: NodeId,
+        /// Since when.
+        held: Duration,
+    },
     /// A page of keys.
     Keys {
         /// The keys, ascending.
@@ -179,6 +200,7 @@ pub struct Core {
     /// Creations and destructions that wait for room among the commits.
     submissions: VecDeque<Outstanding>,
     dirty: VecDeque<ReplicaId>,
+    locks: Locks,
     kept_back: KeptBack,
     now: Instant,
     down: DownTransfers,
@@ -210,6 +232,7 @@ impl Core {
             next_sequence: 0,
             submissions: VecDeque::new(),
             dirty: VecDeque::new(),
+            locks: Locks::default(),
             kept_back: KeptBack::default(),
             now: Instant(0),
             down: DownTransfers::default(),
@@ -251,7 +274,7 @@ impl Core {
     /// Requests without an answer.
     #[must_use]
     pub fn unanswered(&self) -> usize {
-        self.requests.len()
+        self.requests.len() + self.locks.unanswered()
     }
 
     /// A replica asks for something.

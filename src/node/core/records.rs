@@ -70,6 +70,10 @@ impl Core {
             ToNode::Welcome { protocol, shard, epoch, lossy_epoch, shards } => {
                 self.welcomed(protocol, Welcome { shard, epoch, lossy_epoch, shards })
             }
+            ToNode::Lock(answer) => {
+                self.lock_answered(answer);
+                Ok(())
+            }
             ToNode::SchemaRefused { class, text } => {
                 self.schema_refused(class, text);
                 Ok(())
@@ -135,6 +139,7 @@ impl Core {
         self.drop_commits(id);
         self.discard_down(id);
         entry.replica.end(ending);
+        self.end_locks_of(id, ending);
         let waiting: Vec<_> =
             self.requests.iter().filter(|(_, r)| r.concerns(id)).map(|(request, _)| *request).collect();
         for request in waiting {

@@ -118,8 +118,7 @@ impl Core {
     }
 
     pub(super) fn add_request(&mut self, request: Request) -> RequestId {
-        self.next_request = self.next_request.wrapping_add(1);
-        let id = RequestId(self.next_request);
+        let id = self.new_request();
         if self.requests.len() >= REQUESTS_MAX {
             let text = format!("{REQUESTS_MAX} requests wait for an answer");
             self.answer(id, Answer::Failed { code: FailureCode::Limit, text });
@@ -215,6 +214,7 @@ impl Core {
         self.aliases.insert(alias, id);
         self.mark_dirty(id);
         self.send_again();
+        self.ask_locks(Some(id));
         self.take_form(request, id, (birth, version), form)
     }
 
@@ -335,7 +335,10 @@ impl Core {
     }
 
     pub(super) fn failed(&mut self, request: RequestId, answer: &Answer) {
-        let Some(asked) = self.requests.remove(&request) else { return };
+        let Some(asked) = self.requests.remove(&request) else {
+            self.lock_refused(request, answer);
+            return;
+        };
         let entry = asked.replica().and_then(|id| self.replicas.get(&id));
         let is_dropped = entry.is_some_and(|entry| entry.alias.is_none() && entry.birth.is_some());
         if is_dropped && matches!(answer, Answer::Failed { code: FailureCode::Gone, .. }) {

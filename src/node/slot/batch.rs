@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::ids::Version;
+use crate::ids::{Fence, Version};
 use crate::node::replica::{Ending, Outgoing};
 use crate::node::verdict::{Settled, Verdict};
 use crate::tracked::Class;
@@ -30,6 +30,8 @@ pub(super) struct Batch {
     pub(super) base: Version,
     pub(super) delta: Vec<u8>,
     pub(super) is_isolated: bool,
+    /// The lock that its closures ran under.
+    pub(super) fence: Option<Fence>,
     /// Whether nobody joins any more.
     pub(super) is_sealed: bool,
     pub(super) verdict: Arc<Verdict>,
@@ -59,7 +61,8 @@ impl<T: Class> Inner<T> {
             return None;
         }
         let delta = Bytes::from(batch.delta);
-        let outgoing = Outgoing { base: batch.base, is_isolated: batch.is_isolated, delta: delta.clone() };
+        let Batch { base, is_isolated, fence, .. } = batch;
+        let outgoing = Outgoing { base, is_isolated, fence, delta: delta.clone() };
         self.in_flight = Some(InFlight { base: batch.base, delta, verdict: batch.verdict });
         Some(outgoing)
     }

@@ -12,7 +12,7 @@ use super::batch::Batch;
 use super::read::Unreadable;
 use super::{Held, Inner, RUNNING, Slot};
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::ids::Version;
+use crate::ids::{Fence, Version};
 use crate::limits::{DELTA_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::node::replica::{Ending, Ring};
 use crate::node::state::State;
@@ -28,6 +28,8 @@ pub enum Scope {
     Alone,
     /// With nobody, and anything newer in the object conflicts.
     Isolated,
+    /// With nobody, and only while this lock is held.
+    Fenced(Fence),
 }
 
 /// What came of running a closure once.
@@ -158,7 +160,8 @@ impl<T: Class> Slot<T> {
         verdict.join();
         let ticket = Ticket::new(Arc::clone(&verdict));
         let (is_isolated, is_sealed) = (scope == Scope::Isolated, scope != Scope::Shared);
-        inner.batch = Some(Batch { base, delta, is_isolated, is_sealed, verdict });
+        let fence = if let Scope::Fenced(fence) = scope { Some(fence) } else { None };
+        inner.batch = Some(Batch { base, delta, is_isolated, fence, is_sealed, verdict });
         if inner.in_flight.is_none() {
             self.ring(Ring::Batch);
         }
