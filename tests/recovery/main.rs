@@ -10,5 +10,6 @@
 mod damage;
 mod dice;
 mod images;
+mod keeper;
 mod kill;
 mod scratch;
