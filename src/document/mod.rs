@@ -14,9 +14,11 @@
 //! accepts can be applied; a frozen version never changes (whoever writes a shared page copies it); stamps are raised,
 //! never lowered; below the horizon nobody is answered. Source: own measurements, `ARCHITECTURE.md`.
 
+mod answering;
 mod apart;
 mod apply;
 mod edits;
+mod fitting;
 mod freeze;
 mod image;
 mod json;
@@ -27,6 +29,7 @@ mod making;
 mod map;
 mod pace;
 mod promote;
+mod rope;
 mod runs;
 mod since;
 mod stamps;
@@ -34,11 +37,12 @@ mod stored;
 mod trim;
 mod tuning;
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use answering::Answering;
+pub use fitting::Fitting;
 pub use freeze::{Frozen, Segments};
 pub use image::{Image, RestoreError};
 pub use json::Json;
@@ -49,14 +53,13 @@ pub use pace::Budget;
 pub use tuning::Tuning;
 
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::{Operations, check_delta};
 use crate::ids::Version;
 use crate::schema::{KeyKind, Kind, Schema};
 use apart::EntryKinds;
 use apply::{Applying, Change, Saved};
 use image::Imaging;
 use map::MapBranch;
-use since::{Halt, Since, Stored, root_edit};
+use since::{Halt, Since, Stored, Walk};
 use stamps::Mark;
 use trim::Trimming;
 
@@ -137,29 +140,40 @@ impl Document {
     }
 
     /// Takes a newer schema of the same class, compatible with the one so far. Costs a walk over the object the first time
-    /// a schema is seen: fields it knows and the last one did not were kept unread, so they are checked now. If one is not
-    /// of its kind the schema so far stays, and those fields stay unread.
-    pub fn set_schema(&mut self, schema: Arc<Schema>) {
-        let is_seen = |known: &Arc<Schema>| Arc::ptr_eq(known, &schema);
-        if is_seen(&self.schema) || self.declined.as_ref().is_some_and(is_seen) {
-            return;
+    /// a schema is seen, see [`Document::offer_schema`].
+    pub fn set_schema(&mut self, schema: &Arc<Schema>) {
+        if let Some(mut fitting) = self.offer_schema(schema) {
+            let fits = fitting.step(&mut Budget::unlimited()).unwrap_or_default();
+            self.end_fitting(&fitting, fits);
         }
-        let is_same = schema == self.schema;
-        if is_same || self.fits(&schema) {
-            if !is_same {
-                self.imaging.forget_schema();
-            }
+    }
+
+    /// Takes a newer schema if it is known to fit or not to; if not, answers the check that tells it, to be ended with
+    /// [`Document::end_fitting`] before the object changes: fields that the schema knows and the last one did not were
+    /// kept unread.
+    pub fn offer_schema(&mut self, schema: &Arc<Schema>) -> Option<Fitting> {
+        let is_seen = |known: &Arc<Schema>| Arc::ptr_eq(known, schema);
+        if is_seen(&self.schema) || self.declined.as_ref().is_some_and(is_seen) {
+            return None;
+        }
+        if *schema == self.schema {
+            self.schema = Arc::clone(schema);
+            self.declined = None;
+            return None;
+        }
+        Some(Fitting::new(Arc::clone(schema), self.freeze()))
+    }
+
+    /// Takes the schema if everything fits it. If not, the schema so far stays, and the fields it does not know unread.
+    pub fn end_fitting(&mut self, fitting: &Fitting, fits: bool) {
+        let schema = Arc::clone(fitting.schema());
+        if fits {
+            self.imaging.forget_schema();
             self.schema = schema;
             self.declined = None;
         } else {
             self.declined = Some(schema);
         }
-    }
-
-    fn fits(&self, schema: &Schema) -> bool {
-        let mut whole = Writer::new();
-        self.freeze().encode(&mut whole);
-        check_delta(schema, whole.as_slice(), Operations::Refused).is_ok()
     }
 
     /// The version of the last change.
@@ -236,7 +250,7 @@ impl Document {
         Ok(differs.unwrap_or_default())
     }
 
-    /// The same if it costs no more than the budget has left; `None` and nothing written if it would.
+    /// The same if it costs no more than the budget has left; `None` and nothing written if it would, see [`Answering`].
     ///
     /// # Errors
     /// As [`Document::since`].
@@ -253,15 +267,16 @@ impl Document {
         if base >= self.version {
             return Ok(Some(false));
         }
-        let since = Since { schema: &self.schema, base: self.mark_of(base), budget: Cell::new(*budget) };
-        let at = w.len();
-        let answer = self.write_since(&since, w);
-        *budget = since.budget.get();
-        if answer.is_err() {
-            w.truncate(at);
-        }
+        let since = Since::at_once(&self.schema, self.mark_of(base), *budget);
+        let mut walk = Walk::default();
+        let answer = self.write_since(&since, &mut walk);
+        *budget = since.budget();
         match answer {
-            Ok(differs) => Ok(Some(differs)),
+            Ok(()) => {
+                let delta = walk.into_delta();
+                delta.write_to(w);
+                Ok(Some(!delta.is_empty()))
+            }
             Err(Halt::Spent) => Ok(None),
             Err(Halt::Damaged) => Err(below),
         }
@@ -322,11 +337,11 @@ impl Document {
         }
     }
 
-    fn write_since(&self, since: &Since<'_>, w: &mut Writer) -> Result<bool, Halt> {
+    fn write_since(&self, since: &Since<'_>, walk: &mut Walk) -> Result<(), Halt> {
         let kind = Kind::Type(self.schema.root);
-        let Some((entry, children)) = self.root.find(root_kinds(&kind), ROOT_KEY)? else { return Ok(false) };
+        let Some((entry, children)) = self.root.find(root_kinds(&kind), ROOT_KEY)? else { return Ok(()) };
         let stamp = entry.fate.stamp()?;
-        root_edit(since, Stored { value: entry.value, stamp: &stamp, children }, w)
+        since.root(Stored { value: entry.value, stamp: &stamp, children }, walk)
     }
 
     fn change(&mut self, delta: &[u8], version: Version, cost: &mut Budget) -> Result<(), DecodeError> {

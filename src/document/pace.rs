@@ -47,15 +47,11 @@ impl Budget {
         self.cells >= self.cells_max || self.bytes >= self.bytes_max
     }
 
-    /// Spends so much if there is so much left.
-    pub(super) fn try_spend(&mut self, cells: usize, bytes: usize) -> bool {
+    /// Whether so much is left.
+    pub(super) fn has(&self, cells: usize, bytes: usize) -> bool {
         let mut more = *self;
         more.spend(cells, bytes);
-        let has_enough = more.cells <= self.cells_max && more.bytes <= self.bytes_max;
-        if has_enough {
-            *self = more;
-        }
-        has_enough
+        more.cells <= self.cells_max && more.bytes <= self.bytes_max
     }
 
     pub(super) fn spend(&mut self, cells: usize, bytes: usize) {

@@ -20,7 +20,7 @@ use super::objects::{Accepted, Body, Offer, Terms, Underway, Verdict};
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use super::{Core, Rule};
-use crate::document::{Budget, Judged, Judging, Making, Refusal, Scope};
+use crate::document::{Budget, Fitting, Judged, Judging, Making, Refusal, Scope};
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
 use crate::limits::{IN_PLACE_BYTES_MAX, IN_PLACE_CELLS_MAX};
@@ -129,16 +129,37 @@ impl Core {
         !is_misled && object.is_some_and(|object| object.holders.find(place).is_some())
     }
 
-    fn judge(&mut self, alias: Alias, mut offer: Offer) {
+    fn judge(&mut self, alias: Alias, offer: Offer) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let Body::Live(document) = &mut object.body else { return };
+        let class = self.classes.class(object.class);
+        match class.and_then(|class| document.offer_schema(&class.schema)) {
+            Some(fitting) => self.fit_on(alias, Box::new(fitting), offer),
+            None => self.begin_judging(alias, offer),
+        }
+    }
+
+    /// Holds more of an object against a newer schema; then its commit is judged.
+    fn fit_on(&mut self, alias: Alias, mut fitting: Box<Fitting>, offer: Offer) {
+        let mut budget = self.cost.budget();
+        let fits = fitting.step(&mut budget);
+        self.cost.charge(&budget);
+        let Some(Body::Live(document)) = self.objects.at_mut(alias).map(|object| &mut object.body) else { return };
+        match fits {
+            None => self.go_on_later(alias, Underway::Fitting(fitting, offer)),
+            Some(fits) => {
+                document.end_fitting(&fitting, fits);
+                self.begin_judging(alias, offer);
+            }
+        }
+    }
+
+    fn begin_judging(&mut self, alias: Alias, mut offer: Offer) {
         if self.is_fenced_off(alias, &offer) {
             self.refuse_fenced(&offer);
             return;
         }
-        let Some(object) = self.objects.at_mut(alias) else { return };
-        let Body::Live(document) = &mut object.body else { return };
-        if let Some(class) = self.classes.class(object.class) {
-            document.set_schema(class.schema.clone());
-        }
+        let Some(document) = self.objects.at(alias).and_then(|object| object.document()) else { return };
         let (head, horizon) = (document.version(), document.horizon());
         if offer.terms.base > head {
             self.refuse(offer.place, offer.sequence, FailureCode::Invalid, "the base is not known here");
@@ -180,6 +201,7 @@ impl Core {
         let Some(object) = self.objects.at_mut(alias) else { return };
         let underway = object.turn().underway.take();
         match underway.filter(|underway| self.nodes.find(underway.offer().connection).is_some()) {
+            Some(Underway::Fitting(fitting, offer)) => self.fit_on(alias, fitting, offer),
             Some(Underway::Judging(judging, offer)) => self.judge_on(alias, judging, offer),
             Some(Underway::Making(making, verdict)) => self.make_on(alias, making, verdict),
             Some(Underway::Slicing { verdict, staging, written }) => self.slice(alias, verdict, staging, written),

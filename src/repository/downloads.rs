@@ -4,6 +4,8 @@
 //! on. Invariants: at most [`TRANSFERS_MAX`] transfers a node, at most [`SEGMENTS_UNCONFIRMED_MAX`] segments of each
 //! unconfirmed (I12); no segment leaves before what it shows is durable (I6). Source: own reasoning.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::holders::Place;
@@ -32,7 +34,7 @@ pub(super) struct Download {
 #[derive(Debug)]
 enum Source {
     Snapshot(Frozen, Segments),
-    Slices(Bytes),
+    Slices(VecDeque<Bytes>),
 }
 
 impl Source {
@@ -40,10 +42,32 @@ impl Source {
     fn next(&mut self, bytes_max: usize) -> Option<Bytes> {
         match self {
             Self::Snapshot(frozen, segments) => segments.next(frozen, bytes_max),
-            Self::Slices(bytes) if bytes.is_empty() => None,
-            Self::Slices(bytes) => Some(bytes.split_to(bytes.len().min(bytes_max))),
+            Self::Slices(pieces) => {
+                let slice = slice(pieces, bytes_max);
+                (!slice.is_empty()).then_some(slice)
+            }
         }
     }
+}
+
+/// Takes up to `bytes_max` from the front; copies only what stands in more than one piece.
+fn slice(pieces: &mut VecDeque<Bytes>, bytes_max: usize) -> Bytes {
+    let mut joined = Vec::new();
+    while let Some(mut piece) = pieces.pop_front() {
+        let part = piece.split_to(piece.len().min(bytes_max - joined.len()));
+        if !piece.is_empty() {
+            pieces.push_front(piece);
+        }
+        let is_last = joined.len() + part.len() == bytes_max || pieces.is_empty();
+        if is_last && joined.is_empty() {
+            return part;
+        }
+        joined.extend_from_slice(&part);
+        if is_last {
+            break;
+        }
+    }
+    joined.into()
 }
 
 impl Download {
@@ -84,7 +108,12 @@ impl Core {
         self.send(place, after, Source::Snapshot(frozen, segments))
     }
 
-    pub(super) fn send_slices(&mut self, place: Place, after: FrameNumber, delta: Bytes) -> Option<TransferId> {
+    pub(super) fn send_slices(
+        &mut self,
+        place: Place,
+        after: FrameNumber,
+        delta: VecDeque<Bytes>,
+    ) -> Option<TransferId> {
         self.send(place, after, Source::Slices(delta))
     }
 

@@ -11,10 +11,11 @@
 //!                       └──────▶ fan-out ─▶ outbox of each node ─▶ poll_wake, poll_records, poll_segment
 //! ```
 //! Same inputs, same effects, byte for byte: no clock, no randomness, no hash order. No call does more than
-//! [`SEGMENT_BYTES_MAX`](crate::limits::SEGMENT_BYTES_MAX) bytes or [`STEP_CELLS_MAX`](crate::limits::STEP_CELLS_MAX) cells of work, unless one text or
-//! the answer to one pull is more; what is more waits for [`poll_work`](Core::poll_work). Invariants: I1, I5 to I9, I11, I12 of `ARCHITECTURE.md`.
+//! [`SEGMENT_BYTES_MAX`](crate::limits::SEGMENT_BYTES_MAX) bytes or [`STEP_CELLS_MAX`](crate::limits::STEP_CELLS_MAX) cells of work, unless one text
+//! is more; what is more waits for [`poll_work`](Core::poll_work). Invariants: I1, I5 to I9, I11, I12 of `ARCHITECTURE.md`.
 //! Source: sans-I/O as in quinn-proto; the fan-out follows Quake 3's rule to keep state to send, not messages.
 
+mod answers;
 mod classes;
 mod commits;
 mod creations;

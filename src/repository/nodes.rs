@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ConnectionId;
+use super::answers::Answer;
 use super::classes::ClassIndex;
 use super::creations::Creating;
 use super::downloads::Download;
@@ -38,6 +39,8 @@ pub(super) struct Node {
     pub(super) resuming: Option<usize>,
     /// Requests that wait for room or for a transfer to end.
     pub(super) requests: VecDeque<Request>,
+    /// The answer to the first of them, if it takes more than one step.
+    pub(super) answer: Option<Box<Answer>>,
     /// Creations whose values are being loaded.
     pub(super) creating: VecDeque<Creating>,
     pub(super) uploads: BTreeMap<TransferId, Upload>,
@@ -66,6 +69,7 @@ impl Node {
             dirty: VecDeque::new(),
             resuming: None,
             requests: VecDeque::new(),
+            answer: None,
             creating: VecDeque::new(),
             uploads: BTreeMap::new(),
             downloads: VecDeque::new(),

@@ -17,7 +17,7 @@ use super::ConnectionId;
 use super::classes::ClassIndex;
 use super::expiry::Expires;
 use super::holders::{Holders, Place};
-use crate::document::{Document, Judged, Judging, Making};
+use crate::document::{Document, Fitting, Judged, Judging, Making};
 use crate::ids::{Alias, Birth, Fence, FrameNumber, Sequence, Version};
 
 /// An object, or what is left of one.
@@ -108,6 +108,8 @@ pub(super) struct Verdict {
 /// A commit that takes more than one step.
 #[derive(Debug)]
 pub(super) enum Underway {
+    /// The object is held against a newer schema, before the commit is judged.
+    Fitting(Box<Fitting>, Offer),
     /// It is being judged.
     Judging(Box<Judging>, Offer),
     /// It was judged and is being applied to a copy.
@@ -119,7 +121,7 @@ pub(super) enum Underway {
 impl Underway {
     pub(super) fn offer(&self) -> &Offer {
         match self {
-            Self::Judging(_, offer) => offer,
+            Self::Fitting(_, offer) | Self::Judging(_, offer) => offer,
             Self::Making(_, verdict) | Self::Slicing { verdict, .. } => &verdict.offer,
         }
     }

@@ -117,7 +117,7 @@ impl Core {
                     return Err(ReplayError::Version { alias: *alias, found: *version, head });
                 }
                 if let Some(schema) = schema {
-                    document.set_schema(schema);
+                    document.set_schema(&schema);
                 }
                 document.replay(&delta, *version)?;
                 self.remember(*origin, *alias, Deed::Committed(*version));

@@ -5,17 +5,14 @@
 //! replica that was not told otherwise is current (I5); what names a birth means that birth (I11). Source: own
 //! reasoning; the end mark is etcd's progress notification turned into a rule.
 
-use bytes::Bytes;
-
+use super::answers::{Landing, Wait};
 use super::holders::Place;
 use super::links::Violation;
 use super::work::Work;
 use super::{Core, Rule};
-use crate::coding::Writer;
-use crate::document::Budget;
-use crate::ids::{Alias, Birth, RequestId, TransferId, Version};
+use crate::ids::{Alias, Birth, RequestId, Version};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_KEYS_MAX, REQUESTS_MAX};
-use crate::wire::{CloseCode, FailureCode, Form, ToNode, ToRepository};
+use crate::wire::{CloseCode, FailureCode, ToNode, ToRepository};
 
 /// A request that waits for room.
 #[derive(Clone, Debug)]
@@ -23,25 +20,6 @@ pub(super) enum Request {
     Open { request: RequestId, class: String, key: String, held: Option<(Birth, Version)> },
     Pull { request: RequestId, alias: Alias, birth: Birth, rewind: Option<Version> },
     Keys { request: RequestId, class: String, prefix: String, after: String },
-}
-
-/// How a node gets to the head: [`Form`] with bytes of its own.
-enum Leap {
-    Same,
-    Delta(Version, Bytes),
-    Loading(TransferId, Option<Version>, usize),
-}
-
-impl Leap {
-    fn form(&self) -> Form<'_> {
-        match self {
-            Self::Same => Form::Same,
-            Self::Delta(base, delta) => Form::Delta { base: *base, delta },
-            Self::Loading(transfer, base, bytes) => {
-                Form::Loading { transfer: *transfer, base: *base, bytes: *bytes as u64 }
-            }
-        }
-    }
 }
 
 impl Core {
@@ -99,13 +77,19 @@ impl Core {
                     self.catch_later(place);
                     return;
                 }
-            } else if let Some(request) = node.requests.pop_front()
-                && let Some(request) = self.answer(place, request)
-            {
-                if let Some(node) = self.nodes.at_mut(place) {
-                    node.requests.push_front(request);
+            } else if let Some(request) = node.requests.pop_front() {
+                let waits = self.answer(place, &request).err();
+                let Some(node) = self.nodes.at_mut(place) else { return };
+                match waits {
+                    None => node.answer = None,
+                    Some(wait) => {
+                        node.requests.push_front(request);
+                        if wait == Wait::Step {
+                            self.catch_later(place);
+                        }
+                        return;
+                    }
                 }
-                return;
             }
         }
     }
@@ -133,28 +117,29 @@ impl Core {
         true
     }
 
-    /// Answers a request; gives it back if it must wait for a transfer to end.
-    fn answer(&mut self, place: Place, request: Request) -> Option<Request> {
+    /// Answers a request, unless it must wait.
+    fn answer(&mut self, place: Place, request: &Request) -> Result<(), Wait> {
         self.cost.add(1, 0);
-        match &request {
+        match request {
             Request::Open { request: id, class, key, held } => {
-                let index = self
-                    .class_named(place, class, key)
-                    .map_err(|(code, text)| self.fail(place, *id, code, &text))
-                    .ok()?;
-                let Some(alias) = self.classes.class(index).and_then(|class| class.keys.get(key.as_str()).copied())
-                else {
-                    self.push(place, self.frames.newest(), &ToNode::Missing { request: *id });
-                    return None;
+                let index = match self.class_named(place, class, key) {
+                    Ok(index) => index,
+                    Err((code, text)) => {
+                        self.fail(place, *id, code, &text);
+                        return Ok(());
+                    }
                 };
-                self.open(place, *id, alias, *held).then_some(request)
+                let class = self.classes.class(index);
+                let Some(alias) = class.and_then(|class| class.keys.get(key.as_str()).copied()) else {
+                    self.push(place, self.frames.newest(), &ToNode::Missing { request: *id });
+                    return Ok(());
+                };
+                self.open(place, *id, alias, *held)
             }
-            Request::Pull { request: id, alias, birth, rewind } => {
-                self.pull(place, *id, *alias, *birth, *rewind).then_some(request)
-            }
+            Request::Pull { request: id, alias, birth, rewind } => self.pull(place, *id, *alias, *birth, *rewind),
             Request::Keys { request: id, class, prefix, after } => {
                 self.list_keys(place, *id, class, prefix, after);
-                None
+                Ok(())
             }
         }
     }
@@ -165,28 +150,41 @@ impl Core {
         self.push(place, after, &ToNode::Failed { request, code, text });
     }
 
-    /// Makes the node a holder and brings it to the head; true if that must wait.
-    fn open(&mut self, place: Place, request: RequestId, alias: Alias, held: Option<(Birth, Version)>) -> bool {
+    /// Makes the node a holder and brings it to the head, unless that must wait.
+    fn open(
+        &mut self,
+        place: Place,
+        request: RequestId,
+        alias: Alias,
+        held: Option<(Birth, Version)>,
+    ) -> Result<(), Wait> {
         let has_birth = self.rules.has(Rule::Birth);
-        let Some(object) = self.objects.at(alias) else { return false };
-        let (birth, head, after) = (object.birth, object.head(), object.frame);
+        let Some(object) = self.objects.at(alias) else { return Ok(()) };
+        let (birth, head) = (object.birth, object.head());
         let held = held.filter(|(held, _)| !has_birth || *held == birth).map(|(_, version)| version);
         // A node that presented what it has is where the records sent since brought it.
         let reached = object.holders.find(place).map(|holder| holder.base(head));
         let base = held.filter(|version| *version <= head).map_or(Version(0), |held| reached.unwrap_or(held));
-        let Some(leap) = self.leap(place, alias, base) else { return true };
-        if self.hold(place, alias, head).is_err() {
+        let Landing { leap, version, after } = self.leap(place, alias, base)?;
+        if self.hold(place, alias, version).is_err() {
             self.fail(place, request, FailureCode::Limit, "the node holds as many objects as it may");
-            return false;
+            return Ok(());
         }
         let form = leap.form();
-        self.push(place, after, &ToNode::Opened { request, alias, birth, version: head, form });
-        self.use_object(place, alias);
-        false
+        self.push(place, after, &ToNode::Opened { request, alias, birth, version, form });
+        self.follow_up(place, alias, version);
+        Ok(())
     }
 
-    /// Brings a holder to the head and pushes to it again; true if that must wait.
-    fn pull(&mut self, place: Place, request: RequestId, alias: Alias, birth: Birth, rewind: Option<Version>) -> bool {
+    /// Brings a holder to the head and pushes to it again, unless that must wait.
+    fn pull(
+        &mut self,
+        place: Place,
+        request: RequestId,
+        alias: Alias,
+        birth: Birth,
+        rewind: Option<Version>,
+    ) -> Result<(), Wait> {
         let has_birth = self.rules.has(Rule::Birth);
         let object = self
             .objects
@@ -194,59 +192,23 @@ impl Core {
             .filter(|object| object.document().is_some() && (!has_birth || object.birth == birth));
         let Some((object, holder)) = object.and_then(|object| Some((object, object.holders.find(place)?))) else {
             self.fail(place, request, FailureCode::Gone, "");
-            return false;
+            return Ok(());
         };
-        let (head, after) = (object.head(), object.frame);
+        let head = object.head();
         let base = rewind.unwrap_or_else(|| holder.base(head));
         if base > head {
             self.fail(place, request, FailureCode::LostWrite, "the version held is not known here");
-            return false;
+            return Ok(());
         }
-        let Some(leap) = self.leap(place, alias, base) else { return true };
+        let Landing { leap, version, after } = self.leap(place, alias, base)?;
         if let Some(holder) = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place)) {
-            holder.set_base(head);
+            holder.set_base(version);
             holder.set_silent(false);
             holder.clear_unread();
         }
-        self.push(place, after, &ToNode::Pulled { request, alias, version: head, form: leap.form() });
-        self.use_object(place, alias);
-        false
-    }
-
-    /// How to get from `base` (0: nothing) to the head; `None` while the node has as many transfers as it may.
-    fn leap(&mut self, place: Place, alias: Alias, base: Version) -> Option<Leap> {
-        let (has_horizon, inline_bytes) = (self.rules.has(Rule::Horizon), self.caps.windows.inline_bytes);
-        let object = self.objects.at(alias)?;
-        let document = object.document()?;
-        if base == document.version() {
-            return Some(Leap::Same);
-        }
-        let from = if has_horizon { base } else { base.max(document.horizon()) };
-        if base > Version(0) {
-            let (mut w, mut budget) = (Writer::new(), Budget::unlimited());
-            if document.since_within(from, &mut budget, &mut w).is_ok() {
-                let delta: Bytes = w.into_bytes().into();
-                self.cost.charge(&budget);
-                if delta.len() <= inline_bytes {
-                    return Some(Leap::Delta(base, delta));
-                }
-                let (after, bytes) = (object.frame, delta.len());
-                let transfer = self.send_slices(place, after, delta)?;
-                return Some(Leap::Loading(transfer, Some(base), bytes));
-            }
-        }
-        let bytes = document.encoded_bytes();
-        if bytes <= inline_bytes / 2 {
-            let mut w = Writer::new();
-            document.freeze().encode(&mut w);
-            self.cost.add(1, w.len());
-            if w.len() <= inline_bytes {
-                return Some(Leap::Delta(Version(0), w.into_bytes().into()));
-            }
-        }
-        let (after, frozen) = (object.frame, document.freeze());
-        let transfer = self.send_snapshot(place, after, frozen)?;
-        Some(Leap::Loading(transfer, None, bytes))
+        self.push(place, after, &ToNode::Pulled { request, alias, version, form: leap.form() });
+        self.follow_up(place, alias, version);
+        Ok(())
     }
 
     fn list_keys(&mut self, place: Place, request: RequestId, class: &str, prefix: &str, after: &str) {

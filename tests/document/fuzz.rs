@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nam::coding::Writer;
-use nam::document::{Budget, Document, Frozen, Judged, Judging, Loaded, Loading, Making, Refusal, Scope, Tuning};
+use nam::document::{
+    Answering, Budget, Document, Frozen, Judged, Judging, Loaded, Loading, Making, Refusal, Scope, Tuning,
+};
 use nam::ids::Version;
 use nam::schema::Schema;
 
@@ -30,6 +32,9 @@ struct Seen {
     images: usize,
     parts_kept: usize,
     restored: usize,
+    answers: usize,
+    /// Answers whose object changed while they were made.
+    overtaken: usize,
 }
 
 struct Round<'s> {
@@ -46,6 +51,8 @@ struct Round<'s> {
     shelf: Shelf,
     /// The document of an image, brought on by what was committed since.
     restored: Option<Document>,
+    /// Answers in the making, and what they must come to.
+    answering: Vec<(Answering, Vec<u8>)>,
 }
 
 fn encoded(frozen: &Frozen) -> Vec<u8> {
@@ -94,7 +101,8 @@ impl<'s> Round<'s> {
         replayed.replay(w.as_slice(), Version(1)).unwrap();
         let history = vec![(Version(1), now.clone())];
         let (log, frozen, shelf, restored) = (Vec::new(), Vec::new(), Shelf::default(), None);
-        Self { schema, seed, world, document, replayed, now, history, log, frozen, shelf, restored }
+        let answering = Vec::new();
+        Self { schema, seed, world, document, replayed, now, history, log, frozen, shelf, restored, answering }
     }
 
     fn base(&mut self) -> (Version, Value) {
@@ -259,6 +267,29 @@ impl<'s> Round<'s> {
                 value.apply_delta(self.schema, w.as_slice()).unwrap_or_else(|error| panic!("{at}: {error}"));
                 assert_eq!(value, self.now, "{at}");
                 seen.since += 1;
+                self.answering.push((Answering::new(self.document.clone(), base), w.into_bytes()));
+            }
+        }
+    }
+
+    /// Goes on with answers by one step each, which must come to what they would have been at once.
+    fn answer_on(&mut self, seen: &mut Seen) {
+        let (seed, head) = (self.seed, self.document.version());
+        for (mut answering, expected) in std::mem::take(&mut self.answering) {
+            let mut budget =
+                Budget::new([1, 1, 3, 20][self.world.rng.below(4)], [1, 60, usize::MAX][self.world.rng.below(3)]);
+            match answering.step(&mut budget) {
+                None => {
+                    assert!(budget.is_spent(), "seed {seed}: a step ends before it must");
+                    self.answering.push((answering, expected));
+                }
+                Some(answer) => {
+                    let pieces = answer.unwrap_or_else(|below| panic!("seed {seed}: {below}"));
+                    let delta: Vec<u8> = pieces.into_iter().flatten().collect();
+                    assert_eq!(delta, expected, "seed {seed}: the answer at {}", answering.version());
+                    seen.answers += 1;
+                    seen.overtaken += usize::from(answering.version() < head);
+                }
             }
         }
     }
@@ -329,6 +360,7 @@ fn a_document_equals_a_plain_tree_under_random_commits() {
             round.commit(&mut seen);
             round.ask_since(&mut seen);
             round.ask_since(&mut seen);
+            round.answer_on(&mut seen);
             match round.world.rng.below(24) {
                 0 | 1 => {
                     let horizon = round.history[round.world.rng.below(round.history.len())].0;
@@ -341,6 +373,13 @@ fn a_document_equals_a_plain_tree_under_random_commits() {
                 _ => {}
             }
         }
+        for step in 0.. {
+            round.answer_on(&mut seen);
+            if round.answering.is_empty() {
+                break;
+            }
+            assert!(step < 10_000, "seed {seed}: answering goes on for ever");
+        }
         for (frozen, value) in &round.frozen {
             assert_eq!(root_of(&schema, &encoded(frozen)), Ok(value.clone()), "seed {seed}: frozen");
         }
@@ -350,5 +389,6 @@ fn a_document_equals_a_plain_tree_under_random_commits() {
         assert!(seen.commits > 4_000 && seen.conflicts > 500 && seen.exact > 300 && seen.lists > 20, "{seen:?}");
         assert!(seen.images > 1_000 && seen.parts_kept > 1_000 && seen.restored > 1_000, "{seen:?}");
         assert!(seen.since > 5_000 && seen.below > 200 && seen.flipped > 200 && seen.segments > 500, "{seen:?}");
+        assert!(seen.answers > 5_000 && seen.overtaken > 1_000, "{seen:?}");
     }
 }

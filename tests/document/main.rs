@@ -1,6 +1,7 @@
 //! The document against a plain reference: random commits, conflicts, answers since any version, snapshots.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
+mod answers;
 mod fuzz;
 mod images;
 mod model;

@@ -241,9 +241,9 @@ fn a_newer_schema_is_taken_only_if_what_was_unknown_fits_it() {
     // Bytes that would be the stub of a container, were they looked at.
     go(&mut d, &put(99, WireType::Sized, &[6, 0x80, 0, 1, 0, 0, 0]));
     let printed = json(&d);
-    d.set_schema(newer(Kind::List(Box::new(Kind::U8))));
+    d.set_schema(&newer(Kind::List(Box::new(Kind::U8))));
     assert_eq!(json(&d), printed);
-    d.set_schema(newer(Kind::Bytes));
+    d.set_schema(&newer(Kind::Bytes));
     assert_eq!(json(&d), r#"{"f99":"800001000000"}"#);
 }
 

@@ -1,10 +1,11 @@
 //! Many changes that reach a holder as one: what it costs is what changed.
 
+use nam::document::Document;
 use nam::ids::{Alias, Version};
 use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
-use nam::wire::ToNode;
+use nam::wire::{ToNode, ToRepository};
 
-use crate::bench::{Bench, longer_curve, point, printed, rates};
+use crate::bench::{Bench, CLASS, cash, delta, longer_curve, point, printed, rates, schema};
 
 const LEN: u64 = 100_000;
 const CHANGES: u64 = 200;
@@ -30,7 +31,7 @@ fn hears_of(fill: &[Vec<u8>], changes: &[Vec<u8>]) -> Vec<String> {
     bench.open(&mut b, "k");
     for segment in std::mem::take(&mut b.segments) {
         let (transfer, index) = (segment.transfer, segment.index);
-        bench.send(&b, &nam::wire::ToRepository::SegmentTaken { transfer, index });
+        bench.send(&b, &ToRepository::SegmentTaken { transfer, index });
         bench.receive(&mut b);
     }
     let before = bench.version("k");
@@ -79,4 +80,56 @@ fn more_than_a_step_changed_is_a_notice() {
     let heard = hears_of(&fill, &changes);
     let version = Version(2 + changes.len() as u64);
     assert_eq!(heard[1..], [printed(&ToNode::Stale { alias: Alias(0), version })]);
+}
+
+#[test]
+fn a_pull_of_much_takes_steps_and_commits_go_on() {
+    let mut bench = Bench::new();
+    let (mut a, mut b) = (bench.connect(1), bench.connect(2));
+    let birth = bench.create(&mut a, "k");
+    bench.open(&mut b, "k");
+    let mut keys: Vec<u64> = (0..LEN).collect();
+    keys.sort_by_key(|key| key_bytes(*key));
+    let entries = keys.chunks(5_000).map(|keys| rates(keys.iter().map(|key| (*key, 1.5))));
+    let elements = (0..LEN / 5_000).map(|n| longer_curve(n * 5_000, &[2.5; 5_000]));
+    for delta in entries.chain(elements) {
+        let base = bench.version("k");
+        bench.commit(&mut a, base, &delta);
+        bench.settle();
+        bench.receive(&mut a);
+    }
+    assert!(bench.receive(&mut b).last().unwrap().starts_with("Stale"));
+    let mut copy = Document::new(std::sync::Arc::new(schema()));
+    copy.replay(&cash(1), Version(1)).unwrap();
+
+    let (request, alias) = (b.next_request(), Alias(0));
+    let mut pull = Vec::new();
+    ToRepository::Pull { request, alias, birth, rewind: None }.encode(&mut pull);
+    bench.core.handle_records(bench.now, b.connection, &pull);
+    let asked_at = bench.version("k");
+    for _ in 0..5 {
+        assert!(bench.core.poll_work(), "the answer takes more than five steps");
+    }
+    bench.commit(&mut a, asked_at, &cash(77));
+    bench.settle();
+    let told = bench.receive(&mut b);
+    assert!(told[0].starts_with("Pulled") && told[0].contains(&format!("version: Version({asked_at})")), "{told:?}");
+    assert_eq!(told[1..], [delta(1, &cash(77))], "what came while the answer was made follows it");
+    let mut pulled = Vec::new();
+    while !b.segments.is_empty() {
+        for segment in std::mem::take(&mut b.segments) {
+            pulled.extend_from_slice(&segment.bytes);
+            let (transfer, index) = (segment.transfer, segment.index);
+            bench.send(&b, &ToRepository::SegmentTaken { transfer, index });
+        }
+        bench.receive(&mut b);
+    }
+    assert!(told[0].contains(&format!("bytes: {}", pulled.len())), "{} {told:?}", pulled.len());
+    copy.replay(&pulled, Version(asked_at)).unwrap();
+    copy.replay(&cash(77), Version(asked_at + 1)).unwrap();
+    let mut w = nam::coding::Writer::new();
+    copy.freeze().encode(&mut w);
+    assert!(w.into_bytes() == bench.core.inspect(CLASS, "k").unwrap().value);
+    let most = bench.core.work_done();
+    assert!(most.cells <= STEP_CELLS_MAX && most.bytes <= SEGMENT_BYTES_MAX, "{most:?}");
 }

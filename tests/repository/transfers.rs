@@ -1,11 +1,12 @@
 //! Transfers: large objects down, large creations and commits up, while small commits go on.
 
 use nam::expiry::Expiry;
-use nam::ids::{Alias, Sequence, TransferId, Version};
+use nam::ids::{Alias, FieldId, Sequence, TransferId, Version};
 use nam::limits::{SEGMENT_BYTES_MAX, SEGMENTS_UNCONFIRMED_MAX, STEP_CELLS_MAX};
+use nam::schema::{FieldDef, Kind, TypeDef};
 use nam::wire::{CreationValue, Form, ToNode, ToRepository};
 
-use crate::bench::{Bench, CLASS, Peer, cash, delta, notes, printed, segment};
+use crate::bench::{Bench, CLASS, Peer, cash, delta, notes, printed, schema, segment};
 
 const NOTE_BYTES: usize = 1_000;
 
@@ -78,7 +79,7 @@ fn a_large_object_arrives_in_segments_while_commits_go_on() {
     assert_eq!(bench.receive(&mut b), [delta(1, &cash(77))], "a delta overtakes the snapshot");
 
     let mut received = 0;
-    let mut copy = nam::document::Document::new(std::sync::Arc::new(crate::bench::schema()));
+    let mut copy = nam::document::Document::new(std::sync::Arc::new(schema()));
     let mut is_whole = false;
     while !b.segments.is_empty() {
         for segment in std::mem::take(&mut b.segments) {
@@ -179,6 +180,40 @@ fn no_call_does_more_than_a_step() {
     bench.core.handle_records(bench.now, a.connection, &stream);
     bench.settle();
     assert_eq!(bench.version("big"), 901);
+    let most = bench.core.work_done();
+    assert!(most.cells <= STEP_CELLS_MAX && most.bytes <= SEGMENT_BYTES_MAX, "{most:?}");
+}
+
+#[test]
+fn a_large_object_meets_a_newer_schema_in_steps() {
+    let mut bench = Bench::new();
+    let mut a = bench.connect(1);
+    create_big(&mut bench, &mut a, 3_000);
+    bench.create(&mut a, "small");
+    let mut b = bench.connect_bare(2);
+    let mut newer = schema();
+    let TypeDef::Struct(root) = &mut newer.types[0] else { panic!("a struct") };
+    let more = FieldDef { id: FieldId(7), name: "more".to_owned(), kind: Kind::String, ..root.fields[0].clone() };
+    root.fields.push(more);
+    bench.send(&b, &ToRepository::Register { schema: &newer.to_bytes() });
+    bench.settle();
+    bench.receive(&mut b);
+    bench.open(&mut b, "big");
+
+    let offer = |sequence, alias: u32, delta: &[u8]| {
+        let (sequence, unacked, base) = (Sequence(sequence), Sequence(1), Version(1));
+        let mut record = Vec::new();
+        let alias = Alias(alias);
+        ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: None, delta }.encode(&mut record);
+        record
+    };
+    let more = [&[7 << 3 | 4, 3][..], b"abc"].concat();
+    bench.core.handle_records(bench.now, b.connection, &offer(1, 0, &more));
+    assert_eq!((bench.version("big"), bench.core.has_work()), (1, true), "all of it must be looked at");
+    bench.core.handle_records(bench.now, a.connection, &offer(9, 1, &cash(7)));
+    assert_eq!((bench.version("big"), bench.version("small")), (1, 2), "another object's commit overtakes it");
+    bench.settle();
+    assert_eq!((bench.version("big"), bench.version("small")), (2, 2));
     let most = bench.core.work_done();
     assert!(most.cells <= STEP_CELLS_MAX && most.bytes <= SEGMENT_BYTES_MAX, "{most:?}");
 }

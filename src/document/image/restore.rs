@@ -105,7 +105,7 @@ impl Document {
             imaging,
             ..Self::with_tuning(stored, tuning)
         };
-        document.set_schema(schema);
+        document.set_schema(&schema);
         Ok(document)
     }
 }

@@ -172,15 +172,17 @@ impl Packed {
         Entries { kinds, reader: Reader::new(self.bytes.get(start..).unwrap_or_default()), total: self.bytes.len() }
     }
 
-    /// The entries of the blocks that changed after `base`, in order.
+    /// The entries of the blocks that changed after `base`, in order, from byte `from` on, which is the start of one.
     pub(in crate::document) fn entries_since<'k>(
         &self,
         kinds: EntryKinds<'k>,
         base: Mark,
+        from: usize,
     ) -> impl Iterator<Item = Result<Entry<'_>, DecodeError>> + use<'_, 'k> {
         let changed = (0..=self.restarts.len()).filter(move |block| self.newest_in(*block) > base);
         changed.flat_map(move |block| {
             let (start, end) = self.block(block);
+            let start = start.max(from).min(end);
             Entries { kinds, reader: Reader::new(self.bytes.get(start..end).unwrap_or_default()), total: end }
         })
     }
@@ -367,7 +369,7 @@ mod tests {
         assert!(entries.next().is_none());
         let is_late = |step: &u32| *step > 3_980;
         let (mut looked_at, mut late) = (0, 0);
-        for entry in packed.entries_since(kinds, Mark(3_980)).map(Result::unwrap) {
+        for entry in packed.entries_since(kinds, Mark(3_980), 0).map(Result::unwrap) {
             looked_at += 1;
             late += usize::from(is_late(&entry.fate.stamp().unwrap().own.0));
         }
