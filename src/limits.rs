@@ -166,7 +166,7 @@ pub const PAGE_BYTES_MAX: usize = 32 * 1024;
 /// Keys in one page of an answer.
 pub const PAGE_KEYS_MAX: usize = 500;
 
-/// Bytes that the splices of one text in one commit may move in all: its length, times their number. Beyond it the commit is refused.
+/// Bytes that the splices of one text in one commit may move in all, if there are more than one: its length, times their number. Beyond it the commit is refused.
 pub const SPLICED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Milliseconds that a writer waits for a guard to go, at most, before the value is copied.

@@ -65,6 +65,7 @@ pub(super) fn malformed(refusal: Refusal) -> DecodeError {
     match refusal {
         Refusal::Malformed(error) => error,
         Refusal::Limit { what, found, max } => DecodeError::Limit { what, found, max },
+        Refusal::Splices { found, max } => DecodeError::Limit { what: "bytes moved by splices", found, max },
         _ => DecodeError::Unknown { what: "operation in a replayed delta", found: 0 },
     }
 }

@@ -37,6 +37,7 @@ mod stored;
 mod trim;
 mod tuning;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -73,6 +74,21 @@ const RELIEF_CELLS: usize = 256;
 /// The entries of the map that is the document.
 fn root_kinds(kind: &Kind) -> EntryKinds<'_> {
     EntryKinds { keys: &ROOT_KEYS, values: Some(kind) }
+}
+
+/// Puts `new` in the place of the bytes at `range`.
+fn overwrite(bytes: &mut Vec<u8>, range: Range<usize>, new: &[u8]) {
+    let (end, new_end, len) = (range.end, range.start + new.len(), bytes.len());
+    if new_end > end {
+        bytes.resize(len + new_end - end, 0);
+    }
+    if new_end != end {
+        bytes.copy_within(end..len, new_end);
+        bytes.truncate(len + new_end - end);
+    }
+    if let Some(place) = bytes.get_mut(range.start..new_end) {
+        place.copy_from_slice(new);
+    }
 }
 
 /// Where `part`, a piece of `whole`, starts in it.

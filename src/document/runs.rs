@@ -62,6 +62,11 @@ impl ListStamps {
         &NONE
     }
 
+    /// Whether there are none.
+    pub(super) fn is_bare(&self) -> bool {
+        !self.structure.is_set() && self.runs.is_empty() && self.edits.as_slice().is_empty()
+    }
+
     /// The newest mark.
     pub(super) fn newest(&self) -> Mark {
         let runs = self.runs.iter().map(|run| run.born.max(run.died)).max().unwrap_or_default();

@@ -244,7 +244,7 @@ impl Core {
             }
             Refusal::Malformed(_) => FailureCode::Malformed,
             Refusal::Overflow { .. } => FailureCode::Overflow,
-            Refusal::Limit { .. } => FailureCode::Limit,
+            Refusal::Limit { .. } | Refusal::Splices { .. } => FailureCode::Limit,
         };
         self.refuse(place, sequence, code, &refusal.to_string());
     }

@@ -10,4 +10,5 @@ mod rules;
 #[path = "../memory/shapes.rs"]
 #[allow(dead_code, reason = "the memory test uses more of it")]
 mod shapes;
+mod texts;
 mod world;

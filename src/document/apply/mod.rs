@@ -9,6 +9,7 @@
 
 mod entries;
 mod fields;
+mod in_place;
 mod list;
 mod put;
 mod text;
@@ -24,8 +25,9 @@ use crate::delta::FieldsReader;
 use crate::schema::{Kind, Schema, TypeDef};
 
 pub(super) use fields::empty_of;
+pub(super) use in_place::splice_in_place;
 pub(super) use put::put_value;
-pub(super) use text::{Splice, splice};
+pub(super) use text::{Splice, check_splice, splice};
 
 /// How far one level was when a step ended.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Splices of text and bytes: `{ at, delete, length, insert }*`, each on what the one before left.
 
 use crate::coding::{DecodeError, Reader};
+use crate::document::overwrite;
 use crate::schema::Kind;
 
 /// One splice.
@@ -19,8 +20,8 @@ impl<'a> Splice<'a> {
     }
 }
 
-/// Performs a splice; the text of a `String` may be cut between characters only.
-pub(in crate::document) fn splice(kind: &Kind, text: &mut Vec<u8>, splice: &Splice<'_>) -> Result<(), DecodeError> {
+/// Checks a splice of a text; that of a `String` may be cut between characters only.
+pub(in crate::document) fn check_splice(kind: &Kind, text: &[u8], splice: &Splice<'_>) -> Result<(), DecodeError> {
     let end = splice.at.checked_add(splice.delete).filter(|end| *end <= text.len());
     let end = end.ok_or(DecodeError::Absent { what: "part of a text" })?;
     if matches!(kind, Kind::String) {
@@ -29,7 +30,13 @@ pub(in crate::document) fn splice(kind: &Kind, text: &mut Vec<u8>, splice: &Spli
             return Err(DecodeError::Utf8);
         }
     }
-    text.splice(splice.at..end, splice.insert.iter().copied());
+    Ok(())
+}
+
+/// Performs a splice.
+pub(in crate::document) fn splice(kind: &Kind, text: &mut Vec<u8>, splice: &Splice<'_>) -> Result<(), DecodeError> {
+    check_splice(kind, text, splice)?;
+    overwrite(text, splice.at..splice.at + splice.delete, splice.insert);
     Ok(())
 }
 

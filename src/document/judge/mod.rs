@@ -67,6 +67,16 @@ pub enum Refusal {
         /// The field's id.
         field: u32,
     },
+    /// The splices of one text would move too many bytes.
+    #[error(
+        "the splices of a text move {found} bytes, {max} are allowed: set the text whole, or splice it in more commits"
+    )]
+    Splices {
+        /// Bytes of the text after each splice, added up.
+        found: u64,
+        /// The cap.
+        max: u64,
+    },
     /// The delta or the object would exceed a cap.
     #[error("{what} of {found} exceed {max}")]
     Limit {

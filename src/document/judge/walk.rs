@@ -10,7 +10,7 @@ use super::patches::Patches;
 use crate::coding::{DecodeError, Reader};
 use crate::delta::FieldsReader;
 use crate::document::apart::{Children, entry_kinds};
-use crate::document::apply::{Splice, splice};
+use crate::document::apply::{Splice, check_splice, splice};
 use crate::document::list::ListView;
 use crate::document::map::MapBranch;
 use crate::document::offset_in;
@@ -173,7 +173,16 @@ impl<'w> Walk<'w> {
         if self.is_newer(target.stamp.newest()) {
             return Err(CONFLICT);
         }
-        let mut text = Reader::new(target.value).sized()?.to_vec();
+        let text = Reader::new(target.value).sized()?;
+        let mut rest = edit;
+        if !rest.is_done() {
+            let only = Splice::read(&mut rest)?;
+            if rest.is_done() {
+                self.count_cell(edit.left());
+                return Ok(check_splice(kind, text, &only).map(|()| 0)?);
+            }
+        }
+        let mut text = text.to_vec();
         let mut moved = 0_usize;
         self.count_cell(edit.left() + text.len());
         while !edit.is_done() {
@@ -181,7 +190,7 @@ impl<'w> Walk<'w> {
             moved = moved.saturating_add(text.len());
             if moved > SPLICED_BYTES_MAX {
                 let (found, max) = (moved as u64, SPLICED_BYTES_MAX as u64);
-                return Err(Stop::Refused(Refusal::Limit { what: "bytes moved by splices", found, max }));
+                return Err(Stop::Refused(Refusal::Splices { found, max }));
             }
         }
         Ok(0)

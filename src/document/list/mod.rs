@@ -10,7 +10,7 @@ pub(super) use page::{ListPage, element_at, element_offset};
 pub(super) use view::{ListView, Part, Place};
 
 use super::apart::{Children, Totals, expand};
-use super::apply::{Applying, Change, apply_value, put_value};
+use super::apply::{Applying, Change, apply_value, put_value, splice_in_place};
 use super::image::{Kept, KeptIn};
 use super::map::MarksLeft;
 use super::promote::settle;
@@ -270,9 +270,14 @@ impl ListBranch {
         let before = head.page.totals();
         applying.count_page(&head.page, head.page.bytes.len());
         let ListPage { bytes, stamps, children, .. } = head.page.make_mut();
-        let mut w = applying.take_buffer();
         let old = element_at(bytes, element, index)?;
         let from = super::offset_in(bytes, old);
+        if stamps.is_bare() && splice_in_place(applying, element, bytes, from, &change)? {
+            self.totals.exchange(before, head.page.totals());
+            return Ok(());
+        }
+        let mut w = applying.take_buffer();
+        let old = element_at(bytes, element, index)?;
         let to = from + old.len();
         let mut stamp = match change {
             Change::Remove => return Err(DecodeError::Unknown { what: "change of an element", found: 0 }),

@@ -6,6 +6,7 @@
 use crate::coding::{DecodeError, Reader};
 use crate::delta::WireType;
 use crate::document::apart::{ARC_BYTES, Children, Totals};
+use crate::document::overwrite;
 use crate::document::runs::ListStamps;
 use crate::document::stored::stored_value;
 use crate::schema::{Kind, Schema};
@@ -49,7 +50,7 @@ impl ListPage {
         if self.bytes.capacity() - self.bytes.len() < grown {
             self.bytes.reserve_exact(grown + self.bytes.len() / 32);
         }
-        self.bytes.splice(from..to, new.iter().copied());
+        overwrite(&mut self.bytes, from..to, new);
         if self.bytes.capacity() > self.bytes.len() * 2 + 64 {
             self.bytes.shrink_to_fit();
         }

@@ -16,8 +16,11 @@ use std::ops::Range;
 
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::document::apart::EntryKinds;
+use crate::document::apply::{Applying, Change, splice_in_place};
+use crate::document::overwrite;
 use crate::document::stamps::{Mark, Stamp};
 use crate::document::stored::{stored_key, stored_value};
+use crate::schema::Kind;
 
 /// Bytes between restart points; small entries cost a scan of half of it, large ones a point each.
 const BLOCK_BYTES: usize = 512;
@@ -226,13 +229,10 @@ impl Packed {
         if self.bytes.capacity() - self.bytes.len() < grown {
             self.bytes.reserve_exact(grown + self.bytes.len() / 32);
         }
-        let (start, end) = (range.start, range.end);
-        self.bytes.splice(range, new.iter().copied());
-        for restart in &mut self.restarts {
-            if restart.start as usize > start {
-                restart.start = offset((restart.start as usize + new.len()).saturating_sub(end - start))?;
-            }
-        }
+        let start = range.start;
+        let before = self.bytes.len();
+        overwrite(&mut self.bytes, range, new);
+        self.shift_blocks(start, before)?;
         if new.is_empty() {
             self.drop_empty_blocks();
         }
@@ -240,6 +240,32 @@ impl Packed {
             self.bytes.shrink_to_fit();
         }
         self.cut_block(start, kinds)
+    }
+
+    /// Splices a text in the value of the entry at `range`, which has no stamp, if that is all that a change does; answers
+    /// whether it did.
+    pub(super) fn splice_in_place(
+        &mut self,
+        applying: &mut Applying<'_>,
+        kind: &Kind,
+        (range, value_len): (Range<usize>, usize),
+        change: &Change<'_>,
+    ) -> Result<bool, DecodeError> {
+        let before = self.bytes.len();
+        let is_done = splice_in_place(applying, kind, &mut self.bytes, range.end - value_len, change)?;
+        self.shift_blocks(range.start, before)?;
+        Ok(is_done)
+    }
+
+    /// Moves the blocks behind the entry at `start`, before whose change the page had `before` bytes.
+    fn shift_blocks(&mut self, start: usize, before: usize) -> Result<(), DecodeError> {
+        let now = self.bytes.len();
+        for restart in &mut self.restarts {
+            if restart.start as usize > start {
+                restart.start = offset((restart.start as usize + now).saturating_sub(before))?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds a restart point to the block around `at` if it has grown too long.
@@ -332,7 +358,7 @@ fn offset(at: usize) -> Result<u32, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{KeyKind, Kind};
+    use crate::schema::KeyKind;
     use std::collections::BTreeMap;
 
     #[test]
