@@ -11,6 +11,7 @@ mod directories;
 mod failures;
 mod hostile;
 mod links;
+mod locks;
 mod nodes;
 mod process;
 mod refusals;
