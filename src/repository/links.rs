@@ -194,6 +194,14 @@ impl Core {
         node.is_none_or(|node| node.records.left() < UNREAD_RECORDS_BYTES_MAX / 2)
     }
 
+    /// Bytes of a connection's records that were not read yet: for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unread_bytes(&self, connection: ConnectionId) -> usize {
+        let node = self.nodes.find(connection).and_then(|place| self.nodes.at(place));
+        node.map_or(0, |node| node.records.left())
+    }
+
     fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.cost.begin();

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use nam::__private::{Class, Reader, Tracked};
-use nam::ids::{Alias, Birth, CommitNumber, Version};
+use nam::ids::{Alias, Birth, CommitNumber, Fence, Version};
 use nam::journal::{Entry, Frame, Payload};
 
 use crate::class::Desk;
 use crate::expiry::Limits;
+use crate::locks::Locks;
 use crate::merge::{Clash, Merge};
 use crate::readings::{Refusal, Token};
 
@@ -50,6 +51,7 @@ pub(crate) struct History {
     pieces: BTreeMap<u64, Vec<Vec<u8>>>,
     /// What restarts lost: nodes may go on showing it until they hear of it.
     lost: BTreeSet<Birth>,
+    pub(crate) locks: Locks,
     pub(crate) stale_commits: u64,
     pub(crate) commits: u64,
 }
@@ -67,7 +69,11 @@ impl History {
 
     fn take_entry(&mut self, entry: &Entry, birth: Birth, now: u64) {
         match entry {
-            Entry::Schema { .. } | Entry::Granted { .. } => {}
+            Entry::Schema { .. } => {}
+            Entry::Granted { alias, .. } => {
+                self.living(*alias);
+                self.locks.grant(self.aliases[alias], Fence(birth.0));
+            }
             Entry::Limited { alias, expiry, .. } => self.living(*alias).limits.set(*expiry, now),
             Entry::Slice { staging, bytes } => {
                 self.slices.entry(*staging).or_default().extend_from_slice(bytes);
@@ -93,7 +99,8 @@ impl History {
                 self.objects.insert(birth, object);
                 self.aliases.insert(alias, birth);
             }
-            Entry::Committed { alias, version, payload, .. } => {
+            Entry::Committed { origin, alias, version, payload } => {
+                self.locks.check_commit(self.aliases[alias], *origin);
                 let delta = match payload {
                     Payload::Inline(bytes) => bytes.to_vec(),
                     Payload::Staged(staging) => self.slices.remove(staging).unwrap(),
@@ -161,6 +168,7 @@ impl History {
                         object.ended = Some(true);
                     }
                 }
+                Entry::Granted { .. } => self.locks.settle(Fence(CommitNumber { epoch: frame.epoch, n })),
                 Entry::Limited { alias, .. } => {
                     let mut of_slot = self.objects.values_mut().filter(|object| object.alias == *alias);
                     if let Some(object) = of_slot.find(|object| object.limits.is_settling()) {
@@ -185,6 +193,7 @@ impl History {
     pub(crate) fn crash(&mut self, is_lossy: bool, now: u64) {
         self.slices.clear();
         self.pieces.clear();
+        self.locks.crash();
         if is_lossy {
             self.lost.extend(self.objects.keys());
             self.objects.clear();

@@ -16,6 +16,7 @@ mod disk;
 mod draw;
 mod expiry;
 mod history;
+mod locks;
 mod merge;
 #[cfg(feature = "mutants")]
 mod mutants;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nam::ids::{Birth, NodeId, RequestId, Version};
+use nam::ids::{Birth, Fence, NodeId, RequestId, Version};
 use nam::node::{Core, Guard, Host, Replica, ReplicaId, Ring, Slot};
 use nam::repository::ConnectionId;
 use parking_lot::Mutex;
@@ -67,6 +67,10 @@ pub(crate) enum Asked {
     Object(usize),
     /// An object is being destroyed.
     End,
+    /// The lock of a slot's object is waited for.
+    Lock(usize),
+    /// Whether somebody's lock is still held.
+    Join(Fence),
     /// A reading, or nobody, waits for the newest.
     Newest,
 }
@@ -82,13 +86,23 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(number: u64, shards: usize, credit_bytes: usize) -> Self {
         let side = |_| {
-            let mut core = Core::new(NodeId(7_000 + number));
-            core.set_credit_bytes(credit_bytes);
-            core.register(&<Desk as nam::__private::Class>::schema());
+            let core = new_core(7_000 + number, credit_bytes);
             let (bell, requests, unread) = (Arc::default(), BTreeMap::new(), VecDeque::new());
             Side { core, bell, link: None, is_connecting: false, requests, is_paused: false, unread }
         };
         Self { sides: (0..shards).map(side).collect(), opens: Vec::new() }
+    }
+
+    /// The process ends and begins again as another node: nothing that it had is of use any more.
+    pub(crate) fn begin_anew(&mut self, shard: usize, number: u64, credit_bytes: usize) {
+        let side = &mut self.sides[shard];
+        side.core = new_core(number, credit_bytes);
+        side.requests.clear();
+        side.unread.clear();
+        side.bell.0.lock().clear();
+        for open in self.opens.iter_mut().filter(|open| open.shard == shard) {
+            (open.is_open, open.guard, open.read_at) = (false, None, None);
+        }
     }
 
     /// Makes a slot for an object; answers its number.
@@ -110,4 +124,11 @@ impl Node {
     pub(crate) fn find(&self, shard: usize, key: &str) -> Option<usize> {
         self.opens.iter().position(|open| open.is_open && open.shard == shard && open.key == key)
     }
+}
+
+fn new_core(number: u64, credit_bytes: usize) -> Core {
+    let mut core = Core::new(NodeId(number));
+    core.set_credit_bytes(credit_bytes);
+    core.register(&<Desk as nam::__private::Class>::schema());
+    core
 }

@@ -176,6 +176,10 @@ impl World {
                         self.tasks.retain(|task| !Arc::ptr_eq(&task.slot, &open.slot));
                     }
                     Some(Asked::End) if answer == Answer::Destroyed => self.report.destroyed += 1,
+                    Some(Asked::Lock(slot)) => self.hear_of_lock(node, shard, slot, request, &answer),
+                    Some(Asked::Join(fence)) if answer == Answer::Joined => {
+                        self.shards[shard].history.locks.check_shown(fence);
+                    }
                     _ => {}
                 }
                 let is_of = |reading: &&mut Reading| {
@@ -228,6 +232,7 @@ impl World {
                     continue;
                 }
                 Outcome::Nothing | Outcome::Ended => {}
+                Outcome::Fenced => self.report.fenced_off += 1,
                 Outcome::Committed(birth, version, claim) => {
                     if history.objects.contains_key(&birth) {
                         history.claim(birth, version, claim);

@@ -39,6 +39,8 @@ pub(crate) struct Swarm {
     pub(crate) delay_max: u64,
     /// One use of an object in this many destroys it.
     pub(crate) destroys: u64,
+    /// One use of an object in this many is about its lock.
+    pub(crate) locks: u64,
     /// One action in this many has a node stop reading; 0 for never.
     pub(crate) pauses: u64,
     /// Whether a node may stop reading for so long that the repository gives it up.
@@ -73,6 +75,7 @@ impl Swarm {
         Self {
             delay_max: [5, 30, 120][dice.index(3)],
             destroys: [60, 30, 8][dice.index(3)],
+            locks: [40, 6, 2][dice.index(3)],
             pauses: [0, 60, 20][dice.index(3)],
             has_long_pauses: dice.one_in(2),
             is_expiring: dice.one_in(3),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use nam::__private::Tracked;
-use nam::ids::{Birth, Version};
+use nam::ids::{Birth, Fence, Version};
 use nam::node::{AloneTurn, Scope, Settled, Slot, Step, Ticket};
 use nam::wire::FailureCode;
 
@@ -41,6 +41,8 @@ pub(crate) enum Outcome {
     Ended,
     /// Its object ended with the batch under way, and nobody will know.
     Unknown(Birth, Claim),
+    /// It left nothing: the lock that it names is not held.
+    Fenced,
     /// Its closure is to run again: another commit was in the way.
     Again,
 }
@@ -59,6 +61,12 @@ impl Task {
             birth: None,
             is_aborting: dice.one_in(12),
         }
+    }
+
+    /// An update under a lock.
+    pub(crate) fn fenced(shard: usize, slot: &Arc<Slot<Desk>>, fence: Fence, dice: &mut Dice) -> Self {
+        let turn = Some(slot.queue_alone());
+        Self { scope: Scope::Fenced(fence), turn, ..Self::new(shard, slot, dice) }
     }
 
     pub(crate) fn poll(&mut self, order: u64) -> Outcome {
@@ -82,6 +90,10 @@ impl Task {
                 Outcome::Again
             }
             Some(Settled::Refused(refused)) if refused.code == FailureCode::Gone => Outcome::Nothing,
+            Some(Settled::Refused(refused)) if refused.code == FailureCode::Fenced => {
+                assert!(matches!(self.scope, Scope::Fenced(_)), "I15: an update that names no lock is refused for one");
+                Outcome::Fenced
+            }
             Some(Settled::Refused(refused)) => panic!("a commit was refused: {refused:?}"),
             Some(Settled::Ended(_)) => Outcome::Unknown(self.birth.unwrap(), claim),
         }

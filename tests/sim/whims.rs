@@ -37,6 +37,7 @@ impl World {
             0 | 1 => return self.cut(node, shard),
             2 if self.dice.one_in(3) => return self.crash(shard),
             3..9 => return self.read_token(),
+            9 if self.dice.one_in(4) => return self.end_process(node, shard),
             _ if self.swarm.pauses > 0 && self.dice.one_in(self.swarm.pauses) => return self.pause(node, shard),
             _ => {}
         }
@@ -82,6 +83,9 @@ impl World {
             let request = core.destroy(id);
             sides[shard].requests.insert(request, Asked::End);
             return;
+        }
+        if has_handle && self.dice.one_in(self.swarm.locks) {
+            return self.use_lock(node, slot);
         }
         match self.dice.below(40) {
             0 => {

@@ -10,6 +10,7 @@ use nam::time::Instant;
 
 use crate::dice::Dice;
 use crate::disk::Written;
+use crate::locks::Grant;
 use crate::network::{Agenda, Effects, Event, LinkName};
 use crate::node::{Half, Node};
 use crate::readings::{Reading, Token};
@@ -47,6 +48,12 @@ pub(crate) struct Report {
     /// Objects that ended by themselves, and how often nodes told of use.
     pub(crate) expired: u64,
     pub(crate) touches: u64,
+    /// Locks that nodes were told to have, waits that ended in vain, updates that a lost lock did not let through.
+    pub(crate) locked: u64,
+    pub(crate) waited_in_vain: u64,
+    pub(crate) fenced_off: u64,
+    /// Nodes that ended, with and without a goodbye.
+    pub(crate) left: u64,
 }
 
 impl Report {
@@ -68,6 +75,10 @@ impl Report {
         self.refused += other.refused;
         self.expired += other.expired;
         self.touches += other.touches;
+        self.locked += other.locked;
+        self.waited_in_vain += other.waited_in_vain;
+        self.fenced_off += other.fenced_off;
+        self.left += other.left;
     }
 
     /// Whether many seeds together did what they are for.
@@ -77,6 +88,8 @@ impl Report {
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
+        let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
+        assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");
     }
 }
 
@@ -94,8 +107,11 @@ pub(crate) struct World {
     pub(crate) readings: Vec<Reading>,
     /// What was shown lately, anywhere.
     pub(crate) tokens: Vec<Token>,
+    /// What nodes were told to have the locks of, the newest last.
+    pub(crate) grants: Vec<Grant>,
     pub(crate) actions: u64,
     connections: u64,
+    pub(crate) processes: u64,
     pub(crate) joins: u64,
     /// Whether every record is printed: `NAM_TRACE=1`, for a seed that failed.
     pub(crate) is_traced: bool,
@@ -122,7 +138,9 @@ impl World {
             readings: Vec::new(),
             tokens: Vec::new(),
             actions: ACTIONS,
+            grants: Vec::new(),
             connections: 0,
+            processes: 0,
             joins: 0,
             is_traced: std::env::var("NAM_TRACE").is_ok(),
             report: Report::default(),
@@ -170,6 +188,7 @@ impl World {
             Event::Step { shard } => {
                 self.shards[shard].has_step = false;
                 self.shards[shard].core.poll_work();
+                self.shards[shard].note_read();
             }
             Event::Tick { shard } => {
                 self.shards[shard].core.handle_timeout(Instant(self.now));
@@ -216,7 +235,7 @@ impl World {
         }
     }
 
-    fn reconnect_later(&mut self, node: usize, shard: usize) {
+    pub(crate) fn reconnect_later(&mut self, node: usize, shard: usize) {
         let side = &mut self.nodes[node].sides[shard];
         if !std::mem::replace(&mut side.is_connecting, true) {
             let at = self.now + 1 + self.dice.below(60);
@@ -243,7 +262,9 @@ impl World {
             shard.core.handle_segment(Instant(self.now), link.connection, bytes);
         } else {
             shard.windows.entry(link.connection).or_default().confirm(bytes);
+            shard.note_locks(link.connection, bytes);
             shard.core.handle_records(Instant(self.now), link.connection, bytes);
+            shard.note_read();
             self.note_touches(link.shard, bytes);
         }
     }
