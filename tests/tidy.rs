@@ -270,7 +270,9 @@ fn hash_order(source: &Source) -> Vec<String> {
     }
     let is_unordered = |line: &str| UNORDERED.iter().any(|table| line.contains(table));
     let found = source.code().into_iter().filter(|(_, line)| is_unordered(line));
-    found.map(|(line, _)| source.finding(line, "hash order: BTreeMap, or hashbrown with ahash's fixed seeds")).collect()
+    found
+        .map(|(line, _)| source.finding(line, "hash order: BTreeMap, or hashbrown with foldhash's fixed seeds"))
+        .collect()
 }
 
 fn sizes(source: &Source) -> Vec<String> {

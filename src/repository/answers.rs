@@ -74,7 +74,7 @@ impl Core {
         let holder = object.and_then(|object| object.holders.find_mut(place)).filter(|holder| !holder.is_dirty());
         if let (Some(holder), Some(node)) = (holder, self.nodes.at_mut(place)) {
             holder.set_dirty(true);
-            node.dirty.push_back(alias);
+            node.note_dirty(alias);
         }
         self.use_object(place, alias);
     }

@@ -224,7 +224,7 @@ impl Core {
     /// It holds as many as it may.
     pub(super) fn hold(&mut self, place: Place, alias: Alias, base: Version) -> Result<(), FailureCode> {
         let Some(node) = self.nodes.at_mut(place) else { return Ok(()) };
-        if node.held.len() >= self.caps.subscriptions_max && !node.held.contains(&alias) {
+        if node.held.len() >= self.caps.subscriptions_max && !node.held.contains(alias) {
             return Err(FailureCode::Limit);
         }
         node.held.insert(alias);

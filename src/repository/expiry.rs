@@ -249,7 +249,7 @@ impl Core {
             self.push(place, after, &ToNode::Idle { alias, limit_ms: idle_ms.unwrap_or(0) });
         } else if !holder.is_dirty() {
             holder.set_dirty(true);
-            node.dirty.push_back(alias);
+            node.note_dirty(alias);
         }
     }
 }

@@ -237,11 +237,11 @@ impl Core {
             }
             Step::Record(_) if !is_answer => {
                 holder.set_dirty(true);
-                node.dirty.push_back(alias);
+                node.note_dirty(alias);
             }
             Step::Later if !is_answer => {
                 holder.set_dirty(true);
-                node.dirty.push_back(alias);
+                node.note_dirty(alias);
                 self.catch_later(place);
             }
             Step::Record(_) | Step::Later | Step::Pull => {
@@ -262,7 +262,7 @@ impl Core {
             self.push(place, after, &ToNode::Gone { alias, birth, is_lost: false });
         } else if !holder.is_dirty() {
             holder.set_dirty(true);
-            node.dirty.push_back(alias);
+            node.note_dirty(alias);
         }
     }
 

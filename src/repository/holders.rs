@@ -159,7 +159,7 @@ impl Holders {
             }
             Err(at) => {
                 if self.list.len() == self.list.capacity() {
-                    self.list.reserve_exact(self.list.len() / 4 + 1);
+                    self.list.reserve_exact(self.list.len() / 8 + 1);
                 }
                 self.list.insert(at, holder);
             }

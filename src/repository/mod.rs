@@ -15,6 +15,7 @@
 //! is more; what is more waits for [`poll_work`](Core::poll_work). Invariants: I1, I5 to I9, I11, I12 of `ARCHITECTURE.md`.
 //! Source: sans-I/O as in quinn-proto; the fan-out follows Quake 3's rule to keep state to send, not messages.
 
+mod aliases;
 mod answers;
 mod classes;
 mod commits;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ConnectionId;
+use super::aliases::Aliases;
 use super::answers::Answer;
 use super::classes::ClassIndex;
 use super::creations::Creating;
@@ -30,7 +31,7 @@ pub(super) struct Node {
     /// Known classes that it presented with a schema that does not fit, and why: it names no object of theirs.
     pub(super) refused: BTreeMap<ClassIndex, String>,
     /// The objects it holds.
-    pub(super) held: BTreeSet<Alias>,
+    pub(super) held: Aliases,
     /// Aliases that it presented and that name something else or nothing now, until it answered that it knows.
     pub(super) misled: BTreeSet<Alias>,
     /// Objects that changed while there was no room: each at most once.
@@ -57,6 +58,14 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Puts an object into the queue of those that changed; grows it by little, because every subscription may stand in it.
+    pub(super) fn note_dirty(&mut self, alias: Alias) {
+        if self.dirty.len() == self.dirty.capacity() {
+            self.dirty.reserve_exact(self.dirty.len() / 8 + 4);
+        }
+        self.dirty.push_back(alias);
+    }
+
     pub(super) fn new(connection: ConnectionId, now: Instant, window: usize) -> Self {
         Self {
             connection,
@@ -64,7 +73,7 @@ impl Node {
             records: Records::new(),
             outbox: Outbox::new(window),
             refused: BTreeMap::new(),
-            held: BTreeSet::new(),
+            held: Aliases::default(),
             misled: BTreeSet::new(),
             dirty: VecDeque::new(),
             resuming: None,

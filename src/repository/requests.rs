@@ -266,7 +266,7 @@ impl Core {
         let holder = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place));
         if let (true, Some(holder), Some(node)) = (differs, holder, self.nodes.at_mut(place)) {
             holder.set_dirty(true);
-            node.dirty.push_back(alias);
+            node.note_dirty(alias);
             self.catch_later(place);
         }
         Ok(())
@@ -308,7 +308,7 @@ impl Core {
     /// A node holds an object no longer.
     pub(super) fn release(&mut self, place: Place, alias: Alias) {
         if let Some(node) = self.nodes.at_mut(place) {
-            node.held.remove(&alias);
+            node.held.remove(alias);
         }
         if self.objects.at_mut(alias).is_some_and(|object| object.holders.remove(place)) {
             self.free_if_over(alias);

@@ -106,3 +106,34 @@ impl<T: Clone> DerefMut for Leaf<'_, T> {
         self.value
     }
 }
+
+/// What every tracking of `V` as a leaf does alike: the cursor, the former value kept, put back and compared.
+macro_rules! tracks_a_leaf {
+    ($value:ty) => {
+        type Form = Self;
+        type Changes = crate::tracked::LeafChanges<$value>;
+        type Mut<'a> = crate::tracked::Leaf<'a, $value>;
+        const POLICY: crate::schema::Policy = crate::schema::Policy::Retry;
+        const EDITS_NOTHING: bool = true;
+
+        #[inline]
+        fn track<'a>(value: &'a mut $value, changes: &'a mut Self::Changes) -> Self::Mut<'a> {
+            crate::tracked::Leaf::new(value, changes)
+        }
+
+        fn encode_edit(value: &$value, changes: &Self::Changes, w: &mut Writer) -> Edit {
+            changes.previous().map_or(Edit::Same, |old| Self::encode_diff(value, old, w))
+        }
+
+        fn replace(value: &mut $value, new: $value, changes: Option<&mut Self::Changes>) {
+            crate::tracked::LeafChanges::replace(changes, value, new);
+        }
+
+        fn undo(value: &mut $value, changes: Self::Changes) {
+            if let Some(old) = changes.into_previous() {
+                *value = old;
+            }
+        }
+    };
+}
+pub(super) use tracks_a_leaf;

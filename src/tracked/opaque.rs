@@ -8,10 +8,11 @@ use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Edit, Leaf, LeafChanges, Tracking};
+use super::leaf::tracks_a_leaf;
+use super::{Edit, Tracking};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::WireType;
-use crate::schema::{Kind, Policy, SchemaBuilder};
+use crate::schema::{Kind, SchemaBuilder};
 
 /// Tracks any serde type as a leaf: `#[nam(leaf)]`.
 #[derive(Clone, Copy, Debug)]
@@ -51,20 +52,7 @@ impl<V> Tracking<V> for Opaque
 where
     V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
-    type Form = Self;
-    type Changes = LeafChanges<V>;
-    type Mut<'a> = Leaf<'a, V>;
-    const POLICY: Policy = Policy::Retry;
-    const EDITS_NOTHING: bool = true;
-
-    #[inline]
-    fn track<'a>(value: &'a mut V, changes: &'a mut Self::Changes) -> Leaf<'a, V> {
-        Leaf::new(value, changes)
-    }
-
-    fn encode_edit(value: &V, changes: &Self::Changes, w: &mut Writer) -> Edit {
-        changes.previous().map_or(Edit::Same, |old| Self::encode_diff(value, old, w))
-    }
+    tracks_a_leaf!(V);
 
     fn encode_diff(value: &V, old: &V, w: &mut Writer) -> Edit {
         same_or_put(w, |w| Self::encode(value, w), |w| Self::encode(old, w))
@@ -72,16 +60,6 @@ where
 
     fn apply(_: &mut V, _: Reader<'_>, _: Option<&mut Self::Changes>) -> Result<(), DecodeError> {
         Err(DecodeError::Absent { what: "a part of an opaque value" })
-    }
-
-    fn replace(value: &mut V, new: V, changes: Option<&mut Self::Changes>) {
-        LeafChanges::replace(changes, value, new);
-    }
-
-    fn undo(value: &mut V, changes: Self::Changes) {
-        if let Some(old) = changes.into_previous() {
-            *value = old;
-        }
     }
 }
 

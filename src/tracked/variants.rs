@@ -3,11 +3,12 @@
 //! Generated code implements [`PlainEnum`] and tracks by [`Variants`]. Invariant: the bytes are a length, always of the
 //! variant id alone, so that a variant may get fields later without breaking what is stored. Source: `docs/wire.md` §3.
 
-use super::{Edit, Leaf, LeafChanges, Tracked, Tracking};
+use super::leaf::tracks_a_leaf;
+use super::{Edit, Tracked, Tracking};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::WireType;
 use crate::ids::VariantId;
-use crate::schema::{Kind, Policy, SchemaBuilder, TypeDef};
+use crate::schema::{Kind, SchemaBuilder, TypeDef};
 
 /// An enum without fields. Implemented by `#[derive(Tracked)]`.
 pub trait PlainEnum: Clone + Send + Sync + 'static {
@@ -62,37 +63,14 @@ impl<V: PlainEnum> super::Form<V> for Variants {
 }
 
 impl<V: PlainEnum> Tracking<V> for Variants {
-    type Form = Self;
-    type Changes = LeafChanges<V>;
-    type Mut<'a> = Leaf<'a, V>;
-    const POLICY: Policy = Policy::Retry;
-    const EDITS_NOTHING: bool = true;
-
-    #[inline]
-    fn track<'a>(value: &'a mut V, changes: &'a mut LeafChanges<V>) -> Leaf<'a, V> {
-        Leaf::new(value, changes)
-    }
-
-    fn encode_edit(value: &V, changes: &LeafChanges<V>, w: &mut Writer) -> Edit {
-        changes.previous().map_or(Edit::Same, |old| Self::encode_diff(value, old, w))
-    }
+    tracks_a_leaf!(V);
 
     fn encode_diff(value: &V, old: &V, _: &mut Writer) -> Edit {
         if value.variant() == old.variant() { Edit::Same } else { Edit::Put }
     }
 
-    fn apply(value: &mut V, mut edit: Reader<'_>, _: Option<&mut LeafChanges<V>>) -> Result<(), DecodeError> {
+    fn apply(value: &mut V, mut edit: Reader<'_>, _: Option<&mut Self::Changes>) -> Result<(), DecodeError> {
         if edit.varint32()? == value.variant().0 { Ok(()) } else { Err(DecodeError::Absent { what: "a variant" }) }
-    }
-
-    fn replace(value: &mut V, new: V, changes: Option<&mut LeafChanges<V>>) {
-        LeafChanges::replace(changes, value, new);
-    }
-
-    fn undo(value: &mut V, changes: LeafChanges<V>) {
-        if let Some(old) = changes.into_previous() {
-            *value = old;
-        }
     }
 }
 

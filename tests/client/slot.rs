@@ -111,6 +111,23 @@ fn updates_combine_into_one_commit_and_leave_the_value_alone() {
     assert!(tickets.iter().all(|ticket| ticket.settled() == Some(Settled::Committed(Version(2)))));
 }
 
+/// The queue to a node's thread has no cap of its own: this is what bounds it, however long the thread looks away.
+#[test]
+fn a_thread_that_looks_away_is_rung_once_for_each_kind() {
+    let (slot, rings) = held(&Desk::default());
+    slot.expect_use(true);
+    let tickets: Vec<_> = (1..=5_000_u32).map(|n| join(&slot, |p| *p.cash_mut() = f64::from(n))).collect();
+    for _ in 0..5_000 {
+        drop(slot.current());
+    }
+    slot.overtake(Version(7)).unwrap();
+    for _ in 0..5_000 {
+        assert!(slot.poll_current(&context()).is_pending());
+    }
+    assert_eq!(rings.take(), [Ring::Batch, Ring::Used, Ring::Pull]);
+    assert!(tickets.iter().all(|ticket| ticket.settled().is_none()));
+}
+
 #[test]
 fn the_next_batch_gathers_on_the_commit_in_flight() {
     let (slot, _rings) = held(&Desk::default());

@@ -1,7 +1,11 @@
 //! What a document costs in memory, counted by the allocator: loaded, and after many random commits.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
+#[path = "../repository/bench.rs"]
+#[allow(dead_code, reason = "the repository's tests use more of it")]
+mod bench;
 mod shapes;
+mod subscriptions;
 
 use std::alloc::System;
 
@@ -67,6 +71,7 @@ fn measure(shape: Shape) -> Measured {
 // One test, so that nothing else allocates meanwhile.
 #[test]
 fn memory_stays_in_its_budget() {
+    subscriptions::measure();
     for shape in [Shape::Catalogue, Shape::Entries] {
         let measured = measure(shape);
         assert!(measured.loaded <= 1.15, "{shape:?} loaded");

@@ -204,7 +204,8 @@ fn a_large_object_meets_a_newer_schema_in_steps() {
         let (sequence, unacked, base) = (Sequence(sequence), Sequence(1), Version(1));
         let mut record = Vec::new();
         let alias = Alias(alias);
-        ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: None, delta }.encode(&mut record);
+        ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: None, delta }
+            .encode(&mut record);
         record
     };
     let more = [&[7 << 3 | 4, 3][..], b"abc"].concat();
