@@ -157,7 +157,7 @@ impl Error {
         let why = if text.is_empty() { code.to_string() } else { text.to_owned() };
         match code {
             FailureCode::Limit | FailureCode::Overflow => Self::Limit { why },
-            FailureCode::Malformed => Self::Corrupt { why },
+            FailureCode::Malformed | FailureCode::Damaged => Self::Corrupt { why },
             FailureCode::Incompatible => Self::Incompatible { why },
             FailureCode::Denied => Self::Denied { why },
             FailureCode::Unavailable => Self::Unavailable { why },

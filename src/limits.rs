@@ -190,6 +190,9 @@ pub const TOUCHES_MAX: usize = STEP_CELLS_MAX;
 /// Milliseconds that a repository waits for its holders' touches before an object expires: as long as a link may be silent.
 pub const TOUCH_WAIT_MS: u64 = 4_000;
 
+/// Bytes of a shard's journal, default; beyond it images are made and the journal is cut behind them.
+pub const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Images of one shard that were frozen and are not in force; more wait until some are. They share their sync.
 pub const IMAGES_IN_FLIGHT_MAX: usize = 64;
 

@@ -3,6 +3,7 @@
 //! ```text
 //!   links ──▶ inputs ──▶ core ──▶ frame ──▶ appender ──▶ journal
 //!                         │ ◀─── durable ────────┘
+//!                         │ ──▶ images, loads, cuts ──▶ keeper ──▶ done
 //!                         └──▶ records, segments, closes ──▶ outlets
 //! ```
 //! Stands on the daemon's shard threads and on the thread of an in-process repository. Invariants: everything that waits is
@@ -21,7 +22,9 @@ use tokio::sync::mpsc;
 use super::appender::Appender;
 use super::committer::Outcome;
 use super::gate::Gate;
+use super::imager::{self, Imager, LoadedDocument};
 use super::inputs::{Input, ShardInputs};
+use super::keeper::{ImageLane, Written};
 use crate::journal::JournalError;
 use crate::limits::{RECORD_BYTES_MAX, SHARD_INPUTS_MAX};
 use crate::repository::{Close, ConnectionId, Core};
@@ -34,6 +37,10 @@ pub struct Driver {
     appender: Appender,
     /// An outcome that the loop waited for.
     outcome: Option<Outcome>,
+    /// The way of images, where there are any.
+    imager: Option<Imager>,
+    /// An answer of it that the loop waited for.
+    written: Option<Written<LoadedDocument>>,
     links: BTreeMap<ConnectionId, Served>,
     /// Links whose records wait because the core has no room for them.
     held: BTreeSet<ConnectionId>,
@@ -69,6 +76,8 @@ impl Driver {
             core,
             appender,
             outcome: None,
+            imager: None,
+            written: None,
             links: BTreeMap::new(),
             held: BTreeSet::new(),
             inputs,
@@ -76,6 +85,13 @@ impl Driver {
             records: Vec::new(),
         };
         (driver, ShardInputs::new(sender))
+    }
+
+    /// The same with a way for images, from which what is not in memory is loaded.
+    #[must_use]
+    pub fn with_images(mut self, lane: ImageLane<LoadedDocument>) -> Self {
+        self.imager = Some(Imager::new(lane));
+        self
     }
 
     /// Drives the shard until nothing can reach it any more.
@@ -119,6 +135,10 @@ impl Driver {
                     self.outcome = Some(outcome);
                     true
                 }
+                written = written_by(self.imager.as_mut()) => {
+                    self.written = Some(written);
+                    true
+                }
                 received = self.inputs.recv_many(arrived, SHARD_INPUTS_MAX) => received > 0,
             }
         };
@@ -132,6 +152,10 @@ impl Driver {
     fn settle(&mut self) -> Result<(), JournalError> {
         while let Some(outcome) = self.outcome.take().or_else(|| self.appender.poll_outcome()) {
             self.take_outcome(outcome)?;
+        }
+        while let Some(written) = self.written.take().or_else(|| self.imager.as_mut()?.poll_outcome()) {
+            let now = self.now();
+            imager::tell(&mut self.core, now, written)?;
         }
         Ok(())
     }
@@ -217,9 +241,10 @@ impl Driver {
     fn turn(&mut self, mut settled: Result<(), JournalError>) -> Result<(), JournalError> {
         loop {
             let appended = settled.and_then(|()| self.append());
+            let imaged = self.imager.as_mut().map_or(Ok(false), |imager| imager.submit(&mut self.core));
             let has_sent = self.send();
             let has_closed = self.close();
-            if !appended? && !has_sent && !has_closed {
+            if !appended? && !imaged? && !has_sent && !has_closed {
                 return Ok(());
             }
             settled = Ok(());
@@ -271,6 +296,14 @@ impl Driver {
 
     fn now(&self) -> Instant {
         self.began.after(self.started.elapsed())
+    }
+}
+
+/// Waits for the keeper; for ever, if there is none.
+async fn written_by(imager: Option<&mut Imager>) -> Written<LoadedDocument> {
+    match imager {
+        Some(imager) => imager.outcome().await,
+        None => std::future::pending().await,
     }
 }
 

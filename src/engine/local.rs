@@ -35,7 +35,7 @@ impl LocalShard {
         let shard = ShardId(0);
         let claim = claim(&mut journal, shard)?;
         let shards = vec![ShardAddress { shard, epoch: claim.epoch, addresses: Vec::new() }];
-        let core = replay(&mut journal, shard, claim, shards)?;
+        let core = replay(&mut journal, None, shard, claim, shards)?;
         let (driver, inputs) = Driver::new(core, Appender::Here(Box::new(journal)));
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let handle = runtime.handle().clone();

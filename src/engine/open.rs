@@ -3,13 +3,14 @@
 //! Invariant: the claim comes before the replay, so that no earlier owner of the shard adds a frame in between.
 //! Source: own reasoning.
 
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 
 use crate::ids::ShardId;
-use crate::journal::{Claim, FrameName, Journal, JournalError};
-use crate::repository::{Caps, Core, Identity, ReplayError};
+use crate::journal::{Claim, FrameName, Images, Journal, JournalError};
+use crate::repository::{Caps, Core, Identity, ImageCaps, ReplayError, StateError};
 use crate::time::Instant;
 use crate::wire::ShardAddress;
 
@@ -28,6 +29,22 @@ pub enum OpenError {
         /// What does not fit.
         error: ReplayError,
     },
+    /// The images do not fit the frames.
+    #[error("the images of shard {shard} do not fit its journal: {error}")]
+    Images {
+        /// The shard.
+        shard: ShardId,
+        /// What does not fit.
+        error: ReplayError,
+    },
+    /// The state that was stored beside the images is none.
+    #[error("the state of shard {shard}: {error}")]
+    State {
+        /// The shard.
+        shard: ShardId,
+        /// What is wrong.
+        error: StateError,
+    },
     /// The system gives no thread or no event queue.
     #[error("the system gives no thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -42,28 +59,55 @@ pub fn claim(journal: &mut impl Journal, shard: ShardId) -> Result<Claim, Journa
     journal.claim(shard, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Makes the core of a shard from its claim and replays what the journal has.
+/// Where the images of a shard are, and what they are made for.
+pub struct Restore<'i> {
+    /// The place.
+    pub images: &'i mut dyn Images,
+    /// How much is kept in memory and in the journal.
+    pub caps: ImageCaps,
+}
+
+impl fmt::Debug for Restore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Restore").field("caps", &self.caps).finish_non_exhaustive()
+    }
+}
+
+/// Makes the core of a shard from its claim: takes over what its images say, if it has any, and replays what the journal
+/// has behind them. No image is read: that is done when somebody wants its object.
 ///
 /// # Errors
-/// [`OpenError::Journal`] and [`OpenError::Replay`].
+/// [`OpenError`], but not `Thread`.
 pub fn replay(
     journal: &mut impl Journal,
+    restore: Option<Restore<'_>>,
     shard: ShardId,
     claim: Claim,
     shards: Vec<ShardAddress>,
 ) -> Result<Core, OpenError> {
+    let started = std::time::Instant::now();
     let Claim { epoch, lossy_epoch, last_crc, time_ms } = claim;
-    let mut core = Core::new(Identity { shard, epoch, lossy_epoch, last_crc, shards }, Caps::default());
+    let caps = Caps { images: restore.as_ref().map(|restore| restore.caps), ..Caps::default() };
+    let mut core = Core::new(Identity { shard, epoch, lossy_epoch, last_crc, shards }, caps);
+    if let Some(Restore { images, .. }) = restore {
+        if let Some(state) = images.state(shard)? {
+            core.restore_state(&state).map_err(|error| OpenError::State { shard, error })?;
+        }
+        images.heads(shard, &mut |head| {
+            core.restore_head(head);
+            true
+        })?;
+    }
     let mut failed = None;
     journal.replay(shard, &mut |frame| {
         failed = core.replay(&frame).err().map(|error| (frame.name(), error));
         failed.is_none()
     })?;
-    match failed {
-        None => {
-            core.handle_replayed(Instant(time_ms));
-            Ok(core)
-        }
-        Some((frame, error)) => Err(OpenError::Replay { frame, error }),
+    if let Some((frame, error)) = failed {
+        return Err(OpenError::Replay { frame, error });
     }
+    core.handle_replayed(Instant(time_ms)).map_err(|error| OpenError::Images { shard, error })?;
+    let (objects, journal_bytes, took_ms) = (core.objects(), core.journal_bytes(), started.elapsed().as_millis());
+    tracing::info!(%shard, objects, journal_bytes, took_ms, "the shard is open");
+    Ok(core)
 }

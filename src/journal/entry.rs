@@ -113,6 +113,20 @@ impl Entry {
         !matches!(self, Self::Schema { .. } | Self::Slice { .. } | Self::Limited { .. })
     }
 
+    /// The slot of the object that the entry is about.
+    #[must_use]
+    pub fn alias(&self) -> Option<Alias> {
+        match self {
+            Self::Schema { .. } | Self::Slice { .. } => None,
+            Self::Created { alias, .. }
+            | Self::Granted { alias, .. }
+            | Self::Committed { alias, .. }
+            | Self::Destroyed { alias, .. }
+            | Self::Limited { alias, .. }
+            | Self::Expired { alias } => Some(*alias),
+        }
+    }
+
     /// About how many bytes the entry takes in a frame.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -53,6 +53,8 @@ pub(super) enum Wait {
     Transfer,
     /// For the next step.
     Step,
+    /// For the document of this object.
+    Load(Alias),
 }
 
 impl Leap {
@@ -81,10 +83,10 @@ impl Core {
 
     /// How to get from `base` (0: nothing) to the head, or to what was the head when the answer was begun.
     pub(super) fn leap(&mut self, place: Place, alias: Alias, base: Version) -> Result<Landing, Wait> {
-        let object = self.objects.at(alias).and_then(|object| Some((object, object.document()?)));
         // Whoever asks has looked: it is there.
-        let Some((object, document)) = object else { return Err(Wait::Transfer) };
-        let (birth, version, after) = (object.birth, document.version(), object.frame);
+        let Some(object) = self.objects.at(alias) else { return Err(Wait::Transfer) };
+        let (birth, version, after) = (object.birth, object.head(), object.frame);
+        let document = object.document().cloned();
         let under_way = self.nodes.at_mut(place).and_then(|node| node.answer.take());
         let under_way = under_way.filter(|answer| (answer.alias, answer.birth, answer.base) == (alias, birth, base));
         if under_way.is_none() && base == version {
@@ -92,11 +94,15 @@ impl Core {
         }
         if base > Version(0) {
             let has_horizon = self.rules.has(Rule::Horizon);
-            let answer = under_way.unwrap_or_else(|| {
-                let from = if has_horizon { base } else { base.max(document.horizon()) };
-                let answering = Answering::new(document.clone(), from);
-                Box::new(Answer { alias, birth, base, after, answering, pieces: None })
-            });
+            let answer = match (under_way, document) {
+                (Some(answer), _) => answer,
+                (None, None) => return Err(Wait::Load(alias)),
+                (None, Some(document)) => {
+                    let from = if has_horizon { base } else { base.max(document.horizon()) };
+                    let answering = Answering::new(document, from);
+                    Box::new(Answer { alias, birth, base, after, answering, pieces: None })
+                }
+            };
             if let Some(landing) = self.answer_on(place, answer)? {
                 return Ok(landing);
             }
@@ -143,7 +149,7 @@ impl Core {
     fn leap_whole(&mut self, place: Place, alias: Alias) -> Result<Landing, Wait> {
         let inline_bytes = self.caps.windows.inline_bytes;
         let object = self.objects.at(alias).and_then(|object| Some((object, object.document()?)));
-        let Some((object, document)) = object else { return Err(Wait::Transfer) };
+        let Some((object, document)) = object else { return Err(Wait::Load(alias)) };
         let (version, after, bytes) = (document.version(), object.frame, document.encoded_bytes());
         if bytes <= inline_bytes / 2 {
             let mut w = Writer::new();

@@ -45,6 +45,11 @@ impl Classes {
         self.by_name.get(name).copied()
     }
 
+    /// The schemas, in the order in which they became known.
+    pub(super) fn schemas(&self) -> impl ExactSizeIterator<Item = &Arc<Schema>> {
+        self.list.iter().map(|class| &class.schema)
+    }
+
     pub(super) fn class(&self, index: ClassIndex) -> Option<&Class> {
         self.list.get(index.0 as usize)
     }

@@ -15,13 +15,14 @@
 use bytes::Bytes;
 
 use super::holders::Place;
+use super::imaging::Owner;
 use super::links::Violation;
 use super::objects::{Accepted, Body, Offer, Terms, Underway, Verdict};
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use super::{Core, Rule};
 use crate::document::{Budget, Fitting, Judged, Judging, Making, Refusal, Scope};
-use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
+use crate::ids::{Alias, Birth, CommitNumber, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
 use crate::limits::{IN_PLACE_BYTES_MAX, IN_PLACE_CELLS_MAX};
 use crate::wire::{FailureCode, ToNode, ToRepository};
@@ -83,7 +84,7 @@ impl Core {
     fn tell_again(&mut self, place: Place, sequence: Sequence, outcome: Outcome) {
         let Outcome { alias, birth, deed, frame } = outcome;
         let is_there = self.objects.at(alias).is_some_and(|object| object.birth == birth);
-        let is_live = is_there && self.objects.at(alias).is_some_and(|object| object.document().is_some());
+        let is_live = is_there && self.objects.at(alias).is_some_and(|object| object.is_living());
         match deed {
             Deed::Created if is_live => {
                 if self.hold(place, alias, Version(1)).is_err() {
@@ -108,7 +109,7 @@ impl Core {
     /// Takes a commit of one object.
     pub(super) fn offer(&mut self, place: Place, sequence: Sequence, alias: Alias, terms: Terms, delta: Bytes) {
         let (Some(connection), now) = (self.nodes.at(place).map(|node| node.connection), self.now) else { return };
-        let offer = Offer { connection, place, sequence, terms, delta };
+        let offer = Offer { connection, place, sequence, terms, delta, is_orphan: false };
         if !self.is_held(place, alias) {
             self.refuse(place, sequence, FailureCode::Gone, "");
             return;
@@ -117,6 +118,9 @@ impl Core {
         object.use_at(now);
         if object.is_busy() {
             object.turn().waiting.push_back(offer);
+        } else if object.cold().is_some() {
+            object.turn().waiting.push_back(offer);
+            self.ask_load(alias);
         } else {
             self.judge(alias, offer);
         }
@@ -124,7 +128,7 @@ impl Core {
 
     /// Whether the node holds the object and it lives.
     pub(super) fn is_held(&self, place: Place, alias: Alias) -> bool {
-        let object = self.objects.at(alias).filter(|object| object.document().is_some());
+        let object = self.objects.at(alias).filter(|object| object.is_living());
         let is_misled = self.nodes.at(place).is_none_or(|node| node.misled.contains(&alias));
         !is_misled && object.is_some_and(|object| object.holders.find(place).is_some())
     }
@@ -212,6 +216,9 @@ impl Core {
 
     fn judge_waiting(&mut self, alias: Alias) {
         loop {
+            if self.objects.at(alias).is_some_and(|object| object.cold().is_some()) {
+                return;
+            }
             let Some(object) = self.objects.at_mut(alias) else { return };
             let turn = object.turn();
             if turn.underway.is_some() || turn.waiting.is_empty() {
@@ -309,6 +316,7 @@ impl Core {
             let end = delta.len().min(written + slice_bytes);
             let bytes = delta.slice(written..end);
             self.cost.add(1, bytes.len());
+            self.note_slice(staging, Owner::Commit(alias));
             self.frames.push(Entry::Slice { staging, bytes });
             written = end;
         }
@@ -333,6 +341,7 @@ impl Core {
             return;
         }
         let Some(id) = self.nodes.at(offer.place).and_then(|node| node.id) else { return };
+        let first = self.first_frame(&payload);
         let Some(object) = self.objects.at_mut(alias) else { return };
         let Body::Live(document) = &mut object.body else { return };
         let version = document.version().next();
@@ -344,7 +353,7 @@ impl Core {
                 self.cost.charge(&budget);
             }
         }
-        let is_as_sent = judged.as_sent && offer.terms.base.next() == version;
+        let is_as_sent = judged.as_sent && !offer.is_orphan && offer.terms.base.next() == version;
         let turn = object.turn();
         turn.newest = Some((version, judged.delta));
         let (connection, sequence) = (offer.connection, offer.sequence);
@@ -354,6 +363,8 @@ impl Core {
         self.outcomes.remember(id, sequence, outcome);
         self.frames.push(Entry::Committed { origin: Origin { node: id, sequence }, alias, version, payload });
         self.touch(alias);
+        self.note_change(alias, first);
+        self.freeze_if_wanted(alias);
     }
 
     /// Ends an object for good.
@@ -371,12 +382,13 @@ impl Core {
         object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent: false });
         let outcome = Outcome { alias, birth: object.birth, deed: Deed::Destroyed(version), frame: self.frames.open() };
         self.outcomes.remember(id, sequence, outcome);
-        self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
-        self.end(alias);
+        let ended = self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
+        self.end(alias, ended.0);
     }
 
     /// The object is no more, by the newest entry of the open frame; what it still has is to be told.
-    pub(super) fn end(&mut self, alias: Alias) {
+    pub(super) fn end(&mut self, alias: Alias, at: CommitNumber) {
+        self.note_end(alias, at);
         let Some(object) = self.objects.at_mut(alias) else { return };
         object.body = Body::Ended(object.head().next());
         object.expires = None;
@@ -385,12 +397,14 @@ impl Core {
         turn.newest = None;
         let mut refused: Vec<Offer> = turn.waiting.drain(..).collect();
         refused.extend(turn.underway.take().map(|underway| underway.offer().clone()));
+        let requests = std::mem::take(&mut turn.requests);
         let birth = object.birth;
         if let Some(class) = self.classes.class_mut(object.class) {
             class.keys.remove(&object.key);
         }
         self.touch(alias);
         self.end_lock(alias, birth);
+        self.answer_again(requests);
         for offer in refused {
             if self.nodes.find(offer.connection) == Some(offer.place) {
                 self.refuse(offer.place, offer.sequence, FailureCode::Gone, "");
@@ -415,7 +429,7 @@ impl Core {
         let may_reuse_early = !self.rules.has(Rule::SlotReuse);
         let Some(object) = self.objects.at_mut(alias) else { return };
         object.rest();
-        let is_over = object.document().is_none() && object.turn.is_none();
+        let is_over = !object.is_living() && object.turn.is_none();
         if is_over && (object.holders.is_empty() || may_reuse_early) {
             self.objects.free(alias);
         }

@@ -190,10 +190,12 @@ impl Core {
             return;
         }
         let (alias, frame) = (self.objects.next_alias(), self.frames.open());
+        let first = self.first_frame(&payload);
         let origin = Origin { node: id, sequence };
         let name = key.clone().into_boxed_str();
         let birth = self.frames.push(Entry::Created { origin, alias, class: class_name, key, expiry, payload });
-        self.settle_object(alias, birth, class, name, document, frame);
+        self.settle_object(alias, birth, (class, name), Body::Live(document), frame);
+        self.note_change(alias, first);
         self.set_expiry(alias, expiry);
         let _ = self.hold(place, alias, Version(1));
         self.outcomes.remember(id, sequence, Outcome { alias, birth, deed: Deed::Created, frame });
@@ -201,21 +203,25 @@ impl Core {
         self.tell_idle(place, alias, false);
     }
 
-    /// Puts an object into its slot and under its name.
+    /// Puts an object into its slot and under its name, unless a later one has that: images may be newer than what is
+    /// being replayed.
     pub(super) fn settle_object(
         &mut self,
         alias: Alias,
         birth: Birth,
-        class: ClassIndex,
-        key: Box<str>,
-        document: Box<Document>,
+        (class, key): (ClassIndex, Box<str>),
+        body: Body,
         frame: FrameNumber,
     ) {
-        if let Some(class) = self.classes.class_mut(class) {
+        let known = self.classes.class(class).and_then(|class| class.keys.get(&key));
+        let is_later = known.and_then(|known| self.objects.at(*known)).is_some_and(|known| known.birth > birth);
+        if let Some(class) = self.classes.class_mut(class).filter(|_| !is_later) {
             class.keys.insert(key.clone(), alias);
         }
-        let (body, holders) = (Body::Live(document), Holders::default());
-        self.objects.put(alias, Object { birth, class, key, body, frame, holders, expires: None, turn: None });
+        let (holders, used_at) = (Holders::default(), self.now);
+        let (expires, turn, dirty, heap_bytes) = (None, None, None, 0);
+        let object = Object { birth, class, key, body, frame, holders, expires, turn, dirty, heap_bytes, used_at };
+        self.objects.put(alias, object);
     }
 
     /// Makes a node a holder of an object, brought to `base`.

@@ -35,10 +35,10 @@ const TICK_MS: u64 = 256;
 /// An object's limits, and how far it is on its way to them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expires {
-    idle_ms: Option<u64>,
+    expiry: Expiry,
+    /// From when its lifetime counts.
+    since: Instant,
     used_at: Instant,
-    /// When its lifetime is over.
-    ends_at: Option<Instant>,
     /// When its holders were asked whether they used it.
     asked_at: Option<Instant>,
 }
@@ -56,9 +56,17 @@ enum Step {
 impl Expires {
     /// What `expiry` means from `now` on; `None` if nothing.
     pub(super) fn new(expiry: Expiry, now: Instant) -> Option<Self> {
-        let ends_at = expiry.lifetime_ms().map(|ms| now.after(Duration::from_millis(ms)));
-        let idle_ms = expiry.idle_ms();
-        (expiry != Expiry::NEVER).then_some(Self { idle_ms, used_at: now, ends_at, asked_at: None })
+        (expiry != Expiry::NEVER).then_some(Self { expiry, since: now, used_at: now, asked_at: None })
+    }
+
+    /// The limits, and from when the lifetime counts.
+    pub(super) fn limits(&self) -> (Expiry, Instant) {
+        (self.expiry, self.since)
+    }
+
+    /// When its lifetime is over.
+    fn ends_at(&self) -> Option<Instant> {
+        self.expiry.lifetime_ms().map(|ms| self.since.after(Duration::from_millis(ms)))
     }
 
     fn touch(&mut self, now: Instant) {
@@ -69,11 +77,11 @@ impl Expires {
     /// When to look at it again.
     fn deadline(&self) -> Instant {
         let wait_ms = self.asked_at.map_or(0, |_| TOUCH_WAIT_MS);
-        let idle_at = self.idle_ms.map(|ms| {
+        let idle_at = self.expiry.idle_ms().map(|ms| {
             let idle_at = self.used_at.after(Duration::from_millis(ms));
             self.asked_at.unwrap_or(idle_at).after(Duration::from_millis(wait_ms))
         });
-        idle_at.into_iter().chain(self.ends_at).min().unwrap_or(Instant(u64::MAX))
+        idle_at.into_iter().chain(self.ends_at()).min().unwrap_or(Instant(u64::MAX))
     }
 
     fn step(&mut self, now: Instant, has_holders: bool) -> Step {
@@ -81,7 +89,7 @@ impl Expires {
         if now < deadline {
             return Step::Wait(deadline);
         }
-        if self.asked_at.is_some() || !has_holders || self.ends_at.is_some_and(|at| at <= now) {
+        if self.asked_at.is_some() || !has_holders || self.ends_at().is_some_and(|at| at <= now) {
             return Step::Expire;
         }
         self.asked_at = Some(now);
@@ -92,6 +100,7 @@ impl Expires {
 impl Object {
     /// It was used: its idle limit counts from now.
     pub(super) fn use_at(&mut self, now: Instant) {
+        self.used_at = self.used_at.max(now);
         if let Some(expires) = &mut self.expires {
             expires.touch(now);
         }
@@ -118,6 +127,7 @@ impl Core {
         self.outcomes.remember(id, sequence, Outcome { alias, birth, deed: Deed::Committed(version), frame });
         self.frames.push(Entry::Limited { origin: Origin { node: id, sequence }, alias, expiry });
         self.touch(alias);
+        self.note_change(alias, self.frames.open());
         self.set_expiry(alias, expiry);
         self.ask_on(alias, Place(0));
     }
@@ -214,8 +224,8 @@ impl Core {
                 self.ask_on(alias, Place(0));
             }
             Step::Expire => {
-                self.frames.push(Entry::Expired { alias });
-                self.end(alias);
+                let ended = self.frames.push(Entry::Expired { alias });
+                self.end(alias, ended.0);
             }
         }
     }
@@ -238,8 +248,8 @@ impl Core {
     /// tells also that there is none.
     pub(super) fn tell_idle(&mut self, place: Place, alias: Alias, has_changed: bool) {
         let Some(object) = self.objects.at_mut(alias) else { return };
-        let idle_ms = object.expires.as_ref().and_then(|expires| expires.idle_ms);
-        if object.document().is_none() || (idle_ms.is_none() && !has_changed) {
+        let idle_ms = object.expires.as_ref().and_then(|expires| expires.expiry.idle_ms());
+        if !object.is_living() || (idle_ms.is_none() && !has_changed) {
             return;
         }
         let after: FrameNumber = object.frame;

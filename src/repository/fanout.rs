@@ -56,7 +56,10 @@ impl Object {
         inline_bytes: usize,
         budget: &mut Budget,
     ) -> Step {
-        let Some(document) = self.document() else { return Step::Same };
+        let Some(document) = self.document() else {
+            // Who needs it loads it: a notice costs nothing until then.
+            return if self.is_living() && self.head() != base { Step::Pull } else { Step::Same };
+        };
         let head = document.version();
         let span = head.0.saturating_sub(base.0);
         if span == 0 {
@@ -158,7 +161,7 @@ impl Core {
     fn tell_holder(&mut self, alias: Alias, mut holder: Holder, encoded: &mut BTreeMap<Version, Step>) {
         let place = holder.place();
         let Some(object) = self.objects.at_mut(alias) else { return };
-        if object.document().is_none() {
+        if !object.is_living() {
             self.tell_gone(place, alias, false);
             return;
         }
@@ -187,7 +190,7 @@ impl Core {
     /// Brings a holder to the head before an answer that implies it: by a delta, or by a notice if that does not fit.
     pub(super) fn bring(&mut self, place: Place, alias: Alias, is_answer: bool) {
         let Some(object) = self.objects.at_mut(alias) else { return };
-        if object.document().is_none() {
+        if !object.is_living() {
             self.tell_gone(place, alias, is_answer);
             return;
         }
@@ -287,7 +290,7 @@ impl Core {
         let Accepted { connection, sequence, version, is_as_sent } = accepted;
         let Some(place) = self.nodes.find(connection) else { return };
         let Some(object) = self.objects.at_mut(alias) else { return };
-        let (head, after, is_live) = (object.head(), object.frame, object.document().is_some());
+        let (head, after, is_live) = (object.head(), object.frame, object.is_living());
         if let Some(holder) = object.holders.find_mut(place).filter(|_| is_as_sent && is_live && version == head)
             && !holder.is_silent()
             && !holder.is_dirty()

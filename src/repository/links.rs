@@ -94,16 +94,22 @@ impl Core {
     pub fn handle_durable(&mut self, now: Instant, frame: FrameNumber) {
         self.begin(now);
         self.frames.settle(frame);
+        self.note_durable(self.frames.durable());
         let first_late = FrameNumber(self.frames.durable().0 + 1);
         let later = self.gated.split_off(&(first_late, Rank::Holder, Place(0)));
         for (_, _, place) in mem::replace(&mut self.gated, later) {
             self.wake(place);
         }
-        for place in mem::take(&mut self.stalled) {
-            self.work.push_back(Work::Read(place));
-        }
+        self.go_on_reading();
         for alias in mem::take(&mut self.parked) {
             self.work.push_back(Work::Commit(alias));
+        }
+    }
+
+    /// Reads the records that waited for the journal.
+    pub(super) fn go_on_reading(&mut self) {
+        for place in mem::take(&mut self.stalled) {
+            self.work.push_back(Work::Read(place));
         }
     }
 
@@ -155,6 +161,7 @@ impl Core {
             return None;
         }
         let append = self.frames.seal(self.now.0)?;
+        self.note_frame(append.frame.name, append.frame.bytes.len());
         self.cost.add(0, append.frame.bytes.len());
         self.queue_fan_out();
         Some(append)
@@ -202,7 +209,7 @@ impl Core {
         node.map_or(0, |node| node.records.left())
     }
 
-    fn begin(&mut self, now: Instant) {
+    pub(super) fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.cost.begin();
     }
@@ -218,7 +225,7 @@ impl Core {
         node.is_reading = false;
         let mut records = mem::take(&mut node.records);
         let answer = loop {
-            if self.cost.is_spent() || self.frames.is_full() {
+            if self.cost.is_spent() || self.frames.is_full() || self.is_behind() {
                 self.read_later(place);
                 break Ok(());
             }
@@ -246,7 +253,7 @@ impl Core {
         if let Some(node) = self.nodes.at_mut(place) {
             node.is_reading = true;
         }
-        if self.frames.is_full() {
+        if self.frames.is_full() || self.is_behind() {
             self.stalled.insert(place);
         } else {
             self.work.push_back(Work::Read(place));

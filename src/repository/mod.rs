@@ -18,6 +18,7 @@
 mod aliases;
 mod answers;
 mod classes;
+mod cold;
 mod commits;
 mod creations;
 mod downloads;
@@ -25,32 +26,43 @@ mod expiry;
 mod fanout;
 mod frames;
 mod holders;
+mod imaging;
 mod links;
 mod locks;
 mod nodes;
 mod objects;
 mod outbox;
 mod outcomes;
+mod past;
 mod replay;
 mod requests;
+mod runs;
 mod settings;
+mod state;
+mod tasks;
 mod uploads;
 mod wheel;
 mod work;
 
+pub use cold::Load;
 pub use replay::ReplayError;
-pub use settings::{Caps, Identity, Rule, Rules, Windows};
+pub use settings::{Caps, Identity, ImageCaps, Rule, Rules, Windows};
+pub use state::StateError;
+pub use tasks::{ImageDeed, ImageTask};
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::document::Document;
 use crate::ids::{Alias, Birth, FrameNumber, Version};
 use crate::time::Instant;
 use crate::wire::CloseCode;
 
 use classes::Classes;
+use cold::Memory;
 use fanout::FanOut;
 use frames::Frames;
 use holders::Place;
+use imaging::Imaging;
 use locks::Locks;
 use nodes::Nodes;
 use objects::Objects;
@@ -96,8 +108,8 @@ pub struct Inspection {
     pub frame: FrameNumber,
     /// How many nodes hold it.
     pub holders: usize,
-    /// Its value, encoded.
-    pub value: Vec<u8>,
+    /// Its value, encoded, if it is in memory.
+    pub value: Option<Vec<u8>>,
 }
 
 /// Who is woken first when a frame is durable.
@@ -139,6 +151,8 @@ pub struct Core {
     parked: BTreeSet<Alias>,
     closes: VecDeque<Close>,
     next_staging: u64,
+    imaging: Imaging,
+    memory: Memory,
     replay: Replay,
     cost: Cost,
     now: Instant,
@@ -174,6 +188,8 @@ impl Core {
             parked: BTreeSet::new(),
             closes: VecDeque::new(),
             next_staging: 1,
+            imaging: Imaging::default(),
+            memory: Memory::default(),
             replay: Replay::default(),
             cost: Cost::default(),
             now: Instant(0),
@@ -231,22 +247,25 @@ impl Core {
         self.nodes.find(connection).and_then(|place| self.nodes.at(place)).map_or(0, |node| node.outbox.held_bytes())
     }
 
-    /// What is known of an object; encodes its whole value. `None` if there is none of that name.
+    /// What is known of an object; encodes its whole value, if that is in memory ([`fetch`](Self::fetch) asks for it).
+    /// `None` if there is none of that name.
     #[must_use]
     pub fn inspect(&self, class: &str, key: &str) -> Option<Inspection> {
         let class = self.classes.class(self.classes.find(class)?)?;
         let alias = *class.keys.get(key)?;
         let object = self.objects.at(alias)?;
-        let document = object.document()?;
-        let mut w = crate::coding::Writer::new();
-        document.freeze().encode(&mut w);
+        let encoded = |document: &Document| {
+            let mut w = crate::coding::Writer::new();
+            document.freeze().encode(&mut w);
+            w.into_bytes()
+        };
         Some(Inspection {
             alias,
             birth: object.birth,
-            version: document.version(),
+            version: object.head(),
             frame: object.frame,
             holders: object.holders.len(),
-            value: w.into_bytes(),
+            value: object.document().map(encoded),
         })
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Node {
     pub(super) requests: VecDeque<Request>,
     /// The answer to the first of them, if it takes more than one step.
     pub(super) answer: Option<Box<Answer>>,
+    /// How many of its requests wait for objects to be loaded.
+    pub(super) awaiting: usize,
     /// Creations whose values are being loaded.
     pub(super) creating: VecDeque<Creating>,
     pub(super) uploads: BTreeMap<TransferId, Upload>,
@@ -79,6 +81,7 @@ impl Node {
             resuming: None,
             requests: VecDeque::new(),
             answer: None,
+            awaiting: 0,
             creating: VecDeque::new(),
             uploads: BTreeMap::new(),
             downloads: VecDeque::new(),

@@ -5,11 +5,15 @@
 //! ```text
 //!           create              destroy             every node that held it closed it
 //!   free ──────────▶ live ─────────────▶ ended ──────────────────────────────────────▶ free
+//!            evicted │ ▲ loaded            ▲
+//!                    ▼ │      destroy      │
+//!          start ──▶ cold ─────────────────┘
 //! ```
 //! Invariants: an ended object never lives again (W10); a slot is free only when no connected node can still mean the
 //! old object by its alias (I11). Source: own reasoning.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::mem;
 
 use bytes::Bytes;
 
@@ -17,8 +21,11 @@ use super::ConnectionId;
 use super::classes::ClassIndex;
 use super::expiry::Expires;
 use super::holders::{Holders, Place};
+use super::requests::Request;
 use crate::document::{Document, Fitting, Judged, Judging, Making};
 use crate::ids::{Alias, Birth, Fence, FrameNumber, Sequence, Version};
+use crate::journal::FrameName;
+use crate::time::Instant;
 
 /// An object, or what is left of one.
 #[derive(Debug)]
@@ -34,6 +41,12 @@ pub(super) struct Object {
     pub(super) expires: Option<Box<Expires>>,
     /// Commits on their way; `None` when it is quiet.
     pub(super) turn: Option<Box<Turn>>,
+    /// The first frame that the newest of its images, in force or on its way, does not contain.
+    pub(super) dirty: Option<FrameName>,
+    /// Bytes of the heap that are counted for it.
+    pub(super) heap_bytes: usize,
+    /// When it was last used.
+    pub(super) used_at: Instant,
 }
 
 /// Whether an object lives.
@@ -41,8 +54,42 @@ pub(super) struct Object {
 pub(super) enum Body {
     /// It does, as this document.
     Live(Box<Document>),
+    /// It does, in its image.
+    Cold(Box<Cold>),
     /// It was destroyed by the commit that made this version.
     Ended(Version),
+}
+
+/// An object whose document is not in memory.
+#[derive(Debug)]
+pub(super) struct Cold {
+    /// The version that its image is of.
+    pub(super) image: Version,
+    /// The commits since, which the journal has: one version each.
+    pub(super) tail: Vec<Bytes>,
+    pub(super) load: LoadState,
+}
+
+/// How far a cold object is on its way to memory.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LoadState {
+    /// Nobody asked for it.
+    Idle,
+    /// It is being loaded, or will be.
+    Asked,
+    /// It cannot be loaded, for this reason.
+    Damaged(String),
+}
+
+impl Cold {
+    pub(super) fn new(image: Version) -> Self {
+        Self { image, tail: Vec::new(), load: LoadState::Idle }
+    }
+
+    /// Its newest version.
+    pub(super) fn head(&self) -> Version {
+        Version(self.image.0 + self.tail.len() as u64)
+    }
 }
 
 /// What is under way for one object.
@@ -56,14 +103,20 @@ pub(super) struct Turn {
     pub(super) newest: Option<(Version, Bytes)>,
     /// The commit that takes more than one step.
     pub(super) underway: Option<Underway>,
-    /// Commits that wait for it.
+    /// Commits that wait for it, or for the object to be loaded.
     pub(super) waiting: VecDeque<Offer>,
+    /// Requests that wait for the object to be loaded.
+    pub(super) requests: Vec<(ConnectionId, Place, Request)>,
 }
 
 impl Turn {
     /// Whether nothing is under way.
     pub(super) fn is_over(&self) -> bool {
-        !self.is_touched && self.results.is_empty() && self.underway.is_none() && self.waiting.is_empty()
+        !self.is_touched
+            && self.results.is_empty()
+            && self.underway.is_none()
+            && self.waiting.is_empty()
+            && self.requests.is_empty()
     }
 }
 
@@ -84,6 +137,8 @@ pub(super) struct Offer {
     pub(super) sequence: Sequence,
     pub(super) terms: Terms,
     pub(super) delta: Bytes,
+    /// Whether the node gave the replica up that it was made on; one that it opened since does not know of it.
+    pub(super) is_orphan: bool,
 }
 
 /// A commit that took effect.
@@ -125,20 +180,53 @@ impl Underway {
             Self::Making(_, verdict) | Self::Slicing { verdict, .. } => &verdict.offer,
         }
     }
+
+    pub(super) fn offer_mut(&mut self) -> &mut Offer {
+        match self {
+            Self::Fitting(_, offer) | Self::Judging(_, offer) => offer,
+            Self::Making(_, verdict) | Self::Slicing { verdict, .. } => &mut verdict.offer,
+        }
+    }
 }
 
 impl Object {
     pub(super) fn document(&self) -> Option<&Document> {
         match &self.body {
             Body::Live(document) => Some(document),
-            Body::Ended(_) => None,
+            Body::Cold(_) | Body::Ended(_) => None,
         }
+    }
+
+    pub(super) fn cold(&self) -> Option<&Cold> {
+        match &self.body {
+            Body::Cold(cold) => Some(cold),
+            Body::Live(_) | Body::Ended(_) => None,
+        }
+    }
+
+    pub(super) fn cold_mut(&mut self) -> Option<&mut Cold> {
+        match &mut self.body {
+            Body::Cold(cold) => Some(cold),
+            Body::Live(_) | Body::Ended(_) => None,
+        }
+    }
+
+    /// Whether it lives, in memory or not.
+    pub(super) fn is_living(&self) -> bool {
+        !matches!(self.body, Body::Ended(_))
+    }
+
+    /// Whether a copy of its document is being changed.
+    pub(super) fn is_making(&self) -> bool {
+        let underway = self.turn.as_ref().and_then(|turn| turn.underway.as_ref());
+        matches!(underway, Some(Underway::Making(..) | Underway::Slicing { .. }))
     }
 
     /// The newest version, of which a destruction is one.
     pub(super) fn head(&self) -> Version {
         match &self.body {
             Body::Live(document) => document.version(),
+            Body::Cold(cold) => cold.head(),
             Body::Ended(version) => *version,
         }
     }
@@ -149,6 +237,18 @@ impl Object {
 
     pub(super) fn is_busy(&self) -> bool {
         self.turn.as_ref().is_some_and(|turn| turn.underway.is_some() || !turn.waiting.is_empty())
+    }
+
+    /// A node gives its replica up: answers its commits that were not begun, marks the one that was.
+    pub(super) fn orphan(&mut self, place: Place) -> Vec<Offer> {
+        let Some(turn) = self.turn.as_mut() else { return Vec::new() };
+        if let Some(offer) = turn.underway.as_mut().map(Underway::offer_mut).filter(|offer| offer.place == place) {
+            offer.is_orphan = true;
+        }
+        let waiting = mem::take(&mut turn.waiting);
+        let (orphans, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|offer| offer.place == place);
+        turn.waiting = waiting.into();
+        orphans
     }
 
     /// Lets go of the turn if it is over.

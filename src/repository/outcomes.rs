@@ -90,6 +90,12 @@ impl Outcomes {
         self.nodes.get(&node).is_some_and(|remembered| sequence < remembered.unacked)
     }
 
+    /// What is remembered of the first node from `node` on: the lowest sequence it may ask for, and its outcomes.
+    pub(super) fn from(&self, node: NodeId) -> Option<(&NodeId, Sequence, &BTreeMap<Sequence, Outcome>)> {
+        let (node, remembered) = self.nodes.range(node..).next()?;
+        Some((node, remembered.unacked, &remembered.outcomes))
+    }
+
     pub(super) fn find(&self, node: NodeId, sequence: Sequence) -> Option<Outcome> {
         self.nodes.get(&node)?.outcomes.get(&sequence).copied()
     }

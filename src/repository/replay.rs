@@ -14,11 +14,12 @@ use super::classes::ClassIndex;
 use super::expiry::Expires;
 use super::objects::Body;
 use super::outcomes::{Deed, Outcome};
+use super::past::Past;
 use crate::coding::DecodeError;
 use crate::document::Document;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, Sequence, Version};
-use crate::journal::{Entry, Frame, Origin, Payload};
+use crate::journal::{Entry, Frame, FrameName, Origin, Payload};
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, OUTCOMES_KEPT_MS};
 use crate::schema::{Schema, SchemaError};
 use crate::time::Instant;
@@ -38,6 +39,12 @@ pub enum ReplayError {
         /// What it names.
         what: &'static str,
     },
+    /// An object is created in a slot that another one has.
+    #[error("an object is created as {alias}, which another one is")]
+    Taken {
+        /// The slot.
+        alias: Alias,
+    },
     /// A version is not the next one.
     #[error("version {found} of object {alias} follows {head}")]
     Version {
@@ -54,9 +61,37 @@ pub enum ReplayError {
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     epoch: Epoch,
-    slices: BTreeMap<u64, Vec<Bytes>>,
+    slices: BTreeMap<u64, Slices>,
     /// When outcomes that nobody can ask for any more are looked for again.
     expire_at: Instant,
+    /// The frame that the shard's state stands for: outcomes up to it are known.
+    stands: FrameName,
+    pub(super) past: Past,
+}
+
+/// The slices of a later entry.
+#[derive(Debug)]
+struct Slices {
+    first: FrameName,
+    bytes: Vec<Bytes>,
+}
+
+impl Replay {
+    /// The outcomes of the frames up to this one are known.
+    pub(super) fn stand(&mut self, stands: FrameName) {
+        self.stands = stands;
+    }
+
+    /// The deltas of a payload, and the frame in which they begin if that is an earlier one.
+    pub(super) fn take_payload(&mut self, payload: &Payload) -> (Vec<Bytes>, Option<FrameName>) {
+        match payload {
+            Payload::Inline(bytes) => (vec![bytes.clone()], None),
+            Payload::Staged(staging) => match self.slices.remove(staging) {
+                Some(Slices { first, bytes }) => (bytes, Some(first)),
+                None => (Vec::new(), None),
+            },
+        }
+    }
 }
 
 impl Core {
@@ -65,9 +100,14 @@ impl Core {
     /// # Errors
     /// The frame does not fit; the core is not to be used.
     pub fn replay(&mut self, frame: &Frame) -> Result<(), ReplayError> {
+        self.begin_replay();
         if frame.epoch != self.replay.epoch {
-            self.replay = Replay { epoch: frame.epoch, slices: BTreeMap::new(), ..self.replay };
+            self.replay.epoch = frame.epoch;
+            self.replay.slices.clear();
         }
+        let name = frame.name();
+        self.note_frame(name, frame.entries.iter().map(Entry::bytes).sum());
+        self.imaging.last = name;
         self.frames.follow(frame.time_ms);
         self.now = self.now.max(Instant(frame.time_ms));
         if self.now >= self.replay.expire_at {
@@ -77,78 +117,120 @@ impl Core {
         let mut n = frame.first_commit;
         for entry in &frame.entries {
             let birth = Birth(CommitNumber { epoch: frame.epoch, n });
-            self.replay_entry(entry, birth)?;
+            self.replay_entry(entry, birth, name)?;
             n += u64::from(entry.is_commit());
         }
         Ok(())
     }
 
     /// The journal has nothing more: a term begins at `now`, and every node as if it had just left.
-    pub fn handle_replayed(&mut self, now: Instant) {
+    ///
+    /// # Errors
+    /// The images do not fit the frames; the core is not to be used.
+    pub fn handle_replayed(&mut self, now: Instant) -> Result<(), ReplayError> {
+        self.begin_replay();
+        self.end_past()?;
         self.outcomes.expire(self.now);
         self.now = self.now.max(now);
         self.outcomes.leave_all(self.now);
         self.begin_expiry();
         self.replay = Replay::default();
+        Ok(())
     }
 
-    fn replay_entry(&mut self, entry: &Entry, birth: Birth) -> Result<(), ReplayError> {
+    fn replay_entry(&mut self, entry: &Entry, at: Birth, frame: FrameName) -> Result<(), ReplayError> {
+        if entry.alias().is_some_and(|alias| self.replay.past.is_passed(alias, at.0)) {
+            return self.pass_over(entry, at.0, frame);
+        }
         match entry {
-            Entry::Schema { schema } => self.classes.put(Schema::decode(schema)?),
+            Entry::Schema { schema } => {
+                let schema = Schema::decode(schema)?;
+                let class = schema.class.clone();
+                self.classes.put(schema);
+                self.settle_heads_of(&class);
+            }
             Entry::Slice { staging, bytes } => {
-                self.replay.slices.entry(*staging).or_default().push(bytes.clone());
+                let slices = self.replay.slices.entry(*staging);
+                slices.or_insert(Slices { first: frame, bytes: Vec::new() }).bytes.push(bytes.clone());
             }
             Entry::Created { origin, alias, class, key, expiry, payload } => {
                 let class = self.classes.find(class).ok_or(ReplayError::Absent { what: "a class" })?;
-                let deltas = self.take_payload(payload);
-                self.replay_creation(*alias, birth, class, key, &deltas)?;
+                if self.objects.at(*alias).is_some() {
+                    return Err(ReplayError::Taken { alias: *alias });
+                }
+                let (deltas, first) = self.replay.take_payload(payload);
+                self.replay_creation(*alias, at, class, key, &deltas)?;
+                self.mark_dirty(*alias, first.unwrap_or(frame));
+                self.count_heap(*alias);
                 self.replay_expiry(*alias, *expiry)?;
-                self.remember(*origin, *alias, Deed::Created);
+                self.remember(*origin, (*alias, at), Deed::Created, frame);
             }
             Entry::Committed { origin, alias, version, payload } => {
-                let delta = self.take_payload(payload).concat();
-                let object = self.objects.at_mut(*alias).ok_or(ReplayError::Absent { what: "an object" })?;
-                let schema = self.classes.class(object.class).map(|class| class.schema.clone());
-                let head = object.head();
-                let Body::Live(document) = &mut object.body else {
-                    return Err(ReplayError::Absent { what: "an object" });
-                };
-                if head.next() != *version {
-                    return Err(ReplayError::Version { alias: *alias, found: *version, head });
-                }
-                if let Some(schema) = schema {
-                    document.set_schema(&schema);
-                }
-                document.replay(&delta, *version)?;
-                self.remember(*origin, *alias, Deed::Committed(*version));
+                let (deltas, first) = self.replay.take_payload(payload);
+                let birth = self.replay_commit(*alias, *version, &deltas, first.unwrap_or(frame))?;
+                self.remember(*origin, (*alias, birth), Deed::Committed(*version), frame);
             }
             Entry::Destroyed { origin, alias } => {
                 let object = self.objects.at(*alias).ok_or(ReplayError::Absent { what: "an object" })?;
-                let version = object.head().next();
-                self.remember(*origin, *alias, Deed::Destroyed(version));
-                self.replay_end(*alias)?;
+                let (birth, version) = (object.birth, object.head().next());
+                self.remember(*origin, (*alias, birth), Deed::Destroyed(version), frame);
+                self.replay_end(*alias, at.0, frame)?;
             }
             Entry::Limited { origin, alias, expiry } => {
-                let version = self.replay_expiry(*alias, *expiry)?;
-                self.remember(*origin, *alias, Deed::Committed(version));
+                let (birth, version) = self.replay_expiry(*alias, *expiry)?;
+                self.mark_dirty(*alias, frame);
+                self.remember(*origin, (*alias, birth), Deed::Committed(version), frame);
             }
-            Entry::Expired { alias } => self.replay_end(*alias)?,
+            Entry::Expired { alias } => self.replay_end(*alias, at.0, frame)?,
             // Its connection is gone.
             Entry::Granted { .. } => {}
         }
         Ok(())
     }
 
-    fn replay_expiry(&mut self, alias: Alias, expiry: Expiry) -> Result<Version, ReplayError> {
+    /// Applies a commit again, or keeps it until the object's document is loaded.
+    fn replay_commit(
+        &mut self,
+        alias: Alias,
+        version: Version,
+        deltas: &[Bytes],
+        first: FrameName,
+    ) -> Result<Birth, ReplayError> {
         let object = self.objects.at_mut(alias).ok_or(ReplayError::Absent { what: "an object" })?;
-        object.expires = Expires::new(expiry, self.now).map(Box::new);
-        Ok(object.head())
+        let schema = self.classes.class(object.class).map(|class| class.schema.clone());
+        let (birth, head) = (object.birth, object.head());
+        if object.cold().is_some_and(|cold| cold.tail.is_empty() && version <= cold.image) {
+            return Ok(birth);
+        }
+        if head.next() != version {
+            return Err(ReplayError::Version { alias, found: version, head });
+        }
+        match &mut object.body {
+            Body::Live(document) => {
+                if let Some(schema) = schema {
+                    document.set_schema(&schema);
+                }
+                document.replay(&deltas.concat(), version)?;
+            }
+            Body::Cold(cold) => cold.tail.push(deltas.concat().into()),
+            Body::Ended(_) => return Err(ReplayError::Absent { what: "an object" }),
+        }
+        self.mark_dirty(alias, first);
+        self.count_heap(alias);
+        Ok(birth)
     }
 
-    fn replay_end(&mut self, alias: Alias) -> Result<(), ReplayError> {
+    fn replay_expiry(&mut self, alias: Alias, expiry: Expiry) -> Result<(Birth, Version), ReplayError> {
+        let object = self.objects.at_mut(alias).ok_or(ReplayError::Absent { what: "an object" })?;
+        object.expires = Expires::new(expiry, self.now).map(Box::new);
+        Ok((object.birth, object.head()))
+    }
+
+    fn replay_end(&mut self, alias: Alias, at: CommitNumber, frame: FrameName) -> Result<(), ReplayError> {
+        self.note_end_in(alias, at, frame);
         let object = self.objects.at(alias).ok_or(ReplayError::Absent { what: "an object" })?;
         let (class, key) = (object.class, object.key.clone());
-        if let Some(class) = self.classes.class_mut(class) {
+        if let Some(class) = self.classes.class_mut(class).filter(|class| class.keys.get(&key) == Some(&alias)) {
             class.keys.remove(&key);
         }
         self.objects.free(alias);
@@ -168,19 +250,15 @@ impl Core {
         for delta in deltas {
             document.replay(delta, Version(1))?;
         }
-        self.settle_object(alias, birth, class, key.into(), document, FrameNumber(0));
+        self.settle_object(alias, birth, (class, key.into()), Body::Live(document), FrameNumber(0));
         Ok(())
     }
 
-    fn take_payload(&mut self, payload: &Payload) -> Vec<Bytes> {
-        match payload {
-            Payload::Inline(bytes) => vec![bytes.clone()],
-            Payload::Staged(staging) => self.replay.slices.remove(staging).unwrap_or_default(),
+    /// Remembers what became of a commit, unless the shard's state does.
+    pub(super) fn remember(&mut self, origin: Origin, (alias, birth): (Alias, Birth), deed: Deed, frame: FrameName) {
+        if frame <= self.replay.stands {
+            return;
         }
-    }
-
-    fn remember(&mut self, origin: Origin, alias: Alias, deed: Deed) {
-        let Some(birth) = self.objects.at(alias).map(|object| object.birth) else { return };
         let outcome = Outcome { alias, birth, deed, frame: FrameNumber(0) };
         let unacked = origin.sequence.0.saturating_sub(COMMITS_UNACKNOWLEDGED_MAX as u64 - 1);
         self.outcomes.remember(origin.node, origin.sequence, outcome);

@@ -22,6 +22,14 @@ pub(super) enum Request {
     Keys { request: RequestId, class: String, prefix: String, after: String },
 }
 
+impl Request {
+    fn id(&self) -> RequestId {
+        match self {
+            Self::Open { request, .. } | Self::Pull { request, .. } | Self::Keys { request, .. } => *request,
+        }
+    }
+}
+
 impl Core {
     /// Takes a request into the node's queue.
     pub(super) fn request(&mut self, place: Place, record: &ToRepository<'_>) -> Result<(), Violation> {
@@ -37,7 +45,7 @@ impl Core {
             _ => return Ok(()),
         };
         let Some(node) = self.nodes.at_mut(place) else { return Ok(()) };
-        if node.requests.len() >= REQUESTS_MAX {
+        if node.requests.len() + node.awaiting >= REQUESTS_MAX {
             return Err(Violation::new(CloseCode::TooManyRequests, "too many requests wait for an answer"));
         }
         node.requests.push_back(request);
@@ -82,6 +90,10 @@ impl Core {
                 let Some(node) = self.nodes.at_mut(place) else { return };
                 match waits {
                     None => node.answer = None,
+                    Some(Wait::Load(alias)) => {
+                        node.answer = None;
+                        self.wait_for_load(place, alias, request);
+                    }
                     Some(wait) => {
                         node.requests.push_front(request);
                         if wait == Wait::Step {
@@ -144,6 +156,14 @@ impl Core {
         }
     }
 
+    /// Has a request wait for its object's document, or refuses it if that cannot be loaded.
+    fn wait_for_load(&mut self, place: Place, alias: Alias, request: Request) {
+        match self.damage(alias) {
+            Some(text) => self.fail(place, request.id(), FailureCode::Damaged, &text),
+            None => self.await_load(place, alias, request),
+        }
+    }
+
     /// Answers a request that is refused; that may show what is not durable yet, so it waits for the newest frame.
     pub(super) fn fail(&mut self, place: Place, request: RequestId, code: FailureCode, text: &str) {
         let after = self.frames.newest();
@@ -186,10 +206,8 @@ impl Core {
         rewind: Option<Version>,
     ) -> Result<(), Wait> {
         let has_birth = self.rules.has(Rule::Birth);
-        let object = self
-            .objects
-            .at(alias)
-            .filter(|object| object.document().is_some() && (!has_birth || object.birth == birth));
+        let object =
+            self.objects.at(alias).filter(|object| object.is_living() && (!has_birth || object.birth == birth));
         let Some((object, holder)) = object.and_then(|object| Some((object, object.holders.find(place)?))) else {
             self.fail(place, request, FailureCode::Gone, "");
             return Ok(());
@@ -252,7 +270,7 @@ impl Core {
     ) -> Result<(), Violation> {
         let has_birth = self.rules.has(Rule::Birth);
         let known = self.objects.at(alias).filter(|object| !has_birth || object.birth == birth);
-        let live = known.filter(|object| object.document().is_some());
+        let live = known.filter(|object| object.is_living());
         let Some(object) = live.filter(|object| version <= object.head() && version > Version(0)) else {
             let is_lost = live.is_some() || (known.is_none() && birth.0.epoch < self.identity.lossy_epoch);
             let newest = self.frames.newest();
@@ -310,7 +328,14 @@ impl Core {
         if let Some(node) = self.nodes.at_mut(place) {
             node.held.remove(alias);
         }
-        if self.objects.at_mut(alias).is_some_and(|object| object.holders.remove(place)) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        if object.holders.remove(place) {
+            let orphans = object.orphan(place);
+            for offer in orphans {
+                if self.nodes.find(offer.connection) == Some(place) {
+                    self.refuse(place, offer.sequence, FailureCode::Gone, "");
+                }
+            }
             self.free_if_over(alias);
         }
     }

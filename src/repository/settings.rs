@@ -5,8 +5,8 @@
 use crate::document::Tuning;
 use crate::ids::{Epoch, ShardId};
 use crate::limits::{
-    INLINE_BYTES_MAX, LOCK_WAITS_MAX, LOCKS_MAX, NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX, RECORD_BYTES_MAX,
-    SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
+    INLINE_BYTES_MAX, JOURNAL_BYTES, LOCK_WAITS_MAX, LOCKS_MAX, NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX,
+    RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
 };
 use crate::wire::ShardAddress;
 
@@ -48,6 +48,23 @@ pub struct Caps {
     pub windows: Windows,
     /// Bytes pushed to a holder that does not read before it gets a notice instead.
     pub unread_bytes_max: usize,
+    /// How images of objects are kept; none with a journal that keeps nothing.
+    pub images: Option<ImageCaps>,
+}
+
+/// What images are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageCaps {
+    /// Bytes of the journal beyond which images are made and the journal is cut behind them.
+    pub journal_bytes: u64,
+    /// Bytes of documents in memory beyond which those that were not used for long are left to their images.
+    pub memory_max: usize,
+}
+
+impl Default for ImageCaps {
+    fn default() -> Self {
+        Self { journal_bytes: JOURNAL_BYTES, memory_max: usize::MAX }
+    }
 }
 
 /// Sizes beyond which data takes another way; smaller ones let a test meet all ways with small objects.
@@ -90,6 +107,7 @@ impl Default for Caps {
             tuning: Tuning::default(),
             windows: Windows::default(),
             unread_bytes_max: UNREAD_BYTES_MAX,
+            images: None,
         }
     }
 }
@@ -115,6 +133,12 @@ pub enum Rule {
     Fence,
     /// A grant leaves when it is durable (I6).
     GrantGate,
+    /// The journal is cut only in front of what no image contains (I7).
+    Cut,
+    /// An image is in force only when the newest frame in it is durable (I6).
+    Image,
+    /// A document is its image and the commits behind it (I2).
+    Tail,
 }
 
 /// Which rules hold: all, outside of tests.

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use super::Core;
 use super::creations::Building;
 use super::holders::Place;
+use super::imaging::Owner;
 use super::links::Violation;
 use super::objects::Terms;
 use super::work::Work;
@@ -75,6 +76,11 @@ struct Gathering {
 }
 
 impl Upload {
+    /// Whether an object grows here whose slices have this number.
+    pub(super) fn is_staging(&self, staging: u64) -> bool {
+        matches!(&self.target, Target::Creation(rising) if rising.staging == staging)
+    }
+
     /// Whether there is something to do for it.
     fn has_next(&self) -> bool {
         match &self.target {
@@ -247,6 +253,7 @@ impl Core {
                 (Target::Nobody, taken)
             }
             Loaded::Wholly(document) => {
+                self.note_slice(staging, Owner::Creation(place));
                 self.frames.push(Entry::Slice { staging, bytes: segment.bytes });
                 let growth = Growth::Resting(document);
                 (Target::Creation(Box::new(Rising { building, staging, growth })), taken)

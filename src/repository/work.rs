@@ -34,6 +34,10 @@ pub(super) enum Work {
     Ask(Alias, Place),
     /// A lock is to be given to the next in line, or those in line are to be told on that there is none.
     HandOver(Subject),
+    /// Objects are to go on leaving memory.
+    Evict,
+    /// The shard's state is to be encoded on.
+    Save,
 }
 
 /// What a call keeps for the end of what it began: a commit applied in place, the answer to it, one record.
@@ -119,6 +123,8 @@ impl Core {
             Work::Expire => self.expire_on(),
             Work::Ask(alias, next) => self.ask_on(alias, next),
             Work::HandOver(subject) => self.hand_over(subject),
+            Work::Evict => self.evict_on(),
+            Work::Save => self.save_on(),
         }
         !self.work.is_empty()
     }

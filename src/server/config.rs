@@ -10,6 +10,8 @@ use thiserror::Error;
 
 use crate::engine::OpenError;
 use crate::journal::JournalError;
+use crate::limits::JOURNAL_BYTES;
+use crate::repository::ImageCaps;
 use crate::store::{DataError, Durability};
 use crate::transport::{IdentityError, ListenError};
 
@@ -45,6 +47,11 @@ pub struct ServerConfig {
     pub data: Option<PathBuf>,
     /// Where commits are kept.
     pub journal: JournalPlace,
+    /// Bytes of documents in memory, of all shards, beyond which objects that were not used for long are left to the disk;
+    /// none for no limit. A journal in memory has no such place, so nothing is limited.
+    pub memory_max: Option<u64>,
+    /// Bytes of a shard's journal beyond which it is cut behind images.
+    pub journal_bytes: u64,
     /// The daemon's certificates; none, and it makes a development identity for this machine.
     pub certificates: Option<Certificates>,
 }
@@ -57,6 +64,8 @@ impl Default for ServerConfig {
             shards: None,
             data: None,
             journal: JournalPlace::Memory,
+            memory_max: None,
+            journal_bytes: JOURNAL_BYTES,
             certificates: None,
         }
     }
@@ -106,6 +115,12 @@ pub enum StartError {
 }
 
 impl ServerConfig {
+    /// What images are made for in each of `shards` shards.
+    pub(super) fn image_caps(&self, shards: u16) -> ImageCaps {
+        let share = |bytes: u64| usize::try_from(bytes / u64::from(shards.max(1))).unwrap_or(usize::MAX);
+        ImageCaps { journal_bytes: self.journal_bytes, memory_max: self.memory_max.map_or(usize::MAX, share) }
+    }
+
     /// The addresses of `shards` shards, in order.
     ///
     /// # Errors

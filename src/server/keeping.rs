@@ -3,11 +3,11 @@
 //! Source: own reasoning.
 
 use super::config::{JournalPlace, ServerConfig, StartError};
-use crate::engine::{self, Appender, Committer};
+use crate::engine::{self, Appender, Committer, ImageLane, Keeper, LoadedDocument, Restore};
 use crate::ids::ShardId;
 use crate::journal::Claim;
-use crate::repository::Core;
-use crate::store::{DiskJournal, DiskSettings, MemoryJournal};
+use crate::repository::{Core, ImageCaps};
+use crate::store::{DiskImages, DiskJournal, DiskSettings, MemoryJournal};
 use crate::wire::ShardAddress;
 
 /// The journal of a daemon that starts.
@@ -16,7 +16,16 @@ pub(super) enum Keeping {
     /// A journal of its own for each shard, written on the shard's thread.
     Memory(Vec<MemoryJournal>),
     /// One device for all shards.
-    Disk(DiskJournal),
+    Disk(DiskJournal, DiskImages, ImageCaps),
+}
+
+/// The ways of all shards' frames and images, and the threads behind them if there are any.
+#[derive(Debug)]
+pub(super) struct Ways {
+    /// Of each shard.
+    pub(super) shards: Vec<(Appender, Option<ImageLane<LoadedDocument>>)>,
+    /// What ends behind the shards.
+    pub(super) threads: Option<(Committer, Keeper)>,
 }
 
 impl Keeping {
@@ -30,7 +39,9 @@ impl Keeping {
             JournalPlace::Data(durability) => {
                 let directory = config.data.as_deref().ok_or(StartError::NoData)?;
                 let settings = DiskSettings { durability, shards: config.shards, ..DiskSettings::default() };
-                Ok(Self::Disk(DiskJournal::open(directory, settings)?))
+                let journal = DiskJournal::open(directory, settings)?;
+                let (images, caps) = (journal.images()?, config.image_caps(journal.shards()));
+                Ok(Self::Disk(journal, images, caps))
             }
         }
     }
@@ -38,7 +49,7 @@ impl Keeping {
     pub(super) fn shards(&self) -> u16 {
         match self {
             Self::Memory(journals) => u16::try_from(journals.len()).unwrap_or(u16::MAX),
-            Self::Disk(journal) => journal.shards(),
+            Self::Disk(journal, ..) => journal.shards(),
         }
     }
 
@@ -48,7 +59,9 @@ impl Keeping {
             Self::Memory(journals) => {
                 (0..).map(ShardId).zip(journals).map(|(shard, journal)| engine::claim(journal, shard)).collect()
             }
-            Self::Disk(journal) => (0..journal.shards()).map(|shard| engine::claim(journal, ShardId(shard))).collect(),
+            Self::Disk(journal, ..) => {
+                (0..journal.shards()).map(|shard| engine::claim(journal, ShardId(shard))).collect()
+            }
         };
         Ok(claims?)
     }
@@ -59,26 +72,32 @@ impl Keeping {
         let cores: Result<_, _> = match self {
             Self::Memory(journals) => claimed
                 .zip(journals)
-                .map(|((shard, claim), journal)| engine::replay(journal, shard, claim, map.to_vec()))
+                .map(|((shard, claim), journal)| engine::replay(journal, None, shard, claim, map.to_vec()))
                 .collect(),
-            Self::Disk(journal) => {
-                claimed.map(|(shard, claim)| engine::replay(journal, shard, claim, map.to_vec())).collect()
-            }
+            Self::Disk(journal, images, caps) => claimed
+                .map(|(shard, claim)| {
+                    let restore = Restore { images, caps: *caps };
+                    engine::replay(journal, Some(restore), shard, claim, map.to_vec())
+                })
+                .collect(),
         };
         Ok(cores?)
     }
 
-    /// The way of each shard's frames, and the thread behind it if there is one.
-    pub(super) fn start(self) -> Result<(Option<Committer>, Vec<Appender>), StartError> {
+    /// The way of each shard's frames and images, and the threads behind them.
+    pub(super) fn start(self) -> Result<Ways, StartError> {
         match self {
             Self::Memory(journals) => {
-                let appender = |journal| Appender::Here(Box::new(journal));
-                Ok((None, journals.into_iter().map(appender).collect()))
+                let way = |journal| (Appender::Here(Box::new(journal)), None);
+                Ok(Ways { shards: journals.into_iter().map(way).collect(), threads: None })
             }
-            Self::Disk(journal) => {
+            Self::Disk(journal, images, _) => {
                 let shards = journal.shards();
+                let (keeper, image_lanes) = Keeper::start(images, journal.clone(), shards)?;
                 let (committer, lanes) = Committer::start(journal, shards)?;
-                Ok((Some(committer), lanes.into_iter().map(Appender::Committed).collect()))
+                let appenders = lanes.into_iter().map(Appender::Committed);
+                let shards = appenders.zip(image_lanes.into_iter().map(Some)).collect();
+                Ok(Ways { shards, threads: Some((committer, keeper)) })
             }
         }
     }

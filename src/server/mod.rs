@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 pub use self::config::{Certificates, JournalPlace, ServerConfig, StartError};
 use self::keeping::Keeping;
 use self::shard::ShardThread;
-use crate::engine::{Committer, Driver};
+use crate::engine::{Committer, Driver, Keeper};
 use crate::ids::{Epoch, ShardId};
 use crate::journal::JournalError;
 use crate::transport::{Authorities, Fingerprint, Identity, IdentityError, Listener, ResetSecret, TrafficCounts};
@@ -30,7 +30,7 @@ pub struct Server {
     fingerprint: Fingerprint,
     ended: mpsc::UnboundedReceiver<Result<(), JournalError>>,
     /// Last, so that it ends behind the shards.
-    _committer: Option<Committer>,
+    _threads: Option<(Committer, Keeper)>,
 }
 
 /// What the links of a daemon have cost.
@@ -83,13 +83,17 @@ impl Server {
         let claims = keeping.claim()?;
         let epochs: Vec<Epoch> = claims.iter().map(|claim| claim.epoch).collect();
         let cores = keeping.replay(&claims, &shard_map(&addresses, &epochs))?;
-        let (committer, appenders) = keeping.start()?;
+        let ways = keeping.start()?;
         let (sender, ended) = mpsc::unbounded_channel();
-        let mut server = Self { shards: Vec::new(), addresses, fingerprint, ended, _committer: committer };
-        for (shard, (port, (core, appender))) in
-            (0..).map(ShardId).zip(ports.into_iter().zip(cores.into_iter().zip(appenders)))
+        let mut server = Self { shards: Vec::new(), addresses, fingerprint, ended, _threads: ways.threads };
+        for (shard, (port, (core, (appender, lane)))) in
+            (0..).map(ShardId).zip(ports.into_iter().zip(cores.into_iter().zip(ways.shards)))
         {
-            let driver = Driver::new(core, appender);
+            let (driver, inputs) = Driver::new(core, appender);
+            let driver = match lane {
+                Some(lane) => (driver.with_images(lane), inputs),
+                None => (driver, inputs),
+            };
             let thread = ShardThread::start(shard, port.runtime, port.listener, driver, sender.clone())?;
             server.shards.push(thread);
         }

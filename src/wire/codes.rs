@@ -102,6 +102,8 @@ codes! {
         LostWrite = 9, "a write was lost in a restart";
         /// The fencing token is not that of the lock's current grant.
         Fenced = 10, "the lock is not held any more";
+        /// What the repository has of the object on disk is damaged; the text names it.
+        Damaged = 11, "the object is damaged on disk";
     }
 }
 

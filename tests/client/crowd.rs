@@ -81,7 +81,7 @@ fn a_change_for_more_holders_than_a_step_serves_waits_for_nothing() {
     let shard = ShardId(0);
     let mut journal = MemoryJournal::forgetful();
     let claim = claim(&mut journal, shard).unwrap();
-    let core = replay(&mut journal, shard, claim, Vec::new()).unwrap();
+    let core = replay(&mut journal, None, shard, claim, Vec::new()).unwrap();
     let (driver, inputs) = Driver::new(core, Appender::Here(Box::new(journal)));
     runtime.block_on(async {
         let driver = tokio::spawn(driver.run());

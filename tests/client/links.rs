@@ -161,7 +161,7 @@ impl World {
         for frame in &self.journal {
             self.repository.replay(&Frame::decode(&frame.bytes).unwrap().0).unwrap();
         }
-        self.repository.handle_replayed(Instant(0));
+        self.repository.handle_replayed(Instant(0)).unwrap();
     }
 
     fn slot(&self, at: usize) -> Arc<Slot<Ledger>> {

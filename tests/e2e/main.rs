@@ -10,6 +10,7 @@
 mod directories;
 mod failures;
 mod hostile;
+mod images;
 mod links;
 mod locks;
 mod nodes;

@@ -44,6 +44,11 @@ impl Daemon {
         Self::start_with(listen, data, &["--journal", "memory"], "memory; nothing survives the daemon")
     }
 
+    /// The same with further limits.
+    pub(crate) fn limited(listen: &str, data: &Path, limits: &[&str]) -> Self {
+        Self::start_with(listen, data, limits, "; what is acknowledged is synced")
+    }
+
     fn start_with(listen: &str, data: &Path, more: &[&str], journal: &str) -> Self {
         let serve = ["serve", "--listen", listen, "--data", data.to_str().unwrap()];
         let mut child = nam(&[&serve, more].concat()).spawn().unwrap();
@@ -197,8 +202,13 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
         assert!(told.contains(says), "{arguments:?}: {told}");
         assert_eq!(told.lines().count(), 1, "{arguments:?}: {told}");
     }
-    for arguments in [&["serve", "--listen", "nowhere"][..], &["serve", "--cert", "c"], &["serve", "--journal", "tape"]]
-    {
+    let nonsense: [&[&str]; 4] = [
+        &["serve", "--listen", "nowhere"],
+        &["serve", "--cert", "c"],
+        &["serve", "--journal", "tape"],
+        &["serve", "--memory-max", "much"],
+    ];
+    for arguments in nonsense {
         assert!(refusal(arguments).starts_with("error: "), "{arguments:?}");
     }
 }

@@ -49,7 +49,7 @@ fn shard() -> ShardInputs {
     let mut journal = MemoryJournal::forgetful();
     let claim = journal.claim(ShardId(0), 1_000).unwrap();
     assert_eq!(claim.epoch, Epoch(1_000));
-    let core = replay(&mut journal, ShardId(0), claim, Vec::new()).unwrap();
+    let core = replay(&mut journal, None, ShardId(0), claim, Vec::new()).unwrap();
     let (driver, inputs) = Driver::new(core, Appender::Here(Box::new(journal)));
     tokio::spawn(driver.run());
     inputs

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use bytes::Bytes;
 use nam::ids::{Epoch, FrameNumber, ShardId};
-use nam::journal::{Append, Entry, Frame, FrameName, Journal};
+use nam::journal::{Append, Entry, Frame, FrameName, Images, Journal};
 use nam::store::{DiskJournal, DiskSettings};
 
 use crate::dice::Dice;
-use crate::images::{InForce, Painter, in_force};
+use crate::images::{InForce, Painter, SHARD, in_force, state};
 use crate::scratch::{Scratch, content, copy, files};
 
 const SHARDS: u16 = 2;
@@ -70,6 +70,7 @@ fn make(path: &Path, dice: &mut Dice) -> Kept {
     let mut images = journal.images().unwrap();
     let (mut author, mut painter) = (Author::new(&mut journal), Painter::new(InForce::default()));
     let mut frames = Frames::new();
+    images.put_state(SHARD, &state(0)).unwrap();
     // The store writes its tables in the background.
     while frames.len() < FRAMES || !(has_tables(path, "frames-1") && has_tables(path, "parts")) {
         // What stands behind the last frame may be lost with the end of the log: the frames make it again.

@@ -9,8 +9,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use nam::Expiry;
+use nam::coding::Writer;
 use nam::ids::{Alias, Birth, CommitNumber, Epoch, PartId, ShardId, Version};
 use nam::journal::{Append, Entry, Frame, FrameName, Head, HeadBody, ImageName, Images, Journal, LiveHead, Part};
+use nam::schema::{Schema, StructDef, TypeDef, TypeIndex};
 use nam::store::{DiskImages, DiskJournal, DiskSettings};
 
 use crate::damage::{tear, verify};
@@ -19,12 +21,27 @@ use crate::scratch::{Scratch, content, copy};
 
 pub(crate) const SHARD: ShardId = ShardId(0);
 
+/// The class of all images.
+const CLASS: &str = "recovery.Ledger";
+
 /// What is in force: heads, the state, and the oldest frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct InForce {
     pub(crate) heads: BTreeMap<ImageName, Head>,
     state: Option<Bytes>,
     frames: Vec<FrameName>,
+}
+
+/// A state of a shard that knows the class of the images.
+pub(crate) fn state(number: u64) -> Bytes {
+    let def = StructDef { name: "Ledger".to_owned(), fields: Vec::new(), reserved: Vec::new() };
+    let schema = Schema { class: CLASS.to_owned(), types: vec![TypeDef::Struct(def)], root: TypeIndex(0) };
+    let mut w = Writer::new();
+    w.raw(&[1, 9]);
+    w.varint(number);
+    w.byte(1);
+    w.sized(&schema.to_bytes());
+    w.into_bytes().into()
 }
 
 pub(crate) fn part_bytes(image: ImageName, part: u32, version: u64) -> Bytes {
@@ -71,7 +88,7 @@ impl Painter {
         let before = self.in_force.heads.get(&image).cloned();
         match (dice.below(12), before) {
             (0, _) => {
-                let state = Bytes::from(format!("state {}", dice.below(1_000)));
+                let state = state(dice.below(1_000));
                 self.in_force.state = Some(state.clone());
                 vec![Call::State(state)]
             }
@@ -115,7 +132,7 @@ impl Painter {
             calls.push(Call::Parts(image, batch));
         }
         let live = LiveHead {
-            class: "recovery.Ledger".into(),
+            class: CLASS.into(),
             key: format!("ledger {}", image.birth.0.n),
             version: Version(version),
             expiry: Expiry::NEVER,
@@ -123,7 +140,8 @@ impl Painter {
             trunk: part_bytes(image, 0, version),
             parts: table,
         };
-        let head = Head { alias: Alias(7), birth: image.birth, body: HeadBody::Live(Box::new(live)) };
+        let alias = Alias(u32::try_from(image.birth.0.n).unwrap());
+        let head = Head { alias, birth: image.birth, body: HeadBody::Live(Box::new(live)) };
         self.in_force.heads.insert(image, head.clone());
         calls.push(Call::Head(head, dropped));
         calls
@@ -267,6 +285,7 @@ fn verify_names_the_object_of_each_part_that_is_wrong() {
     while painter.in_force.heads.len() < 4 {
         painter.deed(&mut dice).iter().for_each(|call| call.make(&mut images));
     }
+    images.put_state(SHARD, &state(1)).unwrap();
     let found = in_force(&mut images, &mut journal).unwrap();
     let live = found.heads.values().filter_map(Head::live);
     let (count, parts) = live.clone().fold((0, 0), |(count, parts), live| (count + 1, parts + live.parts.len()));
@@ -276,12 +295,13 @@ fn verify_names_the_object_of_each_part_that_is_wrong() {
     assert!(said.contains(&format!("{count} images of {parts} parts")), "{said}");
 
     let (journal, mut images) = open(&scratch.0);
-    let (image, live) = found.heads.iter().find_map(|(image, head)| Some((*image, head.live()?))).unwrap();
+    let named = found.heads.iter().find_map(|(image, head)| Some((*image, head.alias, head.live()?)));
+    let (image, alias, live) = named.unwrap();
     let part = live.parts[0];
     images.put_parts(image, &[(part.id, Bytes::from_static(b"another"))]).unwrap();
     let mut lacking = live.clone();
     lacking.parts.push(Part { id: PartId(70_000), crc: 1 });
-    let head = Head { alias: Alias(7), birth: image.birth, body: HeadBody::Live(Box::new(lacking)) };
+    let head = Head { alias, birth: image.birth, body: HeadBody::Live(Box::new(lacking)) };
     images.put_head(SHARD, &head, &[]).unwrap();
     drop((journal, images));
     let told = verify(&scratch.0).unwrap_err();

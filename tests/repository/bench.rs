@@ -12,6 +12,8 @@ use nam::schema::{FieldDef, KeyKind, Kind, Policy, Schema, StructDef, TypeDef, T
 use nam::time::Instant;
 use nam::wire::{CreationValue, PROTOCOL, Records, Segment, ToNode, ToRepository};
 
+use crate::keeper::Kept;
+
 pub(crate) const CLASS: &str = "test.Account";
 pub(crate) const EPOCH: Epoch = Epoch(1_000);
 
@@ -120,7 +122,13 @@ pub(crate) struct Bench {
     pub(crate) appended: VecDeque<EncodedFrame>,
     pub(crate) frames: Vec<Frame>,
     pub(crate) closes: Vec<Close>,
+    pub(crate) kept: Kept,
     connections: u64,
+}
+
+/// Who a core of this epoch is.
+pub(crate) fn identity(epoch: Epoch, last_crc: u32) -> Identity {
+    Identity { shard: ShardId(0), epoch, lossy_epoch: EPOCH, last_crc, shards: Vec::new() }
 }
 
 /// One connection of a node.
@@ -143,14 +151,13 @@ impl Bench {
     }
 
     pub(crate) fn with(caps: Caps) -> Self {
-        let identity =
-            Identity { shard: ShardId(0), epoch: EPOCH, lossy_epoch: EPOCH, last_crc: 0, shards: Vec::new() };
         Self {
-            core: Core::new(identity, caps),
+            core: Core::new(identity(EPOCH, 0), caps),
             now: Instant(0),
             appended: VecDeque::new(),
             frames: Vec::new(),
             closes: Vec::new(),
+            kept: Kept::default(),
             connections: 0,
         }
     }
@@ -165,6 +172,7 @@ impl Bench {
                 self.frames.push(frame);
                 self.appended.push_back(append.frame);
             }
+            self.kept.take(&mut self.core);
             self.closes.extend(std::iter::from_fn(|| self.core.poll_close()));
             if !self.core.poll_work() {
                 break;

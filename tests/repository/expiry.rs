@@ -65,7 +65,7 @@ impl Bench {
             self.core.replay(frame).unwrap();
         }
         self.now = Instant(self.now.0 + pause_ms);
-        self.core.handle_replayed(self.now);
+        self.core.handle_replayed(self.now).unwrap();
         self.appended.clear();
     }
 }

@@ -10,6 +10,8 @@
 mod bench;
 mod commits;
 mod expiry;
+mod images;
+mod keeper;
 mod limits;
 mod links;
 mod locks;

@@ -129,7 +129,7 @@ fn a_pull_of_much_takes_steps_and_commits_go_on() {
     copy.replay(&cash(77), Version(asked_at + 1)).unwrap();
     let mut w = nam::coding::Writer::new();
     copy.freeze().encode(&mut w);
-    assert!(w.into_bytes() == bench.core.inspect(CLASS, "k").unwrap().value);
+    assert!(Some(w.into_bytes()) == bench.core.inspect(CLASS, "k").unwrap().value);
     let most = bench.core.work_done();
     assert!(most.cells <= STEP_CELLS_MAX && most.bytes <= SEGMENT_BYTES_MAX, "{most:?}");
 }

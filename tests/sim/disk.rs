@@ -36,6 +36,7 @@ impl Shard {
             self.keep();
         }
         self.appending.clear();
+        self.forget_images(dice);
     }
 
     fn keep(&mut self) -> Option<FrameNumber> {

@@ -16,6 +16,7 @@ mod disk;
 mod draw;
 mod expiry;
 mod history;
+mod images;
 mod locks;
 mod merge;
 #[cfg(feature = "mutants")]

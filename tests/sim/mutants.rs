@@ -18,6 +18,9 @@ fn every_rule_is_missed() {
         Rule::Anew,
         Rule::Fence,
         Rule::GrantGate,
+        Rule::Cut,
+        Rule::Image,
+        Rule::Tail,
     ];
     let mutants = rules.map(Mutant::Without).into_iter().chain([Mutant::Floor]);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();

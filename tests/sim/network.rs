@@ -49,6 +49,21 @@ pub(crate) enum Event {
         node: usize,
         shard: usize,
     },
+    /// The oldest task for the images is done, or fails.
+    Imaged {
+        shard: usize,
+        incarnation: u64,
+    },
+    /// A document is brought to memory.
+    Loaded {
+        shard: usize,
+        incarnation: u64,
+    },
+    /// Frames of the journal are forgotten.
+    Cut {
+        shard: usize,
+        incarnation: u64,
+    },
     /// A node reads again.
     Read {
         node: usize,

@@ -90,9 +90,10 @@ impl World {
                 shard.history.objects.iter().map(|(birth, object)| (*birth, object.key.clone())).collect();
             for (birth, key) in living {
                 let Some((version, value)) = shard.history.head(birth) else { continue };
+                shard.fetch(&key);
                 let seen = shard.core.inspect(Desk::NAME, &key).unwrap_or_else(|| panic!("I2: {key} is not there"));
                 assert_eq!((seen.birth, seen.version), (birth, version), "I1: the head of {key}");
-                let document = Desk::decode_root(Reader::new(&seen.value)).unwrap();
+                let document = Desk::decode_root(Reader::new(&seen.value.unwrap())).unwrap();
                 assert_eq!(document, *value, "I2: the document of {key} at {version}");
             }
             shard.history.check_claims();

@@ -56,6 +56,7 @@ impl World {
             self.agenda.plan(written_at, Event::Durable { shard: at, incarnation, frame: number });
             self.check_ends(at, &frame);
         }
+        self.settle_images(at);
         while let Some(connection) = self.shards[at].core.poll_wake() {
             self.send_down(at, connection);
         }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use nam::__private::{Class, Reader};
 use nam::ids::ShardId;
-use nam::journal::{Append, Frame, Journal};
-use nam::repository::{Caps, ConnectionId, Core, Identity, Rules};
-use nam::store::MemoryJournal;
+use nam::journal::{Append, Frame, FrameName, Journal};
+use nam::repository::{Caps, ConnectionId, Core, Identity, ImageCaps, ImageTask, Load, Rules};
+use nam::store::{MemoryImages, MemoryJournal};
 use nam::time::Instant;
 
 use crate::class::Desk;
@@ -25,6 +25,12 @@ pub(crate) struct Shard {
     pub(crate) appending: VecDeque<Append>,
     /// When the last of them arrives there.
     pub(crate) durable_at: u64,
+    pub(crate) images: MemoryImages,
+    /// Tasks for the images, and when the last of them is done.
+    pub(crate) imaging: VecDeque<ImageTask>,
+    pub(crate) imaged_at: u64,
+    pub(crate) loading: Vec<Load>,
+    pub(crate) cutting: Option<FrameName>,
     pub(crate) history: History,
     /// Connections that the core knows.
     pub(crate) links: BTreeMap<ConnectionId, usize>,
@@ -36,8 +42,9 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(dice: &mut Dice, caps: Caps, rules: Rules) -> Self {
+    pub(crate) fn new(dice: &mut Dice, mut caps: Caps, images: ImageCaps, rules: Rules) -> Self {
         let is_lossy = dice.one_in(2);
+        caps.images = (!is_lossy).then_some(images);
         let journal = if is_lossy { MemoryJournal::forgetful() } else { MemoryJournal::kept() };
         let mut shard = Self {
             core: Core::new(identity(&mut journal.clone(), 1), caps),
@@ -46,6 +53,11 @@ impl Shard {
             incarnation: 0,
             appending: VecDeque::new(),
             durable_at: 0,
+            images: MemoryImages::new(),
+            imaging: VecDeque::new(),
+            imaged_at: 0,
+            loading: Vec::new(),
+            cutting: None,
             history: History::default(),
             links: BTreeMap::new(),
             windows: BTreeMap::new(),
@@ -72,7 +84,8 @@ impl Shard {
             let Some((version, value)) = self.history.head(*birth) else { continue };
             let seen = self.core.inspect(Desk::NAME, &object.key);
             let Some(seen) = seen.filter(|seen| (seen.birth, seen.version) == (*birth, version)) else { continue };
-            let document = Desk::decode_root(Reader::new(&seen.value)).unwrap();
+            let Some(encoded) = seen.value else { continue };
+            let document = Desk::decode_root(Reader::new(&encoded)).unwrap();
             if let Some(differs) = difference(&document, &value) {
                 panic!("I2: the document of {} at {version}: {differs}", object.key);
             }
@@ -85,6 +98,7 @@ impl Shard {
         #[cfg(feature = "mutants")]
         self.core.set_rules(self.rules);
         let _ = self.rules;
+        self.restore();
         let mut frames: Vec<Frame> = Vec::new();
         let keep = &mut |frame| {
             frames.push(frame);
@@ -94,7 +108,7 @@ impl Shard {
         for frame in &frames {
             self.core.replay(frame).unwrap();
         }
-        self.core.handle_replayed(Instant(now));
+        self.core.handle_replayed(Instant(now)).unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 use nam::document::Tuning;
 use nam::expiry::Expiry;
 use nam::limits::{CREDIT_BYTES, SEGMENT_BYTES_MAX};
-use nam::repository::{Caps, Rule, Rules, Windows};
+use nam::repository::{Caps, ImageCaps, Rule, Rules, Windows};
 
 use crate::dice::Dice;
 
@@ -52,6 +52,8 @@ pub(crate) struct Swarm {
     /// Bytes of a piece of a created value.
     pub(crate) piece_bytes: usize,
     pub(crate) caps: Caps,
+    /// How images are kept, where the journal is.
+    pub(crate) images: ImageCaps,
 }
 
 impl Swarm {
@@ -82,6 +84,10 @@ impl Swarm {
             credit_bytes: if is_narrow { 1 + dice.index(400) } else { CREDIT_BYTES },
             piece_bytes: if is_narrow { 900 + dice.index(3_000) } else { SEGMENT_BYTES_MAX / 8 },
             caps: Caps { tuning, windows, unread_bytes_max, ..Caps::default() },
+            images: ImageCaps {
+                journal_bytes: [400, 2_000, 10_000, 60_000][dice.index(4)],
+                memory_max: [1, 2_000, 8_000, usize::MAX][dice.index(4)],
+            },
         }
     }
 

@@ -54,6 +54,10 @@ pub(crate) struct Report {
     pub(crate) fenced_off: u64,
     /// Nodes that ended, with and without a goodbye.
     pub(crate) left: u64,
+    /// Images and tombstones put in force, documents brought to memory, cuts of the journal.
+    pub(crate) imaged: u64,
+    pub(crate) loaded: u64,
+    pub(crate) forgotten: u64,
 }
 
 impl Report {
@@ -79,6 +83,9 @@ impl Report {
         self.waited_in_vain += other.waited_in_vain;
         self.fenced_off += other.fenced_off;
         self.left += other.left;
+        self.imaged += other.imaged;
+        self.loaded += other.loaded;
+        self.forgotten += other.forgotten;
     }
 
     /// Whether many seeds together did what they are for.
@@ -87,6 +94,7 @@ impl Report {
         let collapsed = [self.slow, self.collapsed.merged, self.collapsed.notices, self.full_windows];
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
+        assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
         assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");
@@ -126,7 +134,7 @@ impl World {
         let swarm = Swarm::draw(&mut dice);
         let rules = Mutant::rules(mutant);
         let mut world = Self {
-            shards: (0..shards).map(|_| Shard::new(&mut dice, swarm.caps, rules)).collect(),
+            shards: (0..shards).map(|_| Shard::new(&mut dice, swarm.caps, swarm.images, rules)).collect(),
             nodes: (0..nodes).map(|n| Node::new(n as u64, shards, swarm.credit_bytes)).collect(),
             dice,
             swarm,
@@ -198,6 +206,9 @@ impl World {
                 }
                 self.agenda.plan(self.now + 500, Event::Tick { shard });
             }
+            Event::Imaged { shard, incarnation } => self.imaged(shard, incarnation),
+            Event::Loaded { shard, incarnation } => self.loaded(shard, incarnation),
+            Event::Cut { shard, incarnation } => self.forgotten(shard, incarnation),
             Event::Durable { shard, incarnation, frame } => self.durable(shard, incarnation, frame),
             Event::Connect { node, shard } => self.connect(node, shard),
             Event::Up { link, bytes, is_segment } => self.arrive_up(link, &bytes, is_segment),

@@ -47,6 +47,10 @@ pub(crate) struct Serve {
     /// What a commit survives once it is acknowledged.
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Survives::Disk)]
     durability: Survives,
+    /// Memory for objects, as in 512MiB or 2GiB; beyond it those that were not used for long are left to the disk
+    /// [default: no limit].
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    memory_max: Option<u64>,
     /// The daemon's certificate chain, PEM, leaf first.
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -92,7 +96,15 @@ impl Serve {
             (JournalKind::Disk, Survives::Process) => JournalPlace::Data(Durability::Process),
             (JournalKind::Disk, Survives::Disk) => JournalPlace::Data(Durability::Disk),
         };
-        ServerConfig { listen: self.listen, shards: self.shards, data: Some(self.data.clone()), journal, certificates }
+        ServerConfig {
+            listen: self.listen,
+            shards: self.shards,
+            data: Some(self.data.clone()),
+            journal,
+            memory_max: self.memory_max,
+            certificates,
+            ..ServerConfig::default()
+        }
     }
 
     /// Prints the first lines; nobody has to read them.
@@ -118,6 +130,24 @@ impl Serve {
     }
 }
 
+/// Reads a number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or_else(|| (text.strip_suffix('B').unwrap_or(text), 1));
+    let number: u64 = number.trim_end().parse().map_err(|_| "a size is written as in 512MiB or 2GiB".to_owned())?;
+    number.checked_mul(bytes).ok_or_else(|| "that is more than there can be".to_owned())
+}
+
 /// Waits for SIGINT or SIGTERM.
 async fn told_to_stop() {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
@@ -127,5 +157,19 @@ async fn told_to_stop() {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        let read = ["0", "17", "17B", "3 kB", "512MiB", "2GiB"].map(size);
+        assert_eq!(read, [0, 17, 17, 3_000, 512 << 20, 2 << 30].map(Ok));
+        for wrong in ["", "GiB", "2Gib", "-1", "1.5GiB", "99999999999TiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use nam::ids::{Epoch, ShardId};
-use nam::journal::{Frame, JournalError};
-use nam::repository::{Caps, Core, Identity};
+use nam::journal::JournalError;
+use nam::repository::{Caps, Core, Identity, ImageCaps};
 use nam::store::{Verified, Visited, verify};
 
 /// Damages that are told; of more, how many.
@@ -32,14 +32,37 @@ impl Trial {
     fn new(shard: ShardId) -> Self {
         let (epoch, lossy_epoch) = (Epoch(0), Epoch(0));
         let identity = Identity { shard, epoch, lossy_epoch, last_crc: 0, shards: Vec::new() };
-        Self { core: Core::new(identity, Caps::default()), failed: None }
+        let caps = Caps { images: Some(ImageCaps::default()), ..Caps::default() };
+        Self { core: Core::new(identity, caps), failed: None }
     }
 
-    fn take(&mut self, frame: &Frame) {
-        if self.failed.is_none() {
-            let failed = self.core.replay(frame).err();
-            self.failed = failed.map(|error| format!("frame {} does not fit: {error}", frame.name()));
+    fn take(&mut self, visited: Visited<'_>) {
+        if self.failed.is_some() {
+            return;
         }
+        self.failed = match visited {
+            Visited::State(shard, state) => {
+                let failed = self.core.restore_state(state).err();
+                failed.map(|error| format!("the state of shard {shard}: {error}"))
+            }
+            Visited::Image(_, head) => {
+                self.core.restore_head(head.clone());
+                None
+            }
+            Visited::Frame(frame) => {
+                let failed = self.core.replay(frame).err();
+                failed.map(|error| format!("frame {} does not fit: {error}", frame.name()))
+            }
+        };
+    }
+
+    /// Nothing more comes; what was wrong.
+    fn end(&mut self, shard: ShardId) -> Option<String> {
+        let now = self.core.now();
+        self.failed.clone().or_else(|| {
+            let failed = self.core.handle_replayed(now).err();
+            failed.map(|error| format!("the images of shard {shard} do not fit its journal: {error}"))
+        })
     }
 }
 
@@ -50,24 +73,26 @@ impl Verify {
         let progress = ProgressBar::new_spinner().with_style(style.map_err(|error| error.to_string())?);
         let mut trials: BTreeMap<ShardId, Trial> = BTreeMap::new();
         let visit = &mut |visited: Visited<'_>| {
-            if let Visited::Frame(frame) = visited {
-                trials.entry(frame.shard).or_insert_with(|| Trial::new(frame.shard)).take(frame);
-            }
+            let shard = match visited {
+                Visited::State(shard, _) | Visited::Image(shard, _) => shard,
+                Visited::Frame(frame) => frame.shard,
+            };
+            trials.entry(shard).or_insert_with(|| Trial::new(shard)).take(visited);
             progress.inc(1);
         };
         let found = verify(&self.data, visit).map_err(|error| error.to_string())?;
         progress.finish_and_clear();
         let mut damages = Vec::new();
         for Verified { shard, images, parts, frames, commits, last, damages: found } in found {
-            let trial = trials.get(&shard);
-            let objects = trial.map_or(0, |trial| trial.core.objects());
+            let trial = trials.get_mut(&shard);
+            let (failed, objects) = trial.map_or((None, 0), |trial| (trial.end(shard), trial.core.objects()));
             let line = format!(
                 "shard {shard}  {frames} frames, {commits} commits, {objects} objects, {images} images of {parts} parts, \
                  last frame {last}"
             );
             let _closed = writeln!(std::io::stdout(), "{line}");
             damages.extend(found.iter().map(JournalError::to_string));
-            damages.extend(trial.and_then(|trial| trial.failed.clone()));
+            damages.extend(failed);
         }
         let more = damages.len().saturating_sub(DAMAGES_TOLD_MAX);
         damages.truncate(DAMAGES_TOLD_MAX);

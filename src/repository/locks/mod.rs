@@ -177,7 +177,7 @@ impl Core {
             };
             let is_there = self.nodes.at(place).is_some_and(|node| !node.is_leaving);
             let object = self.objects.at(subject.alias).filter(|object| object.birth == subject.birth);
-            let is_live = object.is_some_and(|object| object.document().is_some());
+            let is_live = object.is_some_and(|object| object.is_living());
             if is_there && is_live && !self.is_full {
                 self.grant(ticket, place, request, subject);
                 return;

@@ -1,0 +1,207 @@
+//! The state of a shard: what the frames before a cut said of anything but objects.
+//!
+//! ```text
+//! state    format 01 · stands for: epoch, number · record*
+//! record   01 · schema: sized
+//!          02 · node: 8 LE · lowest sequence it may ask for · count · outcome*
+//! outcome  sequence · alias · birth: epoch, n · deed
+//! deed     00 · version committed  |  01 created  |  02 · version of the end
+//! ```
+//! Numbers are varints. A node with many outcomes has several records. It is encoded in steps while commits go on, so it
+//! may say more than the frame that it stands for: it is stored when the newest frame in it is durable, and replay says
+//! the same again. Invariant: whatever the bytes, decoding neither panics nor makes room for what is not there (I14).
+//! Source: own reasoning; a checkpoint that is not sharp as in ARIES (Mohan et al. 1992).
+
+use super::Core;
+use super::outcomes::{Deed, Outcome};
+use super::work::Work;
+use crate::coding::{DecodeError, Reader, Writer};
+use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, NodeId, Sequence, Version};
+use crate::journal::FrameName;
+use crate::limits::{CLASSES_MAX, COMMITS_UNACKNOWLEDGED_MAX};
+use crate::schema::{Schema, SchemaError};
+
+const FORMAT: u8 = 1;
+
+/// Outcomes in one record, one step of work.
+const OUTCOMES_A_RECORD: usize = 256;
+
+/// Says why a state is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// It was written by a version with another format.
+    #[error("the state's format is {found}, this version reads {FORMAT}")]
+    Format {
+        /// The format found.
+        found: u8,
+    },
+    /// Its content does not decode.
+    #[error("the state does not decode: {0}")]
+    Content(#[from] DecodeError),
+    /// A schema in it does not decode.
+    #[error("a schema in the state does not decode: {0}")]
+    Schema(#[from] SchemaError),
+}
+
+/// How far the next cut is.
+#[derive(Debug, Default)]
+pub(super) enum Saving {
+    /// There is none.
+    #[default]
+    Idle,
+    /// The state for it is being encoded.
+    Encoding { stands: FrameName, state: Writer, next: Next },
+    /// It is on its way.
+    Storing,
+    /// It is stored.
+    Stored { stands: FrameName },
+    /// The frames before this one are being forgotten.
+    Cutting { frame: FrameName },
+}
+
+/// What comes next in a state.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    Class(usize),
+    Node(NodeId, Sequence),
+}
+
+impl Core {
+    /// Begins to encode the state for a cut.
+    pub(super) fn begin_saving(&mut self) {
+        let (stands, mut state) = (self.imaging.last, Writer::new());
+        state.byte(FORMAT);
+        state.varint(stands.epoch.0);
+        state.varint(stands.number.0);
+        self.imaging.saving = Saving::Encoding { stands, state, next: Next::Class(0) };
+        self.work.push_back(Work::Save);
+    }
+
+    /// Encodes more of it.
+    pub(super) fn save_on(&mut self) {
+        let Saving::Encoding { stands, mut state, mut next } = std::mem::take(&mut self.imaging.saving) else { return };
+        while !self.cost.is_spent() {
+            let before = state.len();
+            let cells;
+            (next, cells) = match next {
+                Next::Class(index) => match self.classes.schemas().nth(index) {
+                    Some(schema) => {
+                        state.byte(1);
+                        state.sized(&schema.to_bytes());
+                        (Next::Class(index + 1), 1)
+                    }
+                    None => (Next::Node(NodeId(0), Sequence(0)), 0),
+                },
+                Next::Node(node, sequence) => match self.outcomes.write_next(node, sequence, &mut state) {
+                    Some((node, sequence, cells)) => (Next::Node(node, sequence), cells),
+                    None => return self.store_state(stands, state.into_bytes()),
+                },
+            };
+            self.cost.add(cells, state.len() - before);
+        }
+        self.imaging.saving = Saving::Encoding { stands, state, next };
+        self.work.push_back(Work::Save);
+    }
+
+    /// Takes over the stored state, before anything else of a start.
+    ///
+    /// # Errors
+    /// [`StateError`]; the core is not to be used.
+    pub fn restore_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let mut r = Reader::new(bytes);
+        let found = r.byte()?;
+        if found != FORMAT {
+            return Err(StateError::Format { found });
+        }
+        let (epoch, number) = (Epoch(r.varint()?), FrameNumber(r.varint()?));
+        let stands = FrameName { shard: self.identity.shard, epoch, number };
+        while !r.is_done() {
+            match r.byte()? {
+                1 => {
+                    self.classes.put(Schema::decode(r.sized()?)?);
+                    let (found, max) = (self.classes.schemas().len() as u64, CLASSES_MAX as u64);
+                    if found > max {
+                        return Err(DecodeError::Limit { what: "classes", found, max }.into());
+                    }
+                }
+                2 => self.outcomes.read_node(&mut r)?,
+                found => {
+                    return Err(DecodeError::Unknown { what: "record of a state", found: u64::from(found) }.into());
+                }
+            }
+        }
+        self.replay.stand(stands);
+        Ok(())
+    }
+}
+
+impl super::outcomes::Outcomes {
+    /// Writes a record of what is remembered of `node` or the next one, from `sequence` on; answers where to go on, and
+    /// how many outcomes that was.
+    fn write_next(&self, node: NodeId, sequence: Sequence, w: &mut Writer) -> Option<(NodeId, Sequence, usize)> {
+        let (&found, unacked, outcomes) = self.from(node)?;
+        let from = if found == node { sequence } else { Sequence(0) };
+        let taken: Vec<_> = outcomes.range(from..).take(OUTCOMES_A_RECORD).collect();
+        w.byte(2);
+        w.raw(&found.0.to_le_bytes());
+        w.varint(unacked.0);
+        w.length(taken.len());
+        for (sequence, outcome) in &taken {
+            w.varint(sequence.0);
+            outcome.write(w);
+        }
+        let last = taken.last().map(|(sequence, _)| **sequence);
+        let next = match last.filter(|_| taken.len() == OUTCOMES_A_RECORD) {
+            Some(last) => (found, Sequence(last.0.saturating_add(1))),
+            None => (NodeId(found.0.checked_add(1)?), Sequence(0)),
+        };
+        Some((next.0, next.1, taken.len() + 1))
+    }
+
+    fn read_node(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let node = NodeId(u64::from_le_bytes(r.array()?));
+        let unacked = Sequence(r.varint()?);
+        for _ in 0..r.count(5)? {
+            let sequence = Sequence(r.varint()?);
+            let outcome = Outcome::read(r)?;
+            if sequence < unacked || sequence.0 - unacked.0 >= COMMITS_UNACKNOWLEDGED_MAX as u64 {
+                return Err(DecodeError::Unknown { what: "sequence that a node may ask for", found: sequence.0 });
+            }
+            self.remember(node, sequence, outcome);
+        }
+        self.arrive(node);
+        self.acknowledge(node, unacked);
+        Ok(())
+    }
+}
+
+impl Outcome {
+    fn write(&self, w: &mut Writer) {
+        w.varint(u64::from(self.alias.0));
+        w.varint(self.birth.0.epoch.0);
+        w.varint(self.birth.0.n);
+        match self.deed {
+            Deed::Committed(version) => {
+                w.byte(0);
+                w.varint(version.0);
+            }
+            Deed::Created => w.byte(1),
+            Deed::Destroyed(version) => {
+                w.byte(2);
+                w.varint(version.0);
+            }
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let alias = Alias(r.varint32()?);
+        let birth = Birth(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? });
+        let deed = match r.byte()? {
+            0 => Deed::Committed(Version(r.varint()?)),
+            1 => Deed::Created,
+            2 => Deed::Destroyed(Version(r.varint()?)),
+            found => return Err(DecodeError::Unknown { what: "deed", found: u64::from(found) }),
+        };
+        Ok(Self { alias, birth, deed, frame: FrameNumber(0) })
+    }
+}
