@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use nam::Tracked;
 use nam::client::Node;
-use nam::engine::{Appender, Driver, ShardInputs, claim};
-use nam::ids::{Epoch, FrameNumber, ShardId};
-use nam::journal::{Append, Claim, Entry, Frame, Journal, JournalError};
-use nam::repository::{Caps, Core, Identity};
-use nam::store::MemoryJournal;
+use nam::engine::{Appender, Driver, Keeper, Restore, ShardInputs, claim, replay};
+use nam::ids::{Epoch, FrameNumber, PartId, ShardId};
+use nam::journal::{Append, Claim, Entry, Frame, Head, ImageName, Images, Journal, JournalError, PartName, PutHead};
+use nam::repository::{Caps, Core, Identity, ImageCaps};
+use nam::store::{MemoryImages, MemoryJournal};
 use nam::transport::{Listener, Trust};
 
 use crate::links::listener;
@@ -69,6 +70,46 @@ impl Journal for Failing {
 
     fn truncate(&mut self, shard: ShardId, epoch: Epoch, number: FrameNumber) -> Result<(), JournalError> {
         self.journal.truncate(shard, epoch, number)
+    }
+}
+
+/// Images whose device fails.
+struct FailingImages {
+    images: MemoryImages,
+    faults: Faults,
+}
+
+impl Images for FailingImages {
+    fn put_parts(&mut self, image: ImageName, parts: &[(PartId, Bytes)]) -> Result<(), JournalError> {
+        self.faults.write(|| self.images.put_parts(image, parts))
+    }
+
+    fn put_heads(&mut self, heads: &[PutHead]) -> Result<(), JournalError> {
+        self.faults.write(|| self.images.put_heads(heads))
+    }
+
+    fn remove(&mut self, image: ImageName) -> Result<(), JournalError> {
+        self.faults.write(|| self.images.remove(image))
+    }
+
+    fn heads(&mut self, shard: ShardId, visit: &mut dyn FnMut(Head) -> bool) -> Result<(), JournalError> {
+        self.images.heads(shard, visit)
+    }
+
+    fn head(&mut self, image: ImageName) -> Result<Option<Head>, JournalError> {
+        self.images.head(image)
+    }
+
+    fn part(&mut self, name: PartName) -> Result<Option<Bytes>, JournalError> {
+        self.images.part(name)
+    }
+
+    fn put_state(&mut self, shard: ShardId, state: &Bytes) -> Result<(), JournalError> {
+        self.faults.write(|| self.images.put_state(shard, state))
+    }
+
+    fn state(&mut self, shard: ShardId) -> Result<Option<Bytes>, JournalError> {
+        self.images.state(shard)
     }
 }
 
@@ -159,5 +200,27 @@ async fn a_write_of_the_journal_that_fails_ends_all_acknowledgement() {
             told + u64::from(is_written),
             "{writes}: what was told is there, and what was in doubt if it was written"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_write_of_an_image_that_fails_ends_all_acknowledgement() {
+    for (writes, is_written) in [(0, false), (1, true), (2, false), (7, true)] {
+        let (mut journal, faults) = (MemoryJournal::kept(), Faults::at(writes, is_written));
+        let mut images = FailingImages { images: MemoryImages::new(), faults: faults.clone() };
+        let taken = claim(&mut journal, ShardId(0)).unwrap();
+        // So short a journal that a few commits make an image and a cut.
+        let caps = ImageCaps { journal_bytes: 1_024, ..ImageCaps::default() };
+        let restore = Restore { images: &mut images, caps };
+        let core = replay(&mut journal, Some(restore), ShardId(0), taken, Vec::new()).unwrap();
+        let (keeper, mut lanes) = Keeper::start(images, journal.clone(), 1).unwrap();
+        let (driver, inputs) = Driver::new(core, Appender::Here(Box::new(journal.clone())));
+        let driver = driver.with_images(lanes.remove(0));
+        let (told, error) = write_until_it_fails(driver, inputs).await;
+        assert_eq!(error, JournalError::InDoubt("Input/output error (os error 5)".to_owned()));
+        drop(keeper);
+        assert_eq!(faults.after.load(Ordering::SeqCst), 1, "a write that failed is not tried again");
+        let there = newest(&mut journal);
+        assert!(there == told || there == told + 1, "{writes}: {told} was told, {there} is there");
     }
 }
