@@ -6,8 +6,10 @@ use std::process::Command;
 
 use nam::Tracked;
 use nam::client::Node;
+use nam::ids::ShardId;
+use nam::journal::Images;
 use nam::server::{JournalPlace, Server, ServerConfig};
-use nam::store::Durability;
+use nam::store::{DiskJournal, DiskSettings, Durability};
 use nam::transport::Trust;
 
 use crate::process::{Daemon, Directory};
@@ -125,4 +127,54 @@ async fn a_restart_goes_on_behind_images_and_a_journal_that_was_cut() {
         assert!(frames < SESSIONS * 4, "the journal is not cut: {verified}");
         assert!(images(&verified) > SESSIONS / 2, "{verified}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_image_is_damaged_is_refused_by_name_and_the_others_are_served() {
+    let directory = Directory::new("damaged");
+    let config = ServerConfig {
+        data: Some(directory.0.clone()),
+        journal: JournalPlace::Data(Durability::Process),
+        journal_bytes: 10_000,
+        ..ServerConfig::default()
+    };
+    let start = || {
+        let server = Server::start(&config).unwrap();
+        (server.addresses()[0].to_string(), Trust::Fingerprint(server.fingerprint()), server)
+    };
+    let (address, trust, server) = start();
+    let creator = node(&address, trust).await;
+    create_all(&creator).await;
+    creator.close().await.unwrap();
+    server.stop();
+
+    let mut images = DiskJournal::open(&directory.0, DiskSettings::default()).unwrap().images().unwrap();
+    let mut heads = Vec::new();
+    images
+        .heads(ShardId(0), &mut |head| {
+            heads.push(head);
+            true
+        })
+        .unwrap();
+    let (image, live) = heads.iter().find_map(|head| Some((head.name(ShardId(0)), head.live()?.clone()))).unwrap();
+    let part = *live.parts.last().unwrap();
+    images.put_parts(image, &[(part.id, "something else".into())]).unwrap();
+    drop(images);
+
+    let (address, trust, server) = start();
+    let node = node(&address, trust).await;
+    let mut refused = Vec::new();
+    for number in 0..SESSIONS {
+        match node.open::<Session>(&key(number)).await {
+            Ok(object) => assert_eq!(*object.read().await.unwrap(), session(number)),
+            Err(error) => refused.push((key(number), error.to_string())),
+        }
+    }
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let (key, told) = &refused[0];
+    assert_eq!(*key, live.key);
+    let damage = format!("e2e.Session/{key} is damaged: part {} has checksum", part.id);
+    assert!(told.contains(&format!("e2e.Session/{key} cannot be read")) && told.contains(&damage), "{told}");
+    assert_eq!(node.keys::<Session>("").await.unwrap().len() as u64, SESSIONS, "it is there all the same");
+    server.stop();
 }
