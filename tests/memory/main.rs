@@ -4,6 +4,9 @@
 #[path = "../repository/bench.rs"]
 #[allow(dead_code, reason = "the repository's tests use more of it")]
 mod bench;
+#[path = "../repository/keeper.rs"]
+#[allow(dead_code, reason = "the repository's tests use more of it")]
+mod keeper;
 mod shapes;
 mod subscriptions;
 
