@@ -14,7 +14,7 @@ use super::nodes::Node;
 use super::work::Work;
 use super::{Close, ConnectionId, Core, Rank, Rule};
 use crate::coding::DecodeError;
-use crate::ids::{FrameNumber, NodeId, Sequence};
+use crate::ids::{Epoch, FrameNumber, NodeId, Sequence};
 use crate::journal::Append;
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, PROGRESS_MS, RECORD_BYTES_MAX, SLOW_MS, UNREAD_RECORDS_BYTES_MAX};
 use crate::time::Instant;
@@ -266,7 +266,7 @@ impl Core {
             return Err(Violation::new(CloseCode::OutOfOrder, "a link starts with one greeting"));
         }
         match *record {
-            ToRepository::Hello { protocol, node } => self.greet(place, protocol, node),
+            ToRepository::Hello { protocol, node, known } => self.greet(place, protocol, node, known),
             ToRepository::Register { schema } => self.register(place, schema),
             ToRepository::Credit { bytes } => self.confirm(place, bytes),
             ToRepository::SegmentTaken { transfer, .. } => self.segment_taken(place, transfer),
@@ -307,7 +307,7 @@ impl Core {
         }
     }
 
-    fn greet(&mut self, place: Place, protocol: u32, id: NodeId) -> Result<(), Violation> {
+    fn greet(&mut self, place: Place, protocol: u32, id: NodeId, known: Epoch) -> Result<(), Violation> {
         if protocol != PROTOCOL {
             let text = format!("the repository speaks {PROTOCOL}, the node {protocol}: run one version of nam on both");
             return Err(Violation { code: CloseCode::Protocol, text });
@@ -316,6 +316,9 @@ impl Core {
             self.close(older, &Violation::new(CloseCode::Superseded, ""));
         }
         self.nodes.greet(place, id);
+        if let Some(node) = self.nodes.at_mut(place) {
+            node.is_misguided = known != Epoch(0) && known < self.identity.lossy_epoch;
+        }
         self.outcomes.arrive(id);
         let identity = &self.identity;
         let (shard, epoch, lossy_epoch) = (identity.shard, identity.epoch, identity.lossy_epoch);

@@ -25,6 +25,8 @@ pub(super) struct Node {
     pub(super) connection: ConnectionId,
     /// Who it is, once it greeted.
     pub(super) id: Option<NodeId>,
+    /// Whether all that it holds is from before the last loss: of what became of it since, other things may be true.
+    pub(super) is_misguided: bool,
     /// What arrived and was not handled.
     pub(super) records: Records,
     pub(super) outbox: Outbox,
@@ -72,6 +74,7 @@ impl Node {
         Self {
             connection,
             id: None,
+            is_misguided: false,
             records: Records::new(),
             outbox: Outbox::new(window),
             refused: BTreeMap::new(),

@@ -271,7 +271,9 @@ impl Core {
         let has_birth = self.rules.has(Rule::Birth);
         let known = self.objects.at(alias).filter(|object| !has_birth || object.birth == birth);
         let live = known.filter(|object| object.is_living());
-        let Some(object) = live.filter(|object| version <= object.head() && version > Version(0)) else {
+        let is_misguided = self.nodes.at_mut(place).is_some_and(|node| node.is_misguided);
+        let fits = live.filter(|object| !is_misguided && version <= object.head() && version > Version(0));
+        let Some(object) = fits else {
             let is_lost = live.is_some() || (known.is_none() && birth.0.epoch < self.identity.lossy_epoch);
             let newest = self.frames.newest();
             self.push(place, newest, &ToNode::Gone { alias, birth, is_lost });

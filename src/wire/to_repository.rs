@@ -11,7 +11,7 @@ use super::lock::{LockRequest, read_fence, write_fence};
 use super::to_node::{read_birth, write_birth};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, Fence, NodeId, RequestId, Sequence, TransferId, Version};
+use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, TransferId, Version};
 use crate::limits::{NAME_BYTES_MAX, TOUCHES_MAX};
 
 /// A record from a node to a repository.
@@ -81,6 +81,8 @@ pub enum ToRepository<'a> {
         protocol: u32,
         /// Who speaks.
         node: NodeId,
+        /// The last term that it was welcomed in, 0 if in none: what it holds is not newer.
+        known: Epoch,
     },
     /// Presents a class.
     Register {
@@ -227,9 +229,10 @@ impl<'a> ToRepository<'a> {
 
     fn encode_extended(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::Hello { protocol, node } => append_extended(out, 0, |w| {
+            Self::Hello { protocol, node, known } => append_extended(out, 0, |w| {
                 w.varint(u64::from(protocol));
                 w.raw(&node.0.to_le_bytes());
+                w.varint(known.0);
             }),
             Self::Register { schema } => append_extended(out, 1, |w| w.raw(schema)),
             Self::Open { request, class, key, held } => append_extended(out, 2, |w| {
@@ -325,7 +328,11 @@ impl<'a> ToRepository<'a> {
 
     fn decode_extended(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(match r.byte()? {
-            0 => Self::Hello { protocol: r.varint32()?, node: NodeId(u64::from_le_bytes(r.array()?)) },
+            0 => Self::Hello {
+                protocol: r.varint32()?,
+                node: NodeId(u64::from_le_bytes(r.array()?)),
+                known: Epoch(r.varint()?),
+            },
             1 => Self::Register { schema: r.take(r.left())? },
             2 => {
                 let request = RequestId(r.varint32()?);

@@ -99,7 +99,7 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::SegmentTaken { transfer, index: p.a },
         ToRepository::Read { alias },
         ToRepository::Close { alias, birth },
-        ToRepository::Hello { protocol: p.a, node: NodeId(p.b) },
+        ToRepository::Hello { protocol: p.a, node: NodeId(p.b), known: Epoch(p.b / 2) },
         ToRepository::Register { schema: delta },
         ToRepository::Open { request, class, key, held: None },
         ToRepository::Open { request, class, key, held: Some((birth, base)) },

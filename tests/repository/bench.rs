@@ -218,7 +218,7 @@ impl Bench {
             sequence: 0,
             request: 0,
         };
-        self.send(&peer, &ToRepository::Hello { protocol: PROTOCOL, node: NodeId(node) });
+        self.send(&peer, &ToRepository::Hello { protocol: PROTOCOL, node: NodeId(node), known: Epoch(0) });
         peer
     }
 

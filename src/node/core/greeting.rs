@@ -5,7 +5,7 @@
 
 use super::{ClassEntry, Core, CoreEvent, LinkState, Request, Violation, Welcome};
 use crate::coding::Writer;
-use crate::ids::RequestId;
+use crate::ids::{Epoch, RequestId};
 use crate::node::replica::{Ending, ReplicaId};
 use crate::schema::Schema;
 use crate::wire::{CloseCode, PROTOCOL, Records, ToRepository};
@@ -30,7 +30,8 @@ impl Core {
         self.records = Records::new();
         self.consumed_bytes = 0;
         self.out.clear();
-        ToRepository::Hello { protocol: PROTOCOL, node: self.node }.encode(&mut self.out);
+        let known = self.welcome.as_ref().map_or(Epoch(0), |welcome| welcome.epoch);
+        ToRepository::Hello { protocol: PROTOCOL, node: self.node, known }.encode(&mut self.out);
         for class in self.classes.values_mut() {
             class.refusal = None;
             ToRepository::Register { schema: &class.schema }.encode(&mut self.out);
@@ -79,8 +80,20 @@ impl Core {
             return Err(Violation { code: CloseCode::Protocol, text });
         }
         self.is_greeted = true;
+        let known = self.welcome.as_ref().map(|welcome| welcome.epoch);
+        let is_lossy = known.is_some_and(|known| known < welcome.lossy_epoch);
         self.welcome = Some(welcome);
+        if is_lossy {
+            self.lose_all();
+        }
         Ok(())
+    }
+
+    /// The repository lost commits since the last link: what replicas show may be among them, whatever their versions.
+    fn lose_all(&mut self) {
+        let reached = self.replicas.iter().filter(|(_, entry)| entry.replica.reached().is_some());
+        let lost: Vec<ReplicaId> = reached.map(|(id, _)| *id).collect();
+        lost.into_iter().for_each(|id| self.end_replica(id, Ending::Lost));
     }
 
     pub(super) fn schema_refused(&mut self, class: &str, text: &str) {
