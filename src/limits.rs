@@ -216,3 +216,12 @@ pub const LOCK_WAITS_MAX: usize = NODES_MAX;
 
 /// Locks that one node holds or waits for in one shard, default. Beyond it a wait is refused with `Limit`; further ones a node has asked for while it has no link wait there.
 pub const LOCKS_MAX: usize = 4_096;
+
+/// Bytes of a chunk of a backup, so that one fits into memory and into one request to a store of objects. A record that alone is larger makes its chunk larger.
+pub const BACKUP_CHUNK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of a message of a daemon to a backup: the largest part is one entry that fills its object. A longer one ends the backup.
+pub const BACKUP_MESSAGE_BYTES_MAX: u64 = OBJECT_BYTES_MAX as u64 + 1024 * 1024;
+
+/// Milliseconds that a daemon waits for a backup that takes nothing, as while it sends a chunk over a slow line: it holds a snapshot of the store. Beyond it the backup ends.
+pub const BACKUP_STALL_MS: u64 = 600_000;

@@ -46,6 +46,14 @@ impl Keeping {
         }
     }
 
+    /// The journal of the data directory, if there is one.
+    pub(super) fn on_disk(&self) -> Option<DiskJournal> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Disk(journal, ..) => Some(journal.clone()),
+        }
+    }
+
     pub(super) fn shards(&self) -> u16 {
         match self {
             Self::Memory(journals) => u16::try_from(journals.len()).unwrap_or(u16::MAX),

@@ -5,6 +5,7 @@
 //! made. Source: own reasoning.
 
 mod config;
+mod copies;
 mod keeping;
 mod shard;
 
@@ -14,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 pub use self::config::{Certificates, JournalPlace, ServerConfig, StartError};
+use self::copies::Copies;
 use self::keeping::Keeping;
 use self::shard::ShardThread;
 use crate::engine::{Committer, Driver, Keeper};
@@ -29,6 +31,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     fingerprint: Fingerprint,
     ended: mpsc::UnboundedReceiver<Result<(), JournalError>>,
+    _copies: Option<Copies>,
     /// Last, so that it ends behind the shards.
     _threads: Option<(Committer, Keeper)>,
 }
@@ -74,7 +77,10 @@ impl Server {
             };
             ports.push(Port { runtime, listener });
         }
-        Self::run(ports, keeping, fingerprint)
+        let copies = config.data.as_deref().and_then(|data| Copies::offered(data, keeping.on_disk()));
+        let mut server = Self::run(ports, keeping, fingerprint)?;
+        server._copies = copies;
+        Ok(server)
     }
 
     /// Makes the cores, now that all ports are known, and starts their threads.
@@ -85,7 +91,8 @@ impl Server {
         let cores = keeping.replay(&claims, &shard_map(&addresses, &epochs))?;
         let ways = keeping.start()?;
         let (sender, ended) = mpsc::unbounded_channel();
-        let mut server = Self { shards: Vec::new(), addresses, fingerprint, ended, _threads: ways.threads };
+        let mut server =
+            Self { shards: Vec::new(), addresses, fingerprint, ended, _copies: None, _threads: ways.threads };
         for (shard, (port, (core, (appender, lane)))) in
             (0..).map(ShardId).zip(ports.into_iter().zip(cores.into_iter().zip(ways.shards)))
         {

@@ -3,6 +3,8 @@
 //! Each keeps the laws of [`Journal`](crate::journal::Journal) and [`Images`](crate::journal::Images), and each is tested
 //! by the one suite in `conformance/`. Source: own reasoning.
 
+#[cfg(feature = "disk")]
+pub mod backup;
 #[cfg(test)]
 mod conformance;
 #[cfg(feature = "disk")]

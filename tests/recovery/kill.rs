@@ -18,31 +18,40 @@ use tokio::sync::watch;
 use crate::dice::Dice;
 use crate::scratch::Scratch;
 
-const NODES: u64 = 4;
+pub(crate) const NODES: u64 = 4;
 const ROUNDS: u64 = 50;
 
 /// What all nodes write.
 #[derive(Tracked, Clone, Debug, Default, PartialEq)]
 #[nam(name = "recovery.Ledger")]
-struct Ledger {
+pub(crate) struct Ledger {
     #[nam(add)]
-    total: u64,
-    last: BTreeMap<u64, u64>,
-    lines: Vec<String>,
+    pub(crate) total: u64,
+    pub(crate) last: BTreeMap<u64, u64>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// A daemon process; killed when dropped.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     /// Its further lines go here; it must not find the pipe closed.
     _lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Daemon {
-    fn start(listen: &str, data: &Path) -> Self {
+    pub(crate) fn start(listen: &str, data: &Path) -> Self {
+        Self::start_with(listen, data, &[])
+    }
+
+    pub(crate) fn start_with(listen: &str, data: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nam"));
-        command.args(["serve", "--listen", listen, "--data"]).arg(data).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(["serve", "--listen", listen, "--data"])
+            .arg(data)
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
@@ -60,13 +69,13 @@ impl Drop for Daemon {
 
 /// What a node was told, and what all of them were told together.
 #[derive(Debug, Default)]
-struct Told {
-    updates: AtomicU64,
-    is_over: AtomicBool,
+pub(crate) struct Told {
+    pub(crate) updates: AtomicU64,
+    pub(crate) is_over: AtomicBool,
 }
 
 /// Updates until it is over; answers how many were acknowledged.
-async fn write(ledger: Object<Ledger>, me: u64, told: Arc<Told>, progress: Arc<watch::Sender<u64>>) -> u64 {
+pub(crate) async fn write(ledger: Object<Ledger>, me: u64, told: Arc<Told>, progress: Arc<watch::Sender<u64>>) -> u64 {
     let mut mine = 0;
     while !told.is_over.load(Ordering::Relaxed) {
         let update = ledger.update(|ledger| {

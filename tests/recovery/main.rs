@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod backup;
 mod damage;
 mod dice;
 mod images;

@@ -2,6 +2,7 @@
 //!
 //! Each command answers a wrong input with one sentence and a non-zero exit code. Source: own reasoning.
 
+mod backup;
 mod demo;
 mod schema;
 mod serve;
@@ -29,6 +30,10 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Read everything in a data directory and say what is damaged.
     Verify(verify::Verify),
+    /// Copy what a data directory keeps, also while its daemon runs.
+    Backup(backup::Backup),
+    /// Make a data directory from a backup.
+    Restore(backup::Restore),
     /// A node process of the demo.
     #[command(hide = true)]
     DemoNode,
@@ -49,6 +54,8 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Verify(verify) => verify.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::DemoNode => demo::run_node(),
         Command::DemoStore => demo::run_store(),
         Command::Schema(command) => command.run(),

@@ -149,7 +149,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Waits for SIGINT or SIGTERM.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
         return std::future::pending().await;

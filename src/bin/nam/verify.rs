@@ -20,6 +20,9 @@ pub(crate) struct Verify {
     /// The data directory of a daemon that does not run.
     #[arg(long, value_name = "DIR", default_value = "nam-data")]
     data: PathBuf,
+    /// Read a backup instead.
+    #[arg(long, value_name = "PLACE", conflicts_with = "data")]
+    backup: Option<String>,
 }
 
 /// What a start would make of the frames of a shard.
@@ -69,6 +72,9 @@ impl Trial {
 impl Verify {
     /// Reads the directory; an error if anything in it is damaged.
     pub(crate) fn run(self) -> Result<(), String> {
+        if let Some(place) = &self.backup {
+            return crate::backup::verify(place);
+        }
         let style = ProgressStyle::with_template("{spinner} {pos} frames and images, {per_sec}");
         let progress = ProgressBar::new_spinner().with_style(style.map_err(|error| error.to_string())?);
         let mut trials: BTreeMap<ShardId, Trial> = BTreeMap::new();

@@ -59,6 +59,11 @@ impl AcknowledgedFile {
         Ok((Self { path, file }, known))
     }
 
+    /// Makes what was noted durable.
+    pub(super) fn sync(&self) -> Result<(), DataError> {
+        self.file.sync_all().map_err(failed(&self.path))
+    }
+
     /// Notes that a frame is durable.
     pub(super) fn note(&mut self, frame: Acknowledged) -> Result<(), DataError> {
         let Acknowledged { name, crc } = frame;

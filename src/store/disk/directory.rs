@@ -24,8 +24,17 @@ const FORMAT: u32 = 2;
 const FORMAT_OF_IMAGES: u32 = 2;
 
 /// What may stand in a directory without `format`: what a daemon keeps there whatever its journal.
-const ALSO_OURS: [&str; 7] =
-    ["development.crt", "development.key", "development.new", "reset.key", "reset.new", "lock", "format.new"];
+const ALSO_OURS: [&str; 9] = [
+    "development.crt",
+    "development.key",
+    "development.new",
+    "reset.key",
+    "reset.new",
+    "lock",
+    "format.new",
+    "socket",
+    "socket.new",
+];
 
 /// Why a data directory cannot be used; nothing in it was changed.
 #[derive(Debug, Error)]
@@ -34,6 +43,14 @@ pub enum DataError {
     /// It is not nam's.
     #[error("{path} holds {found}, which is not nam's: give an empty directory, or one that nam made")]
     Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// What stands there.
+        found: String,
+    },
+    /// Something stands where there must be nothing.
+    #[error("{path} holds {found}: give a directory that is empty, or none")]
+    NotEmpty {
         /// The directory.
         path: PathBuf,
         /// What stands there.
@@ -153,6 +170,11 @@ impl DataDirectory {
             Some(asked) => Err(DataError::Shards { path: path.into(), has, asked }),
             None => Ok(Self { path: path.into(), shards: has, format, lock }),
         }
+    }
+
+    /// The lock of the directory `path`, if nobody has it.
+    pub(super) fn lock_of(path: &Path) -> Result<File, DataError> {
+        lock(path)
     }
 
     /// Whether its store must have tables of images.

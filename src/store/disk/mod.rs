@@ -15,6 +15,8 @@ mod directory;
 mod failure;
 mod images;
 mod log;
+mod restore;
+mod snapshot;
 mod store;
 mod tables;
 mod verify;
@@ -34,6 +36,8 @@ use directory::DataDirectory;
 pub use directory::DataError;
 use failure::Failure;
 pub use images::DiskImages;
+pub(super) use restore::Restoring;
+pub(super) use snapshot::DiskSnapshot;
 use store::Store;
 pub use verify::{Verified, Visited, verify};
 

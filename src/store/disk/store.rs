@@ -32,9 +32,9 @@ pub(super) const FORGOTTEN_MAX: usize = 4_096;
 /// An open store; clones share it.
 #[derive(Clone)]
 pub(super) struct Store {
-    database: Database,
-    terms: Keyspace,
-    frames: Vec<Keyspace>,
+    pub(super) database: Database,
+    pub(super) terms: Keyspace,
+    pub(super) frames: Vec<Keyspace>,
     /// Absent in a directory of format 1.
     pub(super) images: Option<ImageTables>,
 }
@@ -130,6 +130,18 @@ impl Store {
 
     pub(super) fn put_term(&self, shard: ShardId, term: Term) -> Result<(), String> {
         self.put(&label(b"term", shard), &term.encode())
+    }
+
+    /// Says which checksum the oldest frame of a shard names as its predecessor's.
+    pub(super) fn put_first_crc(&self, shard: ShardId, crc: u32) -> Result<(), String> {
+        guarded(|| {
+            let mut batch = self.database.batch();
+            batch.insert(&self.terms, label(b"first", shard), crc.to_le_bytes());
+            if let Some(images) = &self.images {
+                images.mark_cut(&mut batch, shard, crc.to_le_bytes());
+            }
+            batch.commit()
+        })
     }
 
     /// The newest term of a shard; `None` before the first claim.
@@ -279,7 +291,7 @@ fn frames_of(shard: ShardId) -> String {
     format!("frames-{shard}")
 }
 
-fn label(what: &[u8], shard: ShardId) -> Vec<u8> {
+pub(super) fn label(what: &[u8], shard: ShardId) -> Vec<u8> {
     [what, &shard.0.to_be_bytes()].concat()
 }
 
