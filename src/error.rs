@@ -189,8 +189,13 @@ impl Error {
         if matches!(error, DecodeError::Refused { .. }) { Self::Invalid { why } } else { Self::Internal { why } }
     }
 
+    /// A change that is more than a limit allows.
+    pub(crate) fn unfit(error: &DecodeError) -> Self {
+        Self::Limit { why: format!("the change cannot be sent: {error}") }
+    }
+
     pub(crate) fn nested() -> Self {
-        Self::Invalid { why: "a closure that changes an object must not use that object by other ways".to_owned() }
+        Self::Invalid { why: "a closure that changes an object must not use that object by other ways, nor one whose closure uses this one".to_owned() }
     }
 }
 

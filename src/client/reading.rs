@@ -18,7 +18,7 @@ use super::shared::Elapsed;
 use super::token::Token;
 use crate::error::Error;
 use crate::ids::Version;
-use crate::node::{Answer, Guard, LinkState, Replica, State, Unreadable};
+use crate::node::{Answer, Guard, LinkState, Unreadable};
 use crate::tracked::Class;
 
 /// How long a read with a token waits for a push that is already under way.
@@ -89,7 +89,7 @@ impl<T: Class> Object<T> {
     /// # Errors
     /// As [`peek`](Self::peek).
     pub fn peek_with<R>(&self, read: impl FnOnce(&T) -> R) -> Result<R, Error> {
-        if self.slot.state() != State::Current {
+        if !self.slot.is_current() {
             self.check_local()?;
         }
         self.slot.peek_with(read).map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())
@@ -185,7 +185,10 @@ impl<T: Class> Object<T> {
 
     /// Asks the repository what changed; answers the version it had.
     async fn pull(&self) -> Result<Version, Error> {
-        match self.shared.ask(&self.port, Ask::Pull(self.replica()), self.name()).await? {
+        let answer = self.shared.ask(&self.port, Ask::Pull(self.replica()), self.name()).await;
+        // Of an object that has ended the core knows no more than that; the slot knows how.
+        self.slot.newest().map_err(|why| self.unreadable(why))?;
+        match answer? {
             Answer::Pulled(version) => Ok(version),
             // The value had been dropped, and the object was opened again.
             _ => Ok(self.token()?.version),

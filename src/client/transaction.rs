@@ -131,6 +131,7 @@ impl<T: Class> Transaction<T> {
             Step::Ended(ending) => Error::ended(ending, object.name()),
             Step::Nested => Error::nested(),
             Step::TooLarge(bytes) => Error::Limit { why: format!("a change of {bytes} bytes") },
+            Step::Unfit(error) => Error::unfit(&error),
             Step::Broken(error) => Error::broken(&error),
             _ => Self::conflict(object),
         }

@@ -177,6 +177,7 @@ impl<T: Class> Object<T> {
             Step::TooLarge(bytes) => {
                 Err(Error::Limit { why: format!("a change of {bytes} bytes, {DELTA_BYTES_MAX} are allowed") }.into())
             }
+            Step::Unfit(error) => Err(Error::unfit(&error).into()),
             Step::Broken(error) => Err(Error::broken(&error).into()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::TryLockError;
+use std::time::Duration;
 
 pub use shuttle::sync::MutexGuard;
 
@@ -18,6 +19,11 @@ impl<T> Mutex<T> {
     /// Waits for the lock.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap()
+    }
+
+    /// Takes the lock if it is free: no time passes here.
+    pub fn try_lock_for(&self, _: Duration) -> Option<MutexGuard<'_, T>> {
+        self.try_lock()
     }
 
     /// Takes the lock if it is free.

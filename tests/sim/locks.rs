@@ -50,7 +50,7 @@ pub(crate) struct Locks {
     current: BTreeMap<Birth, Fence>,
     /// Of which object a grant is, and whether it is durable.
     grants: BTreeMap<Fence, (Birth, bool)>,
-    /// Commits under a lock that were handed to the repository, and whether the lock had been given back before.
+    /// Commits under a lock that were handed to the repository, and whether the lock had been given back before that was done first.
     fenced: BTreeMap<(NodeId, Sequence), (Fence, bool)>,
     waits: BTreeMap<(ConnectionId, RequestId), Wait>,
     /// Releases that were handed to the repository and perhaps not read, and those that were read.
@@ -116,8 +116,9 @@ impl Locks {
             }
             ToRepository::Commit { sequence, fence: Some(fence), .. }
             | ToRepository::BulkCommit { sequence, fence: Some(fence), .. } => {
+                // One that is sent again may stand in a frame since it was sent first.
                 let is_left = self.left.contains(&fence);
-                self.fenced.insert((self.nodes[&connection], sequence), (fence, is_left));
+                self.fenced.entry((self.nodes[&connection], sequence)).or_insert((fence, is_left));
             }
             ToRepository::Lock(LockRequest::Wait { request, birth, .. }) => {
                 self.waits.insert((connection, request), Wait { birth, handed, read: None, granted: None });

@@ -29,6 +29,9 @@ impl SchemaCommand {
     pub(crate) fn run(self) -> Result<(), String> {
         let Self::Check { lock, update, schemas } = self;
         let schemas = parse_lock(&read(&schemas)?).map_err(|error| format!("the program's schemas: {error}"))?;
+        if schemas.is_empty() {
+            return Err("the program's schemas: there are none; did it end before it printed them?".to_owned());
+        }
         if update {
             let known = if lock.exists() { read(&lock)? } else { String::new() };
             let text = update_lock(&known, &schemas).map_err(|error| error.to_string())?;

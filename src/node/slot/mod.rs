@@ -26,6 +26,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -45,6 +46,9 @@ use super::replica::{Ending, Host, ReplicaId, Ring};
 use super::state::State;
 use crate::ids::{Birth, ObjectName, Version};
 use crate::tracked::Class;
+
+/// How long a closure that changes one object waits for the lock of another: whoever has that may wait for this one.
+const CLOSURE_PATIENCE: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// The slot whose closure runs on this thread, by address; 0 for none.
@@ -123,12 +127,15 @@ impl<T: Class> Slot<T> {
         self.inner.lock().has_floor = false;
     }
 
-    /// Locks, unless the lock is held by a closure that runs on this very thread, or may wait for one that does.
+    /// Locks, unless the lock is held by a closure that runs on this very thread, or for long by one that may wait for it.
     fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
-        match self.inner.try_lock() {
-            Some(inner) => Some(inner),
-            None if RUNNING.get() != 0 => None,
-            None => Some(self.inner.lock()),
+        if let Some(inner) = self.inner.try_lock() {
+            return Some(inner);
+        }
+        match RUNNING.get() {
+            0 => Some(self.inner.lock()),
+            running if running == std::ptr::from_ref(self).addr() => None,
+            _ => self.inner.try_lock_for(CLOSURE_PATIENCE),
         }
     }
 

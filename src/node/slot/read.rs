@@ -16,7 +16,7 @@ use crate::tracked::Class;
 pub enum Unreadable {
     /// The object is no longer there.
     Ended(Ending),
-    /// The call comes from a closure that changes this object.
+    /// The call comes from a closure that changes this object, or another that somebody's closure here waits for.
     Nested,
     /// The name has another object here than the one that is asked for.
     Another,
@@ -35,6 +35,12 @@ impl<T: Class> Slot<T> {
         }
         self.note_read(&mut inner);
         inner.held.as_ref().map(Guard::new)
+    }
+
+    /// Whether what is here is current; not while a closure changes it on this thread.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.lock().is_some_and(|inner| inner.state == State::Current)
     }
 
     /// Whatever is here.

@@ -81,6 +81,7 @@ impl<T: Class> Slot<T> {
                 Step::Unchanged(value, held.version)
             }
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
+            Ok(Ran::Unfit(error)) => Step::Unfit(error),
             Err(_) => Step::Overlapped,
         };
         inner.scratch = scratch;

@@ -12,6 +12,7 @@ use super::batch::Batch;
 use super::read::Unreadable;
 use super::{Held, Inner, RUNNING, Slot};
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::delta::{Operations, check_delta};
 use crate::ids::{Fence, Version};
 use crate::limits::{DELTA_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::node::replica::{Ending, Ring};
@@ -49,6 +50,8 @@ pub enum Step<V, E> {
     Nested,
     /// Its delta alone is larger than this many bytes.
     TooLarge(usize),
+    /// It wrote more than a limit allows, and left nothing.
+    Unfit(DecodeError),
     /// What was committed here does not apply here: a defect; or, as `Refused`, what the closure made cannot be encoded.
     Broken(DecodeError),
 }
@@ -74,6 +77,7 @@ impl<T: Class> Slot<T> {
         };
         let step = match inner.run(std::ptr::from_ref(self).addr(), closure) {
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
+            Ok(Ran::Unfit(error)) => Step::Unfit(error),
             Ok(Ran::Done(value, delta)) => match self.join(&mut inner, scope, base, value, delta) {
                 Some(step) => step,
                 None => {
@@ -173,6 +177,7 @@ impl<T: Class> Slot<T> {
 pub(super) enum Ran<V, E> {
     Done(V, Vec<u8>),
     Aborted(E),
+    Unfit(DecodeError),
 }
 
 impl<T: Class> Inner<T> {
@@ -193,7 +198,7 @@ impl<T: Class> Inner<T> {
 }
 
 /// Runs a closure on a value with what is under way applied, encodes what that and the batch make of it, and undoes
-/// everything.
+/// everything. What cannot be accepted is found here, so that it spoils no batch.
 #[expect(clippy::type_complexity, reason = "as above")]
 pub(super) fn try_out<T: Class, V, E>(
     held: &mut Held<T>,
@@ -215,7 +220,10 @@ pub(super) fn try_out<T: Class, V, E>(
             let mut w = Writer::append_to(written);
             trial.value.encode_delta(&trial.changes, &mut w);
             w.check()?;
-            Ran::Done(value, w.into_bytes())
+            match check_delta(&T::schema(), w.as_slice(), Operations::Allowed) {
+                Err(error @ (DecodeError::Limit { .. } | DecodeError::TooDeep)) => Ran::Unfit(error),
+                checked => checked.map(|()| Ran::Done(value, w.into_bytes()))?,
+            }
         }
     })
 }

@@ -47,9 +47,12 @@ pub(crate) enum CatalogueError {
     Column { path: PathBuf, column: &'static str },
     #[error("{path}, line {line}: {what}; correct or remove the line")]
     Line { path: PathBuf, line: u64, what: String },
-    #[error("{path} has no rows; a catalogue needs at least ten instruments")]
-    Empty { path: PathBuf },
+    #[error("{path} has {rows} rows; a catalogue needs at least ten instruments")]
+    Short { path: PathBuf, rows: usize },
 }
+
+/// Bytes of the longest symbol: far above any real one, far below what a key may have.
+const SYMBOL_BYTES_MAX: usize = 256;
 
 /// Reads a catalogue from CSV or CSV.gz by column name, or makes one if there is no file.
 pub(crate) fn load(path: Option<&Path>) -> Result<Desk, CatalogueError> {
@@ -86,13 +89,16 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
         let wrong = |what: String| CatalogueError::Line { path: path.to_owned(), line, what };
         let text = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().to_owned();
         let symbol = text(Some(symbol_at));
-        if symbol.is_empty() {
-            return Err(wrong("the symbol is empty".to_owned()));
+        if symbol.is_empty() || symbol.len() > SYMBOL_BYTES_MAX {
+            return Err(wrong(format!("the symbol has {} bytes, 1 to {SYMBOL_BYTES_MAX} are allowed", symbol.len())));
         }
         let [currency, summary, category_group, category, family, exchange, price] = optional;
         let price = match text(price) {
             none if none.is_empty() => first_price(index),
-            given => given.trim().parse().map_err(|_| wrong(format!("`{given}` is no price")))?,
+            given => match given.trim().parse::<f64>() {
+                Ok(price) if price.is_finite() => price,
+                _ => return Err(wrong(format!("`{given}` is no price"))),
+            },
         };
         let instrument = Instrument {
             name: text(Some(name_at)),
@@ -109,7 +115,7 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
         }
     }
     if instruments.len() < 10 {
-        return Err(CatalogueError::Empty { path: path.to_owned() });
+        return Err(CatalogueError::Short { path: path.to_owned(), rows: instruments.len() });
     }
     Ok(instruments)
 }

@@ -1,0 +1,134 @@
+//! What closures may do beside changing their object, and that one closure's mistake is nobody else's.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use nam::client::{InProcess, Object};
+use nam::error::{Error, UpdateError};
+
+use crate::objects::Cart;
+
+async fn cart(key: &str) -> (InProcess, Object<Cart>) {
+    let repository = InProcess::new().unwrap();
+    let node = repository.node().await.unwrap();
+    let cart = node.create(key, Cart::default()).await.unwrap();
+    (repository, cart)
+}
+
+#[tokio::test]
+async fn what_cannot_be_accepted_fails_alone() {
+    let (_repository, cart) = cart("alice").await;
+    for _ in 0..20 {
+        let bad = cart.update(|cart| {
+            cart.items_mut().insert("k".repeat(40_000), 1);
+            Ok::<_, Error>(())
+        });
+        let good = cart.update(|cart| {
+            *cart.total_mut() += 1;
+            Ok::<_, Error>(())
+        });
+        let (bad, good) = tokio::join!(bad, good);
+        assert!(matches!(bad, Err(UpdateError::Failed(Error::Limit { .. }))), "{bad:?}");
+        good.unwrap();
+    }
+    let mut steps = cart.begin().unwrap();
+    let step = steps.with(|cart| {
+        cart.items_mut().insert("k".repeat(40_000), 1);
+        Ok::<_, Error>(())
+    });
+    let step = step.await;
+    assert!(matches!(step, Err(UpdateError::Failed(Error::Limit { .. }))), "{step:?}");
+    let seen = cart.read().await.unwrap();
+    assert_eq!((seen.total, seen.items.len()), (20, 0));
+}
+
+#[tokio::test]
+async fn a_closure_that_reads_its_own_object_is_told_so() {
+    let (_repository, cart) = cart("alice").await;
+    let done = cart
+        .update(|_| {
+            assert!(matches!(cart.peek_with(|cart| cart.total), Err(Error::Invalid { .. })));
+            assert!(matches!(cart.peek(), Err(Error::Invalid { .. })));
+            Ok::<_, Error>(())
+        })
+        .await;
+    done.unwrap();
+}
+
+#[test]
+fn a_closure_reads_another_object_that_is_being_changed() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (_repository, [a, b]) = runtime.block_on(async {
+        let repository = InProcess::new().unwrap();
+        let node = repository.node().await.unwrap();
+        let [a, b] = ["a", "b"].map(|key| node.create(key, Cart::default()));
+        (repository, [a.await.unwrap(), b.await.unwrap()])
+    });
+    let barrier = Barrier::new(2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut is_first = true;
+            let done = b.update(|cart| {
+                if std::mem::take(&mut is_first) {
+                    barrier.wait();
+                    thread::sleep(Duration::from_millis(20));
+                }
+                *cart.total_mut() = 7;
+                Ok::<_, Error>(())
+            });
+            runtime.block_on(done).unwrap();
+        });
+        let mut is_first = true;
+        let done = a.update(|cart| {
+            if std::mem::take(&mut is_first) {
+                barrier.wait();
+            }
+            *cart.total_mut() = b.peek_with(|other| other.total)?;
+            Ok::<_, Error>(())
+        });
+        runtime.block_on(done).unwrap();
+    });
+}
+
+#[test]
+fn closures_that_read_each_others_objects_do_not_hang() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (_repository, [a, b]) = runtime.block_on(async {
+        let repository = InProcess::new().unwrap();
+        let node = repository.node().await.unwrap();
+        let [a, b] = ["a", "b"].map(|key| node.create(key, Cart::default()));
+        (repository, [a.await.unwrap(), b.await.unwrap()])
+    });
+    let barrier = Barrier::new(2);
+    let change = |own: &Object<Cart>, other: &Object<Cart>| {
+        let mut is_first = true;
+        let done = own.update(|cart| {
+            if std::mem::take(&mut is_first) {
+                barrier.wait();
+            }
+            other.peek_with(|other| other.total)?;
+            *cart.total_mut() += 1;
+            Ok::<_, Error>(())
+        });
+        runtime.block_on(done)
+    };
+    let answers = thread::scope(|scope| {
+        let first = scope.spawn(|| change(&a, &b));
+        [change(&b, &a), first.join().unwrap()]
+    });
+    for answer in answers {
+        assert!(matches!(answer, Ok(_) | Err(UpdateError::Aborted(Error::Invalid { .. }))), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_destroyed_object_is_gone_for_those_who_ask_anew() {
+    let (repository, cart) = cart("alice").await;
+    let other = repository.node().await.unwrap();
+    other.destroy::<Cart>("alice").await.unwrap();
+    for _ in 0..2 {
+        let fresh = cart.fresh().await;
+        assert!(matches!(fresh, Err(Error::Gone { .. })), "{fresh:?}");
+    }
+}
