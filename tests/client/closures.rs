@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nam::client::{InProcess, Object};
 use nam::error::{Error, UpdateError};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::objects::Cart;
 
@@ -14,6 +15,18 @@ async fn cart(key: &str) -> (InProcess, Object<Cart>) {
     let node = repository.node().await.unwrap();
     let cart = node.create(key, Cart::default()).await.unwrap();
     (repository, cart)
+}
+
+/// Two objects of one node, for threads that each wait on their own.
+fn two() -> (Runtime, InProcess, [Object<Cart>; 2]) {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (repository, objects) = runtime.block_on(async {
+        let repository = InProcess::new().unwrap();
+        let node = repository.node().await.unwrap();
+        let [a, b] = ["a", "b"].map(|key| node.create(key, Cart::default()));
+        (repository, [a.await.unwrap(), b.await.unwrap()])
+    });
+    (runtime, repository, objects)
 }
 
 #[tokio::test]
@@ -58,13 +71,7 @@ async fn a_closure_that_reads_its_own_object_is_told_so() {
 
 #[test]
 fn a_closure_reads_another_object_that_is_being_changed() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (_repository, [a, b]) = runtime.block_on(async {
-        let repository = InProcess::new().unwrap();
-        let node = repository.node().await.unwrap();
-        let [a, b] = ["a", "b"].map(|key| node.create(key, Cart::default()));
-        (repository, [a.await.unwrap(), b.await.unwrap()])
-    });
+    let (runtime, _repository, [a, b]) = two();
     let barrier = Barrier::new(2);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -93,13 +100,7 @@ fn a_closure_reads_another_object_that_is_being_changed() {
 
 #[test]
 fn closures_that_read_each_others_objects_do_not_hang() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (_repository, [a, b]) = runtime.block_on(async {
-        let repository = InProcess::new().unwrap();
-        let node = repository.node().await.unwrap();
-        let [a, b] = ["a", "b"].map(|key| node.create(key, Cart::default()));
-        (repository, [a.await.unwrap(), b.await.unwrap()])
-    });
+    let (runtime, _repository, [a, b]) = two();
     let barrier = Barrier::new(2);
     let change = |own: &Object<Cart>, other: &Object<Cart>| {
         let mut is_first = true;

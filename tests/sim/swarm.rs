@@ -76,7 +76,7 @@ impl Swarm {
         let windows = if is_narrow { windows } else { Windows::default() };
         Self {
             delay_max: [5, 30, 120][dice.index(3)],
-            destroys: [60, 30, 8][dice.index(3)],
+            destroys: [60, 30, 8, 3][dice.index(4)],
             locks: [40, 6, 2][dice.index(3)],
             pauses: [0, 60, 20][dice.index(3)],
             has_long_pauses: dice.one_in(2),
