@@ -60,7 +60,7 @@ impl<T: Class> Object<T> {
     /// without an answer, after which it may still take effect.
     pub async fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
         expiry.check()?;
-        self.shared.ask(&self.port, Ask::Limit(self.replica(), expiry), self.name()).await?;
+        self.ask(Ask::Limit(self.replica(), expiry)).await?;
         Ok(())
     }
 }

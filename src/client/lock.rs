@@ -160,7 +160,7 @@ impl<T: Class> Object<T> {
         if birth != token.birth {
             return Err(Error::Gone { object: self.name().clone() });
         }
-        self.shared.ask(&self.port, Ask::Join(self.replica(), token.fence), self.name()).await?;
+        self.ask(Ask::Join(self.replica(), token.fence)).await?;
         Ok(Lock { object: self.clone(), token, links_lost: None, is_over: AtomicBool::new(false) })
     }
 
@@ -178,7 +178,7 @@ impl<T: Class> Object<T> {
             }
             Answer::LockTimeout { holder, held } => Err(Error::LockTimeout { object: object(), waited, holder, held }),
             Answer::Failed { code, text } => Err(Error::failed(code, &text, self.name())),
-            Answer::Ended(ending) => Err(Error::ended(ending, self.name())),
+            Answer::Ended(ending) => Err(self.explained(Error::ended(ending, self.name()))),
             _ => Err(Error::LockLost { object: object() }),
         }
     }

@@ -5,11 +5,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::port::Port;
+use super::port::{Ask, Port};
 use super::shared::Shared;
 use crate::error::Error;
 use crate::ids::ObjectName;
-use crate::node::{Ending, Replica, ReplicaId, Slot, Unreadable};
+use crate::node::{Answer, Ending, Replica, ReplicaId, Slot, Unreadable};
 use crate::tracked::Class;
 
 /// One object, on this node. Clones are handles to the same replica.
@@ -68,6 +68,19 @@ impl<T: Class> Object<T> {
             Unreadable::Nested => Error::nested(),
             Unreadable::Another => Error::ended(Ending::Gone, self.name()),
             Unreadable::Unknown => Error::ended(Ending::Lost, self.name()),
+        }
+    }
+
+    /// Asks the repository about this object and waits for the answer.
+    pub(super) async fn ask(&self, ask: Ask) -> Result<Answer, Error> {
+        self.shared.ask(&self.port, ask, self.name()).await.map_err(|error| self.explained(error))
+    }
+
+    /// The core says `Closed` of a replica that had ended before it was asked about; its slot knows how.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        match (error, self.slot.newest()) {
+            (Error::Closed, Err(unreadable)) => self.unreadable(unreadable),
+            (error, _) => error,
         }
     }
 

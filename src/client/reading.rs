@@ -185,10 +185,7 @@ impl<T: Class> Object<T> {
 
     /// Asks the repository what changed; answers the version it had.
     async fn pull(&self) -> Result<Version, Error> {
-        let answer = self.shared.ask(&self.port, Ask::Pull(self.replica()), self.name()).await;
-        // Of an object that has ended the core knows no more than that; the slot knows how.
-        self.slot.newest().map_err(|why| self.unreadable(why))?;
-        match answer? {
+        match self.ask(Ask::Pull(self.replica())).await? {
             Answer::Pulled(version) => Ok(version),
             // The value had been dropped, and the object was opened again.
             _ => Ok(self.token()?.version),

@@ -112,6 +112,7 @@ async fn wrong_tokens_are_told_what_is_wrong() {
         async move { there.lock().await.map(drop) }
     });
     b.destroy::<Ledger>("a").await.unwrap();
+    assert!(matches!(there.join_lock(token).await, Err(Error::Gone { .. })), "one of an object that ended");
     assert!(matches!(waiting.await.unwrap(), Err(Error::Gone { .. } | Error::LockTimeout { .. })));
     assert!(matches!(add(&lock).await, Err(UpdateError::Failed(Error::Gone { .. }))));
     assert!(matches!(there.lock().await, Err(Error::Gone { .. })));
