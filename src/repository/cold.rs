@@ -7,14 +7,14 @@
 //! Commits and requests wait at their object, so nothing else of the shard or of a node does. What versions and births
 //! can answer is answered at once. Invariants: an object goes cold only when its image in force is of its newest version
 //! and nothing is under way for it; a document that comes back is at the version that the shard knows; one that does not
-//! come back is refused by name, and nothing of it is cut from the journal. Source: own reasoning; the queue is a clock
-//! (Corbató 1968) with the time of the last use for its bit.
+//! come back is refused by name, and nothing of it is cut from the journal. Source: own reasoning.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::clock::Clock;
 use super::holders::Place;
 use super::objects::{Body, Cold, LoadState};
 use super::requests::Request;
@@ -27,6 +27,9 @@ use crate::limits::LOADS_IN_FLIGHT_MAX;
 use crate::schema::Schema;
 use crate::time::Instant;
 use crate::wire::FailureCode;
+
+/// A sweep that did not help is repeated when memory grew by this part of its limit, or an image came into force.
+const SWEEP_PART: usize = 64;
 
 /// A document that is to be brought to memory: its image, and the commits since.
 #[derive(Clone, Debug)]
@@ -53,13 +56,20 @@ pub struct Load {
 pub(super) struct Memory {
     /// Bytes of all live documents.
     heap_bytes: usize,
-    /// Objects in memory, roughly by their last use, which is what was known of it.
-    queue: VecDeque<(Alias, Birth, Instant)>,
-    /// Whether a step that looks for objects to go is queued.
-    is_evicting: bool,
+    /// The objects in memory, in the order in which they are to go.
+    clock: Clock,
+    /// The fewest bytes since the last sweep that did not help: commits begin another only when there are more.
+    stuck_at: usize,
     /// Objects that are to be loaded.
     asked: VecDeque<(Alias, Birth)>,
     loading: usize,
+}
+
+impl Memory {
+    fn set(&mut self, heap_bytes: usize) {
+        self.heap_bytes = heap_bytes;
+        self.stuck_at = self.stuck_at.min(heap_bytes);
+    }
 }
 
 impl Core {
@@ -75,17 +85,20 @@ impl Core {
         let Some(object) = self.objects.at_mut(alias) else { return };
         let heap_bytes = object.document().map_or(0, Document::heap_bytes);
         let before = std::mem::replace(&mut object.heap_bytes, heap_bytes);
-        if before == 0 && heap_bytes > 0 && images.memory_max < usize::MAX {
-            self.memory.queue.push_back((alias, object.birth, object.used_at));
+        if heap_bytes > 0 && images.memory_max < usize::MAX {
+            self.memory.clock.add(alias, object.used_at);
         }
-        self.memory.heap_bytes = self.memory.heap_bytes + heap_bytes - before;
-        self.evict_later();
+        self.memory.set(self.memory.heap_bytes + heap_bytes - before);
+        if self.memory.heap_bytes - self.memory.stuck_at > images.memory_max / SWEEP_PART {
+            self.evict_later();
+        }
     }
 
     /// An object's document goes.
     pub(super) fn count_out(&mut self, alias: Alias) {
         if let Some(object) = self.objects.at_mut(alias) {
-            self.memory.heap_bytes -= std::mem::take(&mut object.heap_bytes);
+            let heap_bytes = std::mem::take(&mut object.heap_bytes);
+            self.memory.set(self.memory.heap_bytes - heap_bytes);
         }
     }
 
@@ -93,46 +106,45 @@ impl Core {
         self.caps.images.is_some_and(|images| self.memory.heap_bytes > images.memory_max)
     }
 
-    /// Has objects go when the next step comes, if memory is short.
+    /// Has objects go in the next steps, if memory is short.
     pub(super) fn evict_later(&mut self) {
-        if self.is_short() && !self.memory.is_evicting {
-            self.memory.is_evicting = true;
+        if self.is_short() && self.memory.clock.sweep() {
             self.work.push_back(Work::Evict);
         }
     }
 
-    /// Has the objects that were not used for longest go, those that changed once their images are in force.
+    /// Goes on with a sweep: the objects that were not used for longest go, those that changed once their images are in
+    /// force.
     pub(super) fn evict_on(&mut self) {
-        self.memory.is_evicting = false;
-        for _ in 0..self.memory.queue.len() {
-            if !self.is_short() {
-                return;
-            }
+        while self.is_short() {
             if self.cost.is_spent() {
-                self.evict_later();
+                self.work.push_back(Work::Evict);
                 return;
             }
             self.cost.add(1, 0);
-            let Some((alias, birth, known)) = self.memory.queue.pop_front() else { return };
-            let Some(object) = self.objects.at(alias) else { continue };
-            if object.birth != birth || object.document().is_none() {
-                continue;
-            }
-            let (used_at, is_quiet) = (object.used_at, object.turn.is_none());
-            if used_at > known || !is_quiet {
-                self.memory.queue.push_back((alias, birth, used_at));
-            } else if let Some(version) = self.is_imaged(alias) {
-                self.count_out(alias);
-                if let Some(object) = self.objects.at_mut(alias) {
-                    object.body = Body::Cold(Box::new(Cold::new(version)));
+            let Some((alias, known)) = self.memory.clock.take() else {
+                self.memory.stuck_at = self.memory.heap_bytes;
+                return;
+            };
+            let Some(object) = self.objects.at(alias).filter(|object| object.document().is_some()) else { continue };
+            let used_at = object.used_at;
+            let may_go = used_at <= known && object.turn.is_none();
+            match self.is_imaged(alias).filter(|_| may_go) {
+                Some(version) => {
+                    self.count_out(alias);
+                    if let Some(object) = self.objects.at_mut(alias) {
+                        object.body = Body::Cold(Box::new(Cold::new(version)));
+                    }
                 }
-            } else {
-                self.memory.queue.push_back((alias, birth, used_at));
-                if !self.imaging.is_busy() {
-                    self.freeze(alias);
+                None => {
+                    self.memory.clock.add(alias, used_at);
+                    if may_go && !self.imaging.is_busy() {
+                        self.freeze(alias);
+                    }
                 }
             }
         }
+        self.memory.clock.stop();
     }
 
     /// Why an object cannot be loaded.

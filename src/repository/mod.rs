@@ -18,6 +18,7 @@
 mod aliases;
 mod answers;
 mod classes;
+mod clock;
 mod cold;
 mod commits;
 mod creations;
