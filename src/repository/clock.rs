@@ -16,8 +16,8 @@ pub(super) struct Clock {
     /// Slots, roughly by the last use of their objects, which is what was known of it.
     queue: VecDeque<(Alias, Instant)>,
     queued: Aliases,
-    /// Looks that the sweep still takes.
-    looks: usize,
+    /// Looks that the sweep under way still takes.
+    looks: Option<usize>,
 }
 
 impl Clock {
@@ -31,27 +31,25 @@ impl Clock {
 
     /// Begins a sweep; whether none was under way.
     pub(super) fn sweep(&mut self) -> bool {
-        let is_first = self.looks == 0;
-        if is_first {
-            self.looks = self.queue.len() * 2;
-        }
-        is_first && self.looks > 0
+        let is_first = self.looks.is_none();
+        self.looks.get_or_insert(self.queue.len() * 2);
+        is_first
     }
 
-    /// The next slot of the sweep, taken out, with what was known of its last use; `None` when the sweep is done.
+    /// The next slot of the sweep, taken out, with what was known of its last use; `None` when that ends the sweep.
     pub(super) fn take(&mut self) -> Option<(Alias, Instant)> {
-        self.looks = self.looks.checked_sub(1)?;
-        let taken = self.queue.pop_front();
+        self.looks = self.looks.and_then(|looks| looks.checked_sub(1));
+        let taken = self.looks.and_then(|_| self.queue.pop_front());
         match taken {
             Some((alias, _)) => self.queued.remove(alias),
-            None => self.looks = 0,
+            None => self.looks = None,
         }
         taken
     }
 
     /// Ends the sweep.
     pub(super) fn stop(&mut self) {
-        self.looks = 0;
+        self.looks = None;
     }
 }
 
@@ -70,7 +68,6 @@ mod tests {
         let taken: Vec<_> = std::iter::from_fn(|| clock.take()).collect();
         assert_eq!(taken, [(Alias(0), Instant(0)), (Alias(1), Instant(1)), (Alias(2), Instant(2))]);
         assert_eq!((clock.queue.len(), clock.queued.len()), (0, 0));
-        assert!(!clock.sweep(), "nothing to look at");
     }
 
     #[test]
