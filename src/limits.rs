@@ -220,6 +220,12 @@ pub const LOCKS_MAX: usize = 4_096;
 /// Bytes of a chunk of a backup, so that one fits into memory and into one request to a store of objects. A record that alone is larger makes its chunk larger.
 pub const BACKUP_CHUNK_BYTES: usize = 64 * 1024 * 1024;
 
+/// Bytes of one part of an object that a backup sends to a store of objects; a shorter object is sent at once. Stores ask for 5 MiB at least.
+pub const BACKUP_PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Parts of one object that are on their way to a store of objects; more wait.
+pub const BACKUP_PARTS_IN_FLIGHT_MAX: usize = 4;
+
 /// Bytes of a message of a daemon to a backup: the largest part is one entry that fills its object. A longer one ends the backup.
 pub const BACKUP_MESSAGE_BYTES_MAX: u64 = OBJECT_BYTES_MAX as u64 + 1024 * 1024;
 

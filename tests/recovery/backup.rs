@@ -20,7 +20,7 @@ use crate::images::{InForce, Painter, SHARD, in_force};
 use crate::kill::{Daemon, Ledger, NODES, Told, write};
 use crate::scratch::Scratch;
 
-fn nam(arguments: &[&str], paths: &[&Path]) -> Command {
+pub(crate) fn nam(arguments: &[&str], paths: &[&Path]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nam"));
     command.args(arguments).args(paths).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -35,18 +35,18 @@ fn restore(place: &Path, data: &Path) -> Command {
 }
 
 /// Runs to a good end; what it printed.
-fn done(mut command: Command) -> String {
+pub(crate) fn done(mut command: Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()
 }
 
 /// Runs to a bad end, told in one sentence.
-fn told(mut command: Command) -> String {
+pub(crate) fn told(mut command: Command) -> String {
     sentence(command.output().unwrap())
 }
 
-fn sentence(Output { status, stderr, .. }: Output) -> String {
+pub(crate) fn sentence(Output { status, stderr, .. }: Output) -> String {
     let told = String::from_utf8(stderr).unwrap();
     assert!(!status.success() && told.starts_with("nam: ") && told.lines().count() == 1, "{status}: {told}");
     told
@@ -70,7 +70,7 @@ fn interrupt(child: Child) -> Output {
 }
 
 /// A directory with frames of about this many bytes, in one shard.
-fn fill(path: &Path, frames: u64, frame_bytes: usize) {
+pub(crate) fn fill(path: &Path, frames: u64, frame_bytes: usize) {
     let settings = DiskSettings {
         shards: Some(1),
         free_bytes_min: 0,

@@ -8,6 +8,8 @@
 )]
 
 mod backup;
+#[cfg(feature = "s3")]
+mod bucket;
 mod damage;
 mod dice;
 mod images;

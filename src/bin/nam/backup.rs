@@ -22,9 +22,11 @@ pub(crate) struct Backup {
     /// The data directory; its daemon may run.
     #[arg(long, value_name = "DIR", default_value = "nam-data")]
     data: PathBuf,
-    /// Where the copy is to be: an empty directory, or one that is made.
+    /// Where the copy is to be: an empty directory, or one that is made; or s3://BUCKET/PREFIX.
     #[arg(value_name = "PLACE")]
     place: String,
+    #[command(flatten)]
+    s3: S3,
 }
 
 /// What `nam restore` is told.
@@ -36,18 +38,34 @@ pub(crate) struct Restore {
     /// The data directory to be made.
     #[arg(long, value_name = "DIR", default_value = "nam-data")]
     data: PathBuf,
+    #[command(flatten)]
+    s3: S3,
+}
+
+/// Where stores of objects are.
+#[derive(Debug, Args)]
+pub(crate) struct S3 {
+    /// Where s3:// is, if it is not AWS: https://HOST. Credentials and region: AWS_ACCESS_KEY_ID and its like.
+    #[arg(long, value_name = "URL")]
+    s3_endpoint: Option<String>,
+}
+
+impl S3 {
+    fn place(&self, text: &str) -> Result<Place, String> {
+        Place::parse(text, self.s3_endpoint.as_deref()).map_err(|error| error.to_string())
+    }
 }
 
 impl Backup {
     pub(crate) fn run(self) -> Result<(), String> {
-        let place = Place::parse(&self.place).map_err(|error| error.to_string())?;
+        let place = self.s3.place(&self.place)?;
         watched(&mut |watch| backup(&self.data, &place, watch)).map(|shards| told("copied", &shards))
     }
 }
 
 impl Restore {
     pub(crate) fn run(self) -> Result<(), String> {
-        let place = Place::parse(&self.place).map_err(|error| error.to_string())?;
+        let place = self.s3.place(&self.place)?;
         watched(&mut |watch| restore(&place, &self.data, watch)).map(|shards| {
             told("restored", &shards);
             let note = "commits behind these frames are gone, and nodes that saw them are told so";
@@ -57,8 +75,8 @@ impl Restore {
 }
 
 /// Reads a backup whole.
-pub(crate) fn verify(place: &str) -> Result<(), String> {
-    let place = Place::parse(place).map_err(|error| error.to_string())?;
+pub(crate) fn verify(place: &str, s3: &S3) -> Result<(), String> {
+    let place = s3.place(place)?;
     watched(&mut |watch| verify_backup(&place, watch)).map(|shards| told("whole", &shards))
 }
 

@@ -11,6 +11,8 @@ use nam::journal::JournalError;
 use nam::repository::{Caps, Core, Identity, ImageCaps};
 use nam::store::{Verified, Visited, verify};
 
+use crate::backup::S3;
+
 /// Damages that are told; of more, how many.
 const DAMAGES_TOLD_MAX: usize = 20;
 
@@ -23,6 +25,8 @@ pub(crate) struct Verify {
     /// Read a backup instead.
     #[arg(long, value_name = "PLACE", conflicts_with = "data")]
     backup: Option<String>,
+    #[command(flatten)]
+    s3: S3,
 }
 
 /// What a start would make of the frames of a shard.
@@ -73,7 +77,7 @@ impl Verify {
     /// Reads the directory; an error if anything in it is damaged.
     pub(crate) fn run(self) -> Result<(), String> {
         if let Some(place) = &self.backup {
-            return crate::backup::verify(place);
+            return crate::backup::verify(place, &self.s3);
         }
         let style = ProgressStyle::with_template("{spinner} {pos} frames and images, {per_sec}");
         let progress = ProgressBar::new_spinner().with_style(style.map_err(|error| error.to_string())?);

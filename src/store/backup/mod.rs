@@ -196,18 +196,18 @@ fn copy(
         progress.bytes += record.bytes.len() as u64;
         if let Some((number, bytes)) = chunks.add(&record) {
             *written = number;
-            place.put(&chunk_name(number), &bytes)?;
+            place.put(&chunk_name(number), bytes.into())?;
         }
         if watch(progress) { Ok(()) } else { Err(BackupError::Interrupted) }
     })?;
     let shards = checker.finish().map_err(|error| error.at(&from))?;
     if let Some((number, bytes)) = chunks.last() {
         *written = number;
-        place.put(&chunk_name(number), &bytes)?;
+        place.put(&chunk_name(number), bytes.into())?;
     }
     let copied = copied(&shards);
     let manifest = Manifest { shards, chunks: chunks.extents };
-    place.put(MANIFEST, &manifest.encode())?;
+    place.put(MANIFEST, manifest.encode().into())?;
     Ok(copied)
 }
 

@@ -1,0 +1,188 @@
+//! Objects of a store that speaks S3, under one prefix, that keep a backup.
+//!
+//! Invariants: an object is there wholly or not at all, also one that was sent in parts: a store shows it when the last
+//! word was said; secrets come from the environment and are in no text that leaves here. Source: the contract of
+//! `object_store`, and own reasoning.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, ClientConfigKey, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig, WriteMultipart,
+};
+use tokio::runtime::Runtime;
+
+use super::https::Https;
+use super::{BackupError, Found};
+use crate::limits::{BACKUP_PART_BYTES, BACKUP_PARTS_IN_FLIGHT_MAX};
+
+/// Characters of what a store answers that are told.
+const TOLD_MAX: usize = 300;
+
+/// Tries of a request after the first, within a minute; then the backup ends.
+const TRIES: RetryConfig = RetryConfig {
+    backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 2.0 },
+    max_retries: 6,
+    retry_timeout: Duration::from_secs(60),
+};
+
+/// The objects under one prefix.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    /// As it was named, without any secret.
+    name: String,
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    runtime: Arc<Runtime>,
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bucket").field(&self.name).finish()
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Bucket {
+    /// The objects that `bucket/prefix` names.
+    pub(super) fn s3(path: &str, endpoint: Option<&str>) -> Result<Self, BackupError> {
+        let name = format!("s3://{path}");
+        let refused = |text: String| BackupError::File { name: name.clone(), text };
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        if bucket.is_empty() {
+            return Err(refused("give a bucket: s3://bucket/prefix".to_owned()));
+        }
+        let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|error| refused(error.to_string()))?;
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_disable_bulk_delete(true)
+            .with_retry(TRIES)
+            .with_http_connector(Https);
+        if let Some(endpoint) = endpoint {
+            builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
+        }
+        let told = |key| builder.get_config_value(&key);
+        let is_plain_allowed =
+            told(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)).is_some_and(|allowed| allowed == "true");
+        let endpoint = told(AmazonS3ConfigKey::S3Endpoint).or_else(|| told(AmazonS3ConfigKey::Endpoint));
+        if let Some(endpoint) = endpoint {
+            judged(&endpoint, is_plain_allowed).map_err(refused)?;
+        }
+        let store = builder.build().map_err(|error| refused(sentence(&error)))?;
+        Self::new(name.clone(), Arc::new(store), prefix)
+    }
+
+    /// The objects of `store` under `prefix`.
+    pub(super) fn new(name: String, store: Arc<dyn ObjectStore>, prefix: Path) -> Result<Self, BackupError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let text = |error| format!("the system gives no event queue: {error}");
+        let runtime = runtime.map_err(|error| BackupError::File { name: name.clone(), text: text(error) })?;
+        Ok(Self { name, store, prefix, runtime: Arc::new(runtime) })
+    }
+
+    pub(super) fn find(&self) -> Result<Found, BackupError> {
+        let listed = self.runtime.block_on(self.store.list_with_delimiter(Some(&self.prefix)));
+        let listed = listed.map_err(|error| BackupError::File { name: self.name.clone(), text: sentence(&error) })?;
+        let mut found = Found::Nothing;
+        let paths = listed.objects.iter().map(|object| &object.location).chain(&listed.common_prefixes);
+        paths.filter_map(Path::filename).for_each(|name| found.take(name));
+        Ok(found)
+    }
+
+    /// Keeps an object; a long one is sent in parts, some of them at a time.
+    pub(super) fn put(&self, name: &str, bytes: Bytes) -> Result<(), BackupError> {
+        let path = self.path(name);
+        let put = async {
+            if bytes.len() <= BACKUP_PART_BYTES {
+                return self.store.put(&path, PutPayload::from_bytes(bytes)).await.map(drop);
+            }
+            let upload = self.store.put_multipart(&path).await?;
+            let mut parts = WriteMultipart::new_with_chunk_size(upload, BACKUP_PART_BYTES);
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                if let Err(error) = parts.wait_for_capacity(BACKUP_PARTS_IN_FLIGHT_MAX).await {
+                    parts.abort().await?;
+                    return Err(error);
+                }
+                parts.put(rest.split_to(rest.len().min(BACKUP_PART_BYTES)));
+            }
+            parts.finish().await.map(drop)
+        };
+        self.runtime.block_on(put).map_err(|error| self.failed(name, &error))
+    }
+
+    pub(super) fn read(&self, name: &str, bytes_max: u64) -> Result<Bytes, BackupError> {
+        let path = self.path(name);
+        let read = async {
+            let found = self.store.get(&path).await?;
+            if found.meta.size > bytes_max {
+                return self.store.get_range(&path, 0..bytes_max.saturating_add(1)).await;
+            }
+            found.bytes().await
+        };
+        self.runtime.block_on(read).map_err(|error| self.failed(name, &error))
+    }
+
+    pub(super) fn remove(&self, names: &[String]) {
+        for name in names {
+            let _ = self.runtime.block_on(self.store.delete(&self.path(name)));
+        }
+    }
+
+    fn path(&self, name: &str) -> Path {
+        self.prefix.clone().join(name)
+    }
+
+    fn failed(&self, name: &str, error: &object_store::Error) -> BackupError {
+        BackupError::File { name: format!("{}/{name}", self.name), text: sentence(error) }
+    }
+}
+
+/// Whether an endpoint may be used: what a backup holds crosses no network in the clear unless somebody said so.
+fn judged(endpoint: &str, is_plain_allowed: bool) -> Result<(), String> {
+    let address = match endpoint.split_once("://") {
+        Some(("https", _)) => return Ok(()),
+        Some(("http", rest)) => rest.split('/').next().unwrap_or_default(),
+        _ => return Err("the S3 endpoint must be https://host or http://host".to_owned()),
+    };
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
+    if is_here || is_plain_allowed {
+        return Ok(());
+    }
+    Err("the S3 endpoint would carry the backup in the clear: use https, or set AWS_ALLOW_HTTP=true".to_owned())
+}
+
+/// What a store answered, on one line and not at length.
+fn sentence(error: &object_store::Error) -> String {
+    let words = error.to_string();
+    let words: Vec<&str> = words.split_whitespace().collect();
+    words.join(" ").chars().take(TOLD_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_loopback_is_reached_in_the_clear() {
+        for endpoint in ["https://s3.example.org", "http://127.0.0.1:9000", "http://localhost", "http://[::1]:9000/x"] {
+            assert_eq!(judged(endpoint, false), Ok(()), "{endpoint}");
+        }
+        for endpoint in ["http://10.0.0.1:9000", "http://127.0.0.1.example.org", "http://minio:9000"] {
+            assert!(judged(endpoint, false).unwrap_err().contains("AWS_ALLOW_HTTP"), "{endpoint}");
+            assert_eq!(judged(endpoint, true), Ok(()), "{endpoint}");
+        }
+        assert!(judged("minio:9000", true).unwrap_err().contains("must be"));
+    }
+}
