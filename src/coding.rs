@@ -7,6 +7,10 @@
 
 use crate::limits::DEPTH_MAX;
 
+mod unknown;
+
+pub use unknown::UnknownValue;
+
 /// Says why bytes are not what they claim to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -80,9 +84,9 @@ pub enum DecodeError {
         /// What the change names.
         what: &'static str,
     },
-    /// An opaque leaf was refused by its own `Deserialize`.
-    #[error("an opaque value does not decode")]
-    Leaf,
+    /// The bytes are whole and this program cannot represent what they hold: a newer program wrote it.
+    #[error("{0}")]
+    Unreadable(UnknownValue),
     /// A value was refused while it was encoded; what was written must not be sent.
     #[error("{what} cannot be encoded")]
     Refused {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 #[cfg(any(feature = "node", feature = "in-process"))]
-use crate::coding::DecodeError;
+use crate::coding::{DecodeError, UnknownValue};
 use crate::ids::{NodeId, ObjectName};
 #[cfg(any(feature = "node", feature = "in-process"))]
 use crate::node::{Ending, RefusedCommit};
@@ -71,6 +71,21 @@ pub enum Error {
     Gone {
         /// The object.
         object: ObjectName,
+    },
+    /// Deploy the newer version of the program on this node: another node wrote what this one does not know. Only this
+    /// object is affected, and only here; it may still be destroyed.
+    #[error(
+        "{object} cannot be read by this version of the program, which does not know {}: deploy the newer version on this \
+         node; nodes of the newer version are not affected",
+        unknown_part(field, *variant)
+    )]
+    Unreadable {
+        /// The object.
+        object: ObjectName,
+        /// The field that holds what is not known, by its names from the root: `orders.status`.
+        field: String,
+        /// The id of the variant; `None` for a leaf that its own type refuses.
+        variant: Option<u32>,
     },
     /// Open it: an object of that name exists already.
     #[error("{object} exists already")]
@@ -140,6 +155,13 @@ impl Error {
     }
 }
 
+fn unknown_part(field: &str, variant: Option<u32>) -> String {
+    match variant {
+        Some(variant) => format!("variant {variant} of `{field}`"),
+        None => format!("the value of the leaf `{field}`"),
+    }
+}
+
 /// What the client makes of the answers it gets.
 #[cfg(any(feature = "node", feature = "in-process"))]
 impl Error {
@@ -150,6 +172,11 @@ impl Error {
             Ending::Lost => Self::LostWrite { object: object.clone() },
             Ending::Closed => Self::Closed,
         }
+    }
+
+    /// A value that this program does not know.
+    pub(crate) fn unreadable(unknown: &UnknownValue, object: &ObjectName) -> Self {
+        Self::Unreadable { object: object.clone(), field: unknown.path(), variant: unknown.variant() }
     }
 
     /// A request or commit that the repository refused.

@@ -68,6 +68,7 @@ impl<T: Class> Object<T> {
             Unreadable::Nested => Error::nested(),
             Unreadable::Another => Error::ended(Ending::Gone, self.name()),
             Unreadable::Unknown => Error::ended(Ending::Lost, self.name()),
+            Unreadable::Value(unknown) => Error::unreadable(&unknown, self.name()),
         }
     }
 

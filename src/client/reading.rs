@@ -10,6 +10,7 @@
 //! (I10); without a link, replicas stay readable for a bounded time only (F2). Source: own reasoning (R1–R5).
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::object::Object;
@@ -40,8 +41,9 @@ impl<T: Class> Object<T> {
     /// ```
     ///
     /// # Errors
-    /// `Gone` or `LostWrite` if it is no longer there, `Unavailable` without a link for too long, `TimedOut` without an
-    /// answer.
+    /// `Gone` or `LostWrite` if it is no longer there, `Unreadable` if a newer program wrote what this one does not know
+    /// (each call asks again if the object changed since), `Unavailable` without a link for too long, `TimedOut` without
+    /// an answer.
     pub async fn read(&self) -> Result<Guard<T>, Error> {
         match self.slot.current() {
             Some(guard) => Ok(guard),
@@ -156,6 +158,7 @@ impl<T: Class> Object<T> {
     /// otherwise as [`read`](Self::read).
     pub async fn read_at(&self, token: Token) -> Result<Guard<T>, Error> {
         let Token { birth, version } = token;
+        self.ask_again(version).await?;
         let read = |pulled| poll_fn(move |context| self.slot.poll_at((birth, version), pulled, context));
         let outcome = match self.shared.limited(PUSH_WAIT, read(None)).await {
             Ok(outcome) => outcome,
@@ -176,6 +179,7 @@ impl<T: Class> Object<T> {
         if self.port.standing().link == LinkState::Down {
             return self.peek();
         }
+        self.ask_again(Version(0)).await?;
         let current = poll_fn(|context| self.slot.poll_current(context));
         match self.shared.limited(self.shared.settings.patience, current).await {
             Ok(outcome) => outcome.map_err(|why| self.unreadable(why)),
@@ -192,8 +196,20 @@ impl<T: Class> Object<T> {
         }
     }
 
+    /// Asks for a value that was unreadable here, once, if the object was changed since, or is said to be at `version`;
+    /// answers whether it did.
+    pub(super) async fn ask_again(&self, version: Version) -> Result<bool, Error> {
+        let Some((found, newest)) = self.slot.unreadable() else { return Ok(false) };
+        let is_worth_it = newest.max(version) > found;
+        if is_worth_it {
+            self.ask(Ask::Open(Arc::clone(&self.slot) as _)).await?;
+        }
+        Ok(is_worth_it)
+    }
+
     /// Waits until `version` is here, queues and copies included.
     async fn wait_for(&self, version: Version) -> Result<Guard<T>, Error> {
+        self.ask_again(version).await?;
         let reached = poll_fn(|context| self.slot.poll_reached(version, context));
         match self.shared.limited(self.shared.settings.patience, reached).await {
             Ok(outcome) => outcome.map_err(|why| self.unreadable(why)),

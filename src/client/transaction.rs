@@ -129,6 +129,7 @@ impl<T: Class> Transaction<T> {
     fn failure<V, E>(object: &Object<T>, step: Step<V, E>) -> Error {
         match step {
             Step::Ended(ending) => Error::ended(ending, object.name()),
+            Step::Unreadable(unknown) => Error::unreadable(&unknown, object.name()),
             Step::Nested => Error::nested(),
             Step::TooLarge(bytes) => Error::Limit { why: format!("a change of {bytes} bytes") },
             Step::Unfit(error) => Error::unfit(&error),

@@ -66,7 +66,8 @@ impl<T: Class> Object<T> {
     ///
     /// # Errors
     /// `Aborted` with the closure's own error; `Failed` with `Conflict` after 16 tries, `Undecided` if the outcome did
-    /// not come in time, `Gone`, `Limit`, `Unavailable`, `TimedOut`, or `Invalid` if the closure uses the object itself.
+    /// not come in time, `Gone`, `Unreadable`, `Limit`, `Unavailable`, `TimedOut`, or `Invalid` if the closure uses the
+    /// object itself.
     pub async fn update<V, E>(
         &self,
         mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
@@ -162,16 +163,16 @@ impl<T: Class> Object<T> {
         scope: Scope,
         closure: &mut impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Result<Next<V>, UpdateError<E>> {
-        let patience = self.shared.settings.patience;
-        let step = poll_fn(|context| self.slot.poll_update(scope, context, closure));
-        let Ok(step) = self.shared.limited(patience, step).await else {
-            return Err(self.waited_in_vain("a turn to update").into());
-        };
+        let mut step = self.step(scope, closure).await?;
+        if matches!(step, Step::Unreadable(_)) && self.ask_again(Version(0)).await? {
+            step = self.step(scope, closure).await?;
+        }
         match step {
             Step::Joined(value, ticket) => Ok(self.outcome(value, ticket).await?),
             Step::Unchanged(value, version) => Ok(Next::Done(version, value)),
             Step::Aborted(error) => Err(UpdateError::Aborted(error)),
             Step::Ended(ending) => Err(Error::ended(ending, self.name()).into()),
+            Step::Unreadable(unknown) => Err(Error::unreadable(&unknown, self.name()).into()),
             Step::Nested => Err(Error::nested().into()),
             Step::Overlapped => Ok(Next::Conflict),
             Step::TooLarge(bytes) => {
@@ -180,6 +181,17 @@ impl<T: Class> Object<T> {
             Step::Unfit(error) => Err(Error::unfit(&error).into()),
             Step::Broken(error) => Err(Error::broken(&error).into()),
         }
+    }
+
+    /// Runs the closure once, when its turn comes.
+    async fn step<V, E>(
+        &self,
+        scope: Scope,
+        closure: &mut impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
+    ) -> Result<Step<V, E>, Error> {
+        let step = poll_fn(|context| self.slot.poll_update(scope, context, closure));
+        let step = self.shared.limited(self.shared.settings.patience, step).await;
+        step.map_err(|Elapsed| self.waited_in_vain("a turn to update"))
     }
 
     pub(super) async fn outcome<V>(&self, value: V, ticket: Ticket) -> Result<Next<V>, Error> {

@@ -49,7 +49,7 @@ pub enum Applied {
     Taken,
     /// It was dropped with others: too much waits. The replica is stale and must be pulled from what it holds.
     Overflowed,
-    /// It was dropped, as everything is until the pull after an overflow is answered.
+    /// It was dropped, as everything is until the pull after an overflow is answered, or for a value that is unreadable.
     Dropped,
 }
 
@@ -121,6 +121,11 @@ pub enum Ring {
     },
     /// The snapshot is the value now.
     Loaded,
+    /// The snapshot holds what this program does not know, and the rest of it is of no use.
+    GivenUp {
+        /// The transfer.
+        transfer: TransferId,
+    },
     /// What was taken earlier turned out not to fit.
     Broken(Refusal),
 }
@@ -142,7 +147,7 @@ pub trait Replica: Debug + Send + Sync {
     /// How far it can be trusted.
     fn state(&self) -> State;
 
-    /// The object and version here, with all that waits; `None` if nothing is.
+    /// The object and version here, with all that waits; `None` if nothing is. Of an unreadable value only these are.
     fn reached(&self) -> Option<(Birth, Version)>;
 
     /// What is here is the newest version.

@@ -10,10 +10,12 @@
 //!     │                     │ disconnected, held     evicted  │ disconnected
 //!     │ ended (any state)   ▼                              ▼  ▼        │
 //!     └───────────────── unverified ◀─────────────────── shell  ◀──────┘ (to unverified)
+//!
+//!   loading, current, stale, unverified ── not known ──▶ unreadable ── load begun ──▶ loading
 //! ```
 //! The slot keeps the state, the core orders the events. A delta moves the version, never the state: only `Confirmed`
-//! and `LoadEnded` make a replica current, so nothing is served as current before a resume or a pull has ended.
-//! Source: own reasoning; the form is that of h2's stream states.
+//! and `LoadEnded` make a replica current, so nothing is served as current before a resume or a pull has ended. An unreadable replica follows versions, without a
+//! value, whatever the link does, until it is loaded again. Source: own reasoning; the form is that of h2's stream states.
 
 use super::replica::Refusal;
 
@@ -33,6 +35,8 @@ pub enum State {
     Stale,
     /// The link broke since the value was confirmed.
     Unverified,
+    /// The value holds what this program does not know, and was let go; its versions are followed.
+    Unreadable,
 }
 
 /// What can happen to a replica.
@@ -54,6 +58,8 @@ pub enum Event {
     Ended,
     /// The value is dropped to save memory.
     Evicted,
+    /// What came holds something that this program does not know.
+    NotKnown,
 }
 
 impl State {
@@ -67,14 +73,19 @@ impl State {
             (_, Event::LoadBegun) => Ok(Self::Loading),
             (Self::Loading, Event::LoadEnded) => Ok(Self::Current),
             (Self::Current | Self::Stale | Self::Unverified, Event::Confirmed) => Ok(Self::Current),
-            (Self::Loading, Event::Confirmed) => Ok(self),
-            (Self::Loading | Self::Current | Self::Stale | Self::Unverified, Event::Delta) => Ok(self),
+            (Self::Loading | Self::Unreadable, Event::Confirmed) => Ok(self),
+            (Self::Loading | Self::Current | Self::Stale | Self::Unverified | Self::Unreadable, Event::Delta) => {
+                Ok(self)
+            }
+            (Self::Loading | Self::Current | Self::Stale | Self::Unverified, Event::NotKnown) => Ok(Self::Unreadable),
             (Self::Current | Self::Stale, Event::Overtaken) => Ok(Self::Stale),
-            (Self::Absent | Self::Shell | Self::Loading | Self::Unverified, Event::Overtaken) => Ok(self),
+            (Self::Absent | Self::Shell | Self::Loading | Self::Unverified | Self::Unreadable, Event::Overtaken) => {
+                Ok(self)
+            }
             (Self::Current | Self::Stale, Event::Disconnected) => Ok(Self::Unverified),
             (Self::Loading, Event::Disconnected) if is_held => Ok(Self::Unverified),
             (Self::Loading, Event::Disconnected) => Ok(Self::Absent),
-            (Self::Absent | Self::Shell | Self::Unverified, Event::Disconnected) => Ok(self),
+            (Self::Absent | Self::Shell | Self::Unverified | Self::Unreadable, Event::Disconnected) => Ok(self),
             (Self::Shell | Self::Current | Self::Stale | Self::Unverified, Event::Evicted) => Ok(Self::Shell),
             _ => Err(Refusal::Unexpected { state: self, event }),
         }
@@ -85,9 +96,16 @@ impl State {
 mod tests {
     use super::*;
 
-    const STATES: [State; 6] =
-        [State::Absent, State::Shell, State::Loading, State::Current, State::Stale, State::Unverified];
-    const EVENTS: [Event; 8] = [
+    const STATES: [State; 7] = [
+        State::Absent,
+        State::Shell,
+        State::Loading,
+        State::Current,
+        State::Stale,
+        State::Unverified,
+        State::Unreadable,
+    ];
+    const EVENTS: [Event; 9] = [
         Event::Confirmed,
         Event::LoadBegun,
         Event::LoadEnded,
@@ -96,6 +114,7 @@ mod tests {
         Event::Disconnected,
         Event::Ended,
         Event::Evicted,
+        Event::NotKnown,
     ];
 
     #[test]
@@ -110,14 +129,15 @@ mod tests {
             }
             table += "\n";
         }
-        // Columns: confirmed, load begun, load ended, delta, overtaken, disconnected, ended, evicted.
+        // Columns: confirmed, load begun, load ended, delta, overtaken, disconnected, ended, evicted, not known.
         let expected = "\
-Absent: - Loading - - Absent Absent Absent -
-Shell: - Loading - - Shell Shell Absent Shell
-Loading: Loading Loading Current Loading Loading Unverified/Absent Absent -
-Current: Current Loading - Current Stale Unverified Absent Shell
-Stale: Current Loading - Stale Stale Unverified Absent Shell
-Unverified: Current Loading - Unverified Unverified Unverified Absent Shell
+Absent: - Loading - - Absent Absent Absent - -
+Shell: - Loading - - Shell Shell Absent Shell -
+Loading: Loading Loading Current Loading Loading Unverified/Absent Absent - Unreadable
+Current: Current Loading - Current Stale Unverified Absent Shell Unreadable
+Stale: Current Loading - Stale Stale Unverified Absent Shell Unreadable
+Unverified: Current Loading - Unverified Unverified Unverified Absent Shell Unreadable
+Unreadable: Unreadable Loading - Unreadable Unreadable Unreadable Absent - -
 ";
         assert_eq!(table, expected);
     }

@@ -17,7 +17,7 @@ pub use builder::SchemaBuilder;
 pub use check::SchemaError;
 pub use compat::{Incompatible, Problem, merge};
 pub use kind::{KeyKind, Kind, Policy};
-pub use lock::{LockError, check_lock, parse_lock, print_lock, update_lock};
+pub use lock::{LockError, NewVariant, check_lock, new_variants, parse_lock, print_lock, update_lock};
 
 use crate::ids::{FieldId, VariantId};
 

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use super::{Changes, Edit, Tracked};
-use crate::coding::{DecodeError, Reader, Writer};
+use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
 use crate::delta::{Field, FieldsReader, FieldsWriter};
 use crate::ids::VariantId;
 use crate::schema::{Kind, SchemaBuilder, TypeDef};
@@ -184,7 +184,7 @@ pub fn decode_enum<T: Derived>(r: &mut Reader<'_>) -> Result<T, DecodeError> {
 /// The error for a variant id that the enum does not have.
 #[must_use]
 pub fn unknown_variant(variant: Option<VariantId>) -> DecodeError {
-    DecodeError::Unknown { what: "variant", found: variant.map_or(0, |id| u64::from(id.0)) }
+    DecodeError::Unreadable(UnknownValue::of_variant(variant.map_or(0, |id| id.0)))
 }
 
 /// Writes the body of an edit.

@@ -115,12 +115,12 @@ fn write_field<M: Tracking<V>, V>(
 ///
 /// # Errors
 /// `WireType` if it is not a full value of this type; any other [`DecodeError`].
-pub fn decode_field<M: Tracking<V>, V>(field: &Field<'_>) -> Result<V, DecodeError> {
+pub fn decode_field<M: Tracking<V>, V>(name: &'static str, field: &Field<'_>) -> Result<V, DecodeError> {
     if field.wire != M::WIRE {
         return Err(DecodeError::WireType { field: field.id.0, expected: M::WIRE as u8, found: field.wire as u8 });
     }
     let mut r = field.value;
-    let value = M::decode(&mut r)?;
+    let value = M::decode(&mut r).map_err(|error| error.within(name))?;
     r.finish()?;
     Ok(value)
 }
@@ -130,12 +130,16 @@ pub fn decode_field<M: Tracking<V>, V>(field: &Field<'_>) -> Result<V, DecodeErr
 ///
 /// # Errors
 /// `WireType` if it is not a full value of this type; any other [`DecodeError`].
-pub fn decode_field_or<M: Tracking<V>, V>(field: &Field<'_>, default: impl FnOnce() -> V) -> Result<V, DecodeError> {
-    match decode_field::<M, V>(field) {
+pub fn decode_field_or<M: Tracking<V>, V>(
+    name: &'static str,
+    field: &Field<'_>,
+    default: impl FnOnce() -> V,
+) -> Result<V, DecodeError> {
+    match decode_field::<M, V>(name, field) {
         Err(DecodeError::Missing { .. }) => {
             let mut value = default();
             let mut r = field.value;
-            M::apply(&mut value, r.frame()?, None)?;
+            M::apply(&mut value, r.frame()?, None).map_err(|error| error.within(name))?;
             Ok(value)
         }
         answer => answer,
@@ -155,19 +159,21 @@ pub fn require<V>(name: &'static str, value: Option<V>) -> Result<V, DecodeError
 /// # Errors
 /// Any [`DecodeError`]; undoing `changes` then restores the value.
 pub fn apply_field<M: Tracking<V>, V>(
+    name: &'static str,
     value: &mut V,
     field: &Field<'_>,
     changes: Option<&mut M::Changes>,
 ) -> Result<(), DecodeError> {
-    match field.wire {
+    let applied = match field.wire {
         WireType::Edit | WireType::EditRest => M::apply(value, field.body, changes),
         WireType::Operation => M::apply_operation(value, field.body, changes),
         _ => {
-            let new = decode_field::<M, V>(field)?;
+            let new = decode_field::<M, V>(name, field)?;
             M::replace(value, new, changes);
-            Ok(())
+            return Ok(());
         }
-    }
+    };
+    applied.map_err(|error| error.within(name))
 }
 
 /// Writes an entry that is put whole: `head` writes its key or index.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::leaf::tracks_a_leaf;
 use super::{Edit, Tracking};
-use crate::coding::{DecodeError, Reader, Writer};
+use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
 use crate::delta::WireType;
 use crate::schema::{Kind, SchemaBuilder};
 
@@ -39,7 +39,7 @@ where
     fn decode(r: &mut Reader<'_>) -> Result<V, DecodeError> {
         match postcard::take_from_bytes(r.sized()?) {
             Ok((value, [])) => Ok(value),
-            _ => Err(DecodeError::Leaf),
+            _ => Err(DecodeError::Unreadable(UnknownValue::of_leaf())),
         }
     }
 
@@ -213,7 +213,13 @@ mod tests {
         let mut w = Writer::new();
         Opaque::encode(&(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), &mut w);
         assert_eq!(w.refusal(), Some("std::time::SystemTime"));
-        assert_eq!(<Opaque as Tracking<String>>::decode(&mut Reader::new(&[2, 1, 0xff])), Err(DecodeError::Leaf));
-        assert_eq!(<Opaque as Tracking<u8>>::decode(&mut Reader::new(&[2, 1, 1])), Err(DecodeError::Leaf));
+        assert_eq!(
+            <Opaque as Tracking<String>>::decode(&mut Reader::new(&[2, 1, 0xff])),
+            Err(DecodeError::Unreadable(UnknownValue::of_leaf()))
+        );
+        assert_eq!(
+            <Opaque as Tracking<u8>>::decode(&mut Reader::new(&[2, 1, 1])),
+            Err(DecodeError::Unreadable(UnknownValue::of_leaf()))
+        );
     }
 }

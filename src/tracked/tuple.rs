@@ -128,7 +128,7 @@ macro_rules! tuples {
                 $(let mut $name = None;)+
                 while let Some(field) = fields.next()? {
                     match field.id.0 {
-                        $($id => $name = Some(decode_field::<Plain, $part>(&field)?),)+
+                        $($id => $name = Some(decode_field::<Plain, $part>(stringify!($at), &field)?),)+
                         _ => {}
                     }
                 }
@@ -145,7 +145,7 @@ macro_rules! tuples {
 
             fn apply_one(&mut self, field: &Field<'_>, changes: Option<&mut Self::Changes>) -> Result<(), DecodeError> {
                 match field.id.0 {
-                    $($id => apply_field::<Plain, _>(&mut self.$at, field, changes.map(|c| &mut c.parts.$at)),)+
+                    $($id => apply_field::<Plain, _>(stringify!($at), &mut self.$at, field, changes.map(|c| &mut c.parts.$at)),)+
                     _ => Ok(()),
                 }
             }

@@ -5,7 +5,7 @@
 
 use super::leaf::tracks_a_leaf;
 use super::{Edit, Tracked, Tracking};
-use crate::coding::{DecodeError, Reader, Writer};
+use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
 use crate::delta::WireType;
 use crate::ids::VariantId;
 use crate::schema::{Kind, SchemaBuilder, TypeDef};
@@ -35,10 +35,10 @@ impl Variants {
     /// Reads a key.
     ///
     /// # Errors
-    /// `Unknown` if there is no such variant; `Truncated` or `Varint`.
+    /// `Unreadable` if there is no such variant; `Truncated` or `Varint`.
     pub fn decode_key<V: PlainEnum>(r: &mut Reader<'_>) -> Result<V, DecodeError> {
         let id = r.varint32()?;
-        V::from_variant(VariantId(id)).ok_or(DecodeError::Unknown { what: "variant", found: u64::from(id) })
+        V::from_variant(VariantId(id)).ok_or(DecodeError::Unreadable(UnknownValue::of_variant(id)))
     }
 }
 

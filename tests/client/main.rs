@@ -7,3 +7,4 @@ mod links;
 mod locks;
 mod objects;
 mod slot;
+mod unreadable;

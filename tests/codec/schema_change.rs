@@ -215,3 +215,22 @@ fn a_lock_line_that_does_not_parse_is_named() {
     let deep = "class c = A\nstruct A\n  1 x: ".to_owned() + &"option<".repeat(10_000);
     assert!(parse_lock(&deep).unwrap_err().to_string().contains("nested too deeply"));
 }
+
+#[test]
+fn a_new_variant_is_told_to_whoever_deploys_it() {
+    use nam::schema::new_variants;
+    let known = "class a.Job = Job\nstruct Job\n  1 status: Status\nenum Status\n  variant 0 Open\n";
+    let newer = format!("{known}  variant 2 Paused\n    1 until: u64\n");
+    let offered = parse_lock(&newer).unwrap();
+    let found = new_variants(known, &offered).unwrap();
+    let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "class `a.Job`: `Status::Paused` (2) is new, and nodes of the last release cannot read an object that holds it: \
+          deploy the program that knows it everywhere first, and write it afterwards"
+        ]
+    );
+    assert_eq!(new_variants(&newer, &offered), Ok(Vec::new()), "what the lock knows was told");
+    assert_eq!(new_variants("", &offered), Ok(Vec::new()), "a class that nobody has is read by nobody");
+}

@@ -19,3 +19,4 @@ mod refusals;
 mod restart;
 mod streams;
 mod trust;
+mod versions;

@@ -217,6 +217,7 @@ fn watch(mut watcher: Watcher<Desk>) -> (Version, bool) {
                 (seen, is_lagged) = (version, false);
             }
             Change::Lagged => is_lagged = true,
+            Change::Unreadable { unknown, .. } => panic!("{unknown}"),
             Change::Ended(_) => return (seen, is_lagged),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nam::__private::{AsList, Key, Tracked};
 
-use crate::class::{Desk, DeskMut, Entry, EntryMut, Leg, LegMut, Status, StatusMut, StatusVariantMut};
+use crate::class::{Desk, DeskMut, Entry, EntryMut, Leg, LegMut, Mood, Status, StatusMut, StatusVariantMut};
 use crate::dice::Dice;
 
 pub(crate) trait Draw: Tracked {
@@ -336,7 +336,7 @@ impl Draw for Desk {
     }
 
     fn change(mut desk: DeskMut<'_>, dice: &mut Dice) {
-        match dice.below(26) {
+        match dice.below(27) {
             0 => *desk.cash_mut() += i64::draw(dice),
             1 => *desk.rate_mut() = f64::draw(dice),
             2 => *desk.is_open_mut() = bool::draw(dice),
@@ -362,6 +362,7 @@ impl Draw for Desk {
                 desk.seen_mut().insert(u32::draw_key(dice));
             }
             24 => desk.log_mut().push(Leg::draw(dice)),
+            25 => *desk.mood_mut() = Mood::of(u8::try_from(dice.below(4)).unwrap()),
             _ => *desk.last_mut() = u32::draw(dice),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nam::__private::{Class, Reader, Tracked};
 use nam::ids::{Alias, Birth, CommitNumber, Fence, Version};
 use nam::journal::{Entry, Frame, Payload};
+use nam::node::{Replica, Slot};
 
 use crate::class::Desk;
 use crate::expiry::Limits;
@@ -224,6 +225,16 @@ impl History {
         assert!(*is_durable, "I6: {who} shows {} at {version} before that is durable", object.key);
         let differs = difference(value, known);
         assert!(differs.is_none(), "I2: {who} shows {} at {version}: {}", object.key, differs.unwrap());
+    }
+
+    /// An old node says that it cannot read an object.
+    pub(crate) fn check_unreadable(&self, slot: &Slot<Desk>) {
+        let (Ok(Some((birth, _))), Some((found, _))) = (slot.newest(), slot.unreadable()) else { return };
+        let value = self.objects.get(&birth).map(|object| &object.values[usize::try_from(found.0).unwrap() - 1]);
+        if let Some((value, is_durable)) = value {
+            assert!(*is_durable, "I6: {} is unreadable at {found} before that is durable", slot.name());
+            assert!(!value.mood.is_old(), "I13: {} is unreadable at {found}, and nothing in it is new", slot.name());
+        }
     }
 
     /// An update was told to be part of `version`.

@@ -193,7 +193,7 @@ impl World {
     /// The application does something with the lock of an object, or with a token that it was given once.
     pub(crate) fn use_lock(&mut self, node: usize, slot: usize) {
         let open = &self.nodes[node].opens[slot];
-        let (shard, id, replica) = (open.shard, open.slot.id(), open.slot.clone());
+        let (shard, id, replica, is_old) = (open.shard, open.slot.id(), open.slot.clone(), self.nodes[node].is_old);
         let Ok(Some((birth, _))) = open.slot.newest() else { return };
         let is_known = |grant: &Grant| (grant.shard, grant.birth) == (shard, birth);
         let known: Vec<usize> = (0..self.grants.len()).filter(|at| is_known(&self.grants[*at])).collect();
@@ -209,9 +209,9 @@ impl World {
             }
             (3..7, Some(at), _) => {
                 let fence = self.grants[at].fence;
-                self.tasks.push(Task::fenced(shard, &replica, fence, &mut self.dice));
+                self.tasks.push(Task::fenced(shard, &replica, is_old, fence, &mut self.dice));
             }
-            (0..2, None, Some(fence)) => self.tasks.push(Task::fenced(shard, &replica, fence, &mut self.dice)),
+            (0..2, None, Some(fence)) => self.tasks.push(Task::fenced(shard, &replica, is_old, fence, &mut self.dice)),
             (2, None, Some(fence)) => {
                 let request = side.core.join_lock(id, fence);
                 side.requests.insert(request, Asked::Join(fence));

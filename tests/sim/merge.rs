@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::class::{Desk, Entry, Leg, Status};
+use crate::class::{Desk, Entry, Leg, Mood, Status};
 
 /// Why there is no merged value.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ macro_rules! cells {
     ($($type:ty),*) => {$(impl Merge for $type {})*};
 }
 
-cells!(bool, u8, u32, i64, f64, String, Vec<u8>);
+cells!(bool, u8, u32, i64, f64, String, Vec<u8>, Mood);
 
 impl<T: Merge> Merge for Box<T> {
     fn merge(base: &Self, mine: &Self, theirs: &Self) -> Result<Self, Clash> {
@@ -138,7 +138,7 @@ macro_rules! structs {
 structs! {
     Leg { price, text, next } [];
     Entry { quantity, legs, marks, status, memo, tags } [hits: add];
-    Desk { cash, rate, is_open, level, title, blob, pair, fixed, lead, status, book, legs, tags } [
+    Desk { cash, rate, is_open, level, title, blob, pair, fixed, lead, status, book, legs, tags, mood } [
         hits: add,
         peak: |_: &i64, mine: &i64, theirs: &i64| *mine.max(theirs),
         floor: |_: &i64, mine: &i64, theirs: &i64| *mine.min(theirs),

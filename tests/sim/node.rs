@@ -34,6 +34,8 @@ pub(crate) struct Open {
     pub(crate) read_at: Option<u64>,
     /// Whether it can still be used.
     pub(crate) is_open: bool,
+    /// Whether its value was unreadable when it was last looked at.
+    pub(crate) is_unreadable: bool,
     pub(crate) has_work: bool,
 }
 
@@ -81,16 +83,18 @@ pub(crate) struct Node {
     pub(crate) sides: Vec<Side>,
     /// Slots, by the numbers of their replicas.
     pub(crate) opens: Vec<Open>,
+    /// Whether it is of an older version of the program.
+    pub(crate) is_old: bool,
 }
 
 impl Node {
-    pub(crate) fn new(number: u64, shards: usize, credit_bytes: usize) -> Self {
+    pub(crate) fn new(number: u64, is_old: bool, shards: usize, credit_bytes: usize) -> Self {
         let side = |_| {
             let core = new_core(7_000 + number, credit_bytes);
             let (bell, requests, unread) = (Arc::default(), BTreeMap::new(), VecDeque::new());
             Side { core, bell, link: None, is_connecting: false, requests, is_paused: false, unread }
         };
-        Self { sides: (0..shards).map(side).collect(), opens: Vec::new() }
+        Self { sides: (0..shards).map(side).collect(), opens: Vec::new(), is_old }
     }
 
     /// The process ends and begins again as another node: nothing that it had is of use any more.
@@ -112,7 +116,17 @@ impl Node {
         let slot = Slot::new(id, key, host);
         let key = key.to_owned();
         let (seen, guard, read_at) = (None, None, None);
-        self.opens.push(Open { slot, key, shard, seen, guard, read_at, is_open: true, has_work: false });
+        self.opens.push(Open {
+            slot,
+            key,
+            shard,
+            seen,
+            guard,
+            read_at,
+            is_open: true,
+            is_unreadable: false,
+            has_work: false,
+        });
         self.opens.len() - 1
     }
 

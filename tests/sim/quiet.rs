@@ -1,5 +1,7 @@
 //! When nothing is under way any more: is it so, and does everybody have the newest?
 
+use std::sync::Arc;
+
 use nam::__private::{Class, Reader};
 use nam::node::{Replica, State};
 
@@ -60,8 +62,16 @@ impl World {
         for node in &mut self.nodes {
             for open in node.opens.iter().filter(|open| open.is_open) {
                 let state = open.slot.state();
+                if open.slot.unreadable().is_some_and(|(found, newest)| newest > found) {
+                    is_current = false;
+                    node.sides[open.shard].core.open(Arc::clone(&open.slot) as _);
+                }
                 if matches!(state, State::Stale | State::Shell | State::Unverified | State::Loading) {
                     is_current = false;
+                    if open.slot.unreadable().is_some_and(|(found, newest)| newest > found) {
+                        is_current = false;
+                        node.sides[open.shard].core.open(Arc::clone(&open.slot) as _);
+                    }
                     if matches!(state, State::Stale | State::Shell) {
                         node.sides[open.shard].core.pull(open.slot.id());
                     }
@@ -76,6 +86,10 @@ impl World {
         for (n, node) in self.nodes.iter().enumerate() {
             for open in node.opens.iter().filter(|open| open.is_open) {
                 let history = &self.shards[open.shard].history;
+                if let (Some((found, _)), Ok(Some((birth, _)))) = (open.slot.unreadable(), open.slot.newest()) {
+                    let head = history.head(birth).map(|(head, _)| head);
+                    assert_eq!(Some(found), head, "I5: node {n} with {}, which it could not read", open.key);
+                }
                 let Ok(Some(guard)) = open.slot.peek() else { continue };
                 let (birth, version) = (guard.birth(), guard.version());
                 assert_eq!(open.slot.state(), State::Current, "I5: node {n} with {}", open.key);

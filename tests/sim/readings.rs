@@ -54,6 +54,8 @@ pub(crate) enum Progress {
     Pull,
     Shown(Guard<Desk>),
     Refused(Refusal),
+    /// The program is too old for what it would show.
+    Unreadable,
 }
 
 impl Reading {
@@ -74,6 +76,7 @@ impl Reading {
             Poll::Ready(Err(Unreadable::Ended(ending))) => Progress::Refused(refusal_of(ending)),
             Poll::Ready(Err(Unreadable::Another)) => Progress::Refused(refusal_of(lossy_ending(self.token.birth))),
             Poll::Ready(Err(Unreadable::Unknown)) => Progress::Refused(Refusal::Lost),
+            Poll::Ready(Err(Unreadable::Value(_))) => Progress::Unreadable,
             Poll::Ready(Err(Unreadable::Nested)) => unreachable!("no closure reads here"),
             Poll::Pending if self.request.is_none() && self.pulled.is_none() && now >= self.pull_at => Progress::Pull,
             Poll::Pending => Progress::Waiting,

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use nam::ids::Birth;
 use nam::journal::Frame;
 use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
-use nam::node::{Answer, CoreEvent, Ending, Replica, Ring};
+use nam::node::{Answer, CoreEvent, Ending, Replica, Ring, Unreadable};
 use nam::repository::ConnectionId;
 use nam::wire::{CloseCode, RawRecord, ToNode, ToRepository};
 
+use crate::class::of_version;
 use crate::draw::LONG_BYTES;
 use crate::network::{Event, LinkName};
-use crate::node::Asked;
+use crate::node::{Asked, Node};
 use crate::readings::{Progress, Reading};
 use crate::tasks::Outcome;
 use crate::windows::each_record;
@@ -125,7 +126,10 @@ impl World {
                         let at = self.now + self.dice.below(8);
                         self.agenda.plan(at, Event::Work { node, slot });
                     }
-                } else if let Err(violation) = self.nodes[node].sides[shard].core.handle_ring(replica, ring) {
+                    continue;
+                }
+                let Node { sides, is_old, .. } = &mut self.nodes[node];
+                if let Err(violation) = of_version(*is_old, || sides[shard].core.handle_ring(replica, ring)) {
                     panic!("I4: node {node} finds a violation at {} ms: {violation}", self.now);
                 }
             }
@@ -196,13 +200,25 @@ impl World {
     /// Reads every slot of a node and holds it against the history.
     fn observe(&mut self, node: usize) {
         let shards = &self.shards;
-        for open in self.nodes[node].opens.iter_mut().filter(|open| open.is_open && !Self::is_seen(open)) {
-            let Ok(guard) = open.slot.peek() else {
-                open.is_open = false;
-                open.guard = None;
-                continue;
+        let Node { opens, is_old, .. } = &mut self.nodes[node];
+        for open in opens.iter_mut().filter(|open| open.is_open && !Self::is_seen(open)) {
+            let history = &shards[open.shard].history;
+            let guard = match open.slot.peek() {
+                Ok(Some(guard)) => guard,
+                Ok(None) => continue,
+                Err(Unreadable::Value(_)) => {
+                    assert!(*is_old, "node {node} knows everything");
+                    self.report.unreadable += u64::from(!std::mem::replace(&mut open.is_unreadable, true));
+                    history.check_unreadable(&open.slot);
+                    continue;
+                }
+                Err(_) => {
+                    open.is_open = false;
+                    open.guard = None;
+                    continue;
+                }
             };
-            let Some(guard) = guard else { continue };
+            self.report.readable_again += u64::from(std::mem::take(&mut open.is_unreadable));
             let now = (guard.birth(), guard.version());
             if open.seen == Some(now) {
                 continue;
@@ -211,7 +227,6 @@ impl World {
                 assert!(birth != now.0 || version <= now.1, "I3: {} goes from {version} to {}", open.key, now.1);
             }
             open.seen = Some(now);
-            let history = &shards[open.shard].history;
             history.check_seen(&format!("node {node}"), now.0, now.1, &guard);
         }
     }
@@ -270,6 +285,7 @@ impl World {
                     history.check_seen(&format!("node {node}, with a token,"), guard.birth(), guard.version(), &guard);
                     self.report.kept += 1;
                 }
+                Progress::Unreadable => history.check_unreadable(&reading.slot),
                 Progress::Refused(refusal) => {
                     history.check_refused(&token, reading.here, refusal);
                     self.report.refused += 1;

@@ -52,6 +52,8 @@ pub(crate) struct Swarm {
     /// Bytes of a piece of a created value.
     pub(crate) piece_bytes: usize,
     pub(crate) caps: Caps,
+    /// Whether the first node is of an older version of the program.
+    pub(crate) has_old: bool,
     /// How images are kept, where the journal is.
     pub(crate) images: ImageCaps,
 }
@@ -83,6 +85,7 @@ impl Swarm {
             is_expiring: dice.one_in(3),
             credit_bytes: if is_narrow { 1 + dice.index(400) } else { CREDIT_BYTES },
             piece_bytes: if is_narrow { 900 + dice.index(3_000) } else { SEGMENT_BYTES_MAX / 8 },
+            has_old: dice.one_in(3),
             caps: Caps { tuning, windows, unread_bytes_max, ..Caps::default() },
             images: ImageCaps {
                 journal_bytes: [400, 2_000, 10_000, 60_000][dice.index(4)],

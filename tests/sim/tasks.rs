@@ -8,7 +8,7 @@ use nam::ids::{Birth, Fence, Version};
 use nam::node::{AloneTurn, Scope, Settled, Slot, Step, Ticket};
 use nam::wire::FailureCode;
 
-use crate::class::Desk;
+use crate::class::{Desk, of_version};
 use crate::dice::Dice;
 use crate::draw::Draw;
 use crate::history::Claim;
@@ -18,6 +18,8 @@ use crate::history::Claim;
 pub(crate) struct Task {
     pub(crate) shard: usize,
     pub(crate) slot: Arc<Slot<Desk>>,
+    /// Whether its program is an old one.
+    is_old: bool,
     seed: u64,
     scope: Scope,
     turn: Option<AloneTurn<Desk>>,
@@ -48,12 +50,13 @@ pub(crate) enum Outcome {
 }
 
 impl Task {
-    pub(crate) fn new(shard: usize, slot: &Arc<Slot<Desk>>, dice: &mut Dice) -> Self {
+    pub(crate) fn new(shard: usize, slot: &Arc<Slot<Desk>>, is_old: bool, dice: &mut Dice) -> Self {
         let scope = [Scope::Shared, Scope::Shared, Scope::Shared, Scope::Alone, Scope::Isolated][dice.index(5)];
         let turn = (scope != Scope::Shared).then(|| slot.queue_alone());
         Self {
             shard,
             slot: Arc::clone(slot),
+            is_old,
             seed: dice.next(),
             scope,
             turn,
@@ -64,15 +67,15 @@ impl Task {
     }
 
     /// An update under a lock.
-    pub(crate) fn fenced(shard: usize, slot: &Arc<Slot<Desk>>, fence: Fence, dice: &mut Dice) -> Self {
+    pub(crate) fn fenced(shard: usize, slot: &Arc<Slot<Desk>>, is_old: bool, fence: Fence, dice: &mut Dice) -> Self {
         let turn = Some(slot.queue_alone());
-        Self { scope: Scope::Fenced(fence), turn, ..Self::new(shard, slot, dice) }
+        Self { scope: Scope::Fenced(fence), turn, ..Self::new(shard, slot, is_old, dice) }
     }
 
     pub(crate) fn poll(&mut self, order: u64) -> Outcome {
         match self.joined.take() {
             Some((ticket, claim)) => self.poll_ticket(ticket, claim),
-            None => self.poll_run(order),
+            None => of_version(self.is_old, || self.poll_run(order)),
         }
     }
 
@@ -124,6 +127,7 @@ impl Task {
                 Outcome::Pending
             }
             Poll::Ready(Step::Unchanged(..) | Step::Aborted(_)) => Outcome::Nothing,
+            Poll::Ready(Step::Unreadable(_)) if self.is_old => Outcome::Nothing,
             Poll::Ready(Step::Ended(_)) => Outcome::Ended,
             Poll::Ready(step) => panic!("an update ended as {step:?}"),
         }

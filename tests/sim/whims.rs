@@ -73,12 +73,17 @@ impl World {
     }
 
     fn use_slot(&mut self, node: usize, slot: usize) {
-        let Node { sides, opens } = &mut self.nodes[node];
+        let Node { sides, opens, is_old } = &mut self.nodes[node];
         let open = &mut opens[slot];
         let (shard, id) = (open.shard, open.slot.id());
         let core = &mut sides[shard].core;
         // Until its object is here an application has no handle to ask by.
         let has_handle = matches!(open.slot.newest(), Ok(Some(_)));
+        if open.slot.unreadable().is_some_and(|(found, newest)| newest > found) && self.dice.one_in(4) {
+            let request = core.open(Arc::clone(&open.slot) as _);
+            sides[shard].requests.insert(request, Asked::Newest);
+            return;
+        }
         if self.dice.one_in(self.swarm.destroys) {
             let request = core.destroy(id);
             sides[shard].requests.insert(request, Asked::End);
@@ -128,7 +133,7 @@ impl World {
             _ => {
                 let slot = Arc::clone(&open.slot);
                 for _ in 0..=self.dice.below(2) {
-                    self.tasks.push(Task::new(shard, &slot, &mut self.dice));
+                    self.tasks.push(Task::new(shard, &slot, *is_old, &mut self.dice));
                 }
             }
         }

@@ -8,6 +8,7 @@ use nam::node::Replica;
 use nam::repository::ConnectionId;
 use nam::time::Instant;
 
+use crate::class::of_version;
 use crate::dice::Dice;
 use crate::disk::Written;
 use crate::locks::Grant;
@@ -58,6 +59,9 @@ pub(crate) struct Report {
     pub(crate) imaged: u64,
     pub(crate) loaded: u64,
     pub(crate) forgotten: u64,
+    /// Values that an old node could not read, and those that it could again.
+    pub(crate) unreadable: u64,
+    pub(crate) readable_again: u64,
 }
 
 impl Report {
@@ -86,6 +90,8 @@ impl Report {
         self.imaged += other.imaged;
         self.loaded += other.loaded;
         self.forgotten += other.forgotten;
+        self.unreadable += other.unreadable;
+        self.readable_again += other.readable_again;
     }
 
     /// Whether many seeds together did what they are for.
@@ -95,6 +101,7 @@ impl Report {
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
         assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
+        assert!(self.unreadable > 0 && self.readable_again > 0, "too little is unreadable: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
         assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");
@@ -135,7 +142,9 @@ impl World {
         let rules = Mutant::rules(mutant);
         let mut world = Self {
             shards: (0..shards).map(|_| Shard::new(&mut dice, swarm.caps, swarm.images, rules)).collect(),
-            nodes: (0..nodes).map(|n| Node::new(n as u64, shards, swarm.credit_bytes)).collect(),
+            nodes: (0..nodes)
+                .map(|n| Node::new(n as u64, n == 0 && swarm.has_old, shards, swarm.credit_bytes))
+                .collect(),
             dice,
             swarm,
             mutant,
@@ -190,8 +199,9 @@ impl World {
         match event {
             Event::Act => self.act(),
             Event::Work { node, slot } => {
-                self.nodes[node].opens[slot].has_work = false;
-                self.nodes[node].opens[slot].slot.work();
+                let Node { opens, is_old, .. } = &mut self.nodes[node];
+                opens[slot].has_work = false;
+                of_version(*is_old, || opens[slot].slot.work());
             }
             Event::Step { shard } => {
                 self.shards[shard].has_step = false;
@@ -293,9 +303,14 @@ impl World {
 
     /// A node takes what arrived.
     fn take_unread(&mut self, node: usize, shard: usize) {
-        let side = &mut self.nodes[node].sides[shard];
+        let Node { sides, is_old, .. } = &mut self.nodes[node];
+        let side = &mut sides[shard];
         while let Some((bytes, is_segment)) = side.unread.pop_front() {
-            let answer = if is_segment { side.core.handle_segment(&bytes) } else { side.core.handle_records(&bytes) };
+            let core = &mut side.core;
+            let answer = of_version(*is_old, || match is_segment {
+                true => core.handle_segment(&bytes),
+                false => core.handle_records(&bytes),
+            });
             if let Err(violation) = answer {
                 panic!("I4: node {node} finds a violation at {} ms: {violation}", self.now);
             }

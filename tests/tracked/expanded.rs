@@ -188,9 +188,9 @@ const _: () = {
             let mut f5 = None;
             while let Some(field) = fields.next()? {
                 match field.id.0 {
-                    1 => f1 = Some(nam::decode_field::<nam::Plain, f64>(&field)?),
-                    4 => f4 = Some(nam::decode_field_or::<nam::Plain, Vec<u32>>(&field, Default::default)?),
-                    5 => f5 = Some(nam::decode_field::<nam::Plain, Status>(&field)?),
+                    1 => f1 = Some(nam::decode_field::<nam::Plain, f64>("price", &field)?),
+                    4 => f4 = Some(nam::decode_field_or::<nam::Plain, Vec<u32>>("tags", &field, Default::default)?),
+                    5 => f5 = Some(nam::decode_field::<nam::Plain, Status>("status", &field)?),
                     _ => {}
                 }
             }
@@ -213,9 +213,9 @@ const _: () = {
         }
         fn apply_one(&mut self, field: &nam::Field<'_>, c: Option<&mut OrderChanges>) -> Result<(), nam::DecodeError> {
             match field.id.0 {
-                1 => nam::apply_field::<nam::Plain, _>(&mut self.price, field, c.map(|c| &mut c.price)),
-                4 => nam::apply_field::<nam::Plain, _>(&mut self.tags, field, c.map(|c| &mut c.tags)),
-                5 => nam::apply_field::<nam::Plain, _>(&mut self.status, field, c.map(|c| &mut c.status)),
+                1 => nam::apply_field::<nam::Plain, _>("price", &mut self.price, field, c.map(|c| &mut c.price)),
+                4 => nam::apply_field::<nam::Plain, _>("tags", &mut self.tags, field, c.map(|c| &mut c.tags)),
+                5 => nam::apply_field::<nam::Plain, _>("status", &mut self.status, field, c.map(|c| &mut c.status)),
                 _ => Ok(()),
             }
         }
@@ -510,8 +510,8 @@ const _: () = {
                     let mut f2 = None;
                     while let Some(field) = fields.next()? {
                         match field.id.0 {
-                            1 => f1 = Some(nam::decode_field::<nam::Plain, f64>(&field)?),
-                            2 => f2 = Some(nam::decode_field::<nam::Plain, u64>(&field)?),
+                            1 => f1 = Some(nam::decode_field::<nam::Plain, f64>("price", &field)?),
+                            2 => f2 = Some(nam::decode_field::<nam::Plain, u64>("quantity", &field)?),
                             _ => {}
                         }
                     }
@@ -521,7 +521,7 @@ const _: () = {
                     let mut f1 = None;
                     while let Some(field) = fields.next()? {
                         match field.id.0 {
-                            1 => f1 = Some(nam::decode_field::<nam::Plain, u32>(&field)?),
+                            1 => f1 = Some(nam::decode_field::<nam::Plain, u32>("0", &field)?),
                             _ => {}
                         }
                     }
@@ -561,13 +561,16 @@ const _: () = {
         fn apply_one(&mut self, field: &nam::Field<'_>, c: Option<&mut StatusChanges>) -> Result<(), nam::DecodeError> {
             match (self, field.id.0) {
                 (Self::Filled { price, .. }, 1) => {
-                    nam::apply_field::<nam::Plain, _>(price, field, c.map(|c| &mut c.filled.touch().price))
+                    nam::apply_field::<nam::Plain, _>("price", price, field, c.map(|c| &mut c.filled.touch().price))
                 }
-                (Self::Filled { quantity, .. }, 2) => {
-                    nam::apply_field::<nam::Plain, _>(quantity, field, c.map(|c| &mut c.filled.touch().quantity))
-                }
+                (Self::Filled { quantity, .. }, 2) => nam::apply_field::<nam::Plain, _>(
+                    "quantity",
+                    quantity,
+                    field,
+                    c.map(|c| &mut c.filled.touch().quantity),
+                ),
                 (Self::Rejected(f0), 1) => {
-                    nam::apply_field::<nam::Plain, _>(f0, field, c.map(|c| &mut c.rejected.touch().0))
+                    nam::apply_field::<nam::Plain, _>("0", f0, field, c.map(|c| &mut c.rejected.touch().0))
                 }
                 _ => Ok(()),
             }

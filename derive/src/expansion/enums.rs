@@ -227,9 +227,10 @@ fn changing(scope: &Scope<'_>, variants: &[Variant]) -> TokenStream {
         travelling(&variant.fields)
             .map(|field| {
                 let (id, manner, member, value) = (field.id, manner(field), &field.member, field.binding(VALUE));
+                let name = &field.name;
                 quote! {
                     (Self::#ident { #member: #value, .. }, #id) => {
-                        __nam::apply_field::<#manner, _>(#value, field, c.map(|c| &mut c.#record.touch().#member))
+                        __nam::apply_field::<#manner, _>(#name, #value, field, c.map(|c| &mut c.#record.touch().#member))
                     }
                 }
             })

@@ -201,9 +201,10 @@ pub(crate) fn decode(scope: &Scope<'_>, path: &TokenStream, list: &FieldList) ->
     });
     let arms = travelling(list).map(|field| {
         let (manner, ty, id, value) = (manner(field), &field.ty, field.id, field.binding(VALUE));
+        let name = &field.name;
         let read = match default_of(field) {
-            Some(default) => quote_spanned!(field.place()=> decode_field_or::<#manner, #ty>(&field, #default)),
-            None => quote_spanned!(field.place()=> decode_field::<#manner, #ty>(&field)),
+            Some(default) => quote_spanned!(field.place()=> decode_field_or::<#manner, #ty>(#name, &field, #default)),
+            None => quote_spanned!(field.place()=> decode_field::<#manner, #ty>(#name, &field)),
         };
         quote!(#id => #value = ::core::option::Option::Some(__nam::#read?),)
     });

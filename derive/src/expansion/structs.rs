@@ -152,9 +152,9 @@ fn changing(list: &FieldList) -> TokenStream {
     let values = pattern(&this, list, VALUE);
     let (edits, undo) = (fields::encode_edits(list), fields::undo(list));
     let arms = travelling(list).map(|field| {
-        let (id, manner, member) = (field.id, manner(field), &field.member);
+        let (id, name, manner, member) = (field.id, &field.name, manner(field), &field.member);
         let applied = quote_spanned! {field.place()=>
-            __nam::apply_field::<#manner, _>(&mut self.#member, field, c.map(|c| &mut c.#member))
+            __nam::apply_field::<#manner, _>(#name, &mut self.#member, field, c.map(|c| &mut c.#member))
         };
         quote!(#id => #applied,)
     });

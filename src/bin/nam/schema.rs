@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use nam::schema::{check_lock, parse_lock, update_lock};
+use nam::schema::{check_lock, new_variants, parse_lock, update_lock};
 
 /// What `nam schema` can do.
 #[derive(Debug, Subcommand)]
@@ -32,12 +32,15 @@ impl SchemaCommand {
         if schemas.is_empty() {
             return Err("the program's schemas: there are none; did it end before it printed them?".to_owned());
         }
+        let known = if update && !lock.exists() { String::new() } else { read(&lock)? };
+        for variant in new_variants(&known, &schemas).map_err(|error| error.to_string())? {
+            println!("advice: {variant}");
+        }
         if update {
-            let known = if lock.exists() { read(&lock)? } else { String::new() };
             let text = update_lock(&known, &schemas).map_err(|error| error.to_string())?;
             return fs::write(&lock, text).map_err(|error| format!("cannot write {}: {error}", lock.display()));
         }
-        check_lock(&read(&lock)?, &schemas).map_err(|error| error.to_string())?;
+        check_lock(&known, &schemas).map_err(|error| error.to_string())?;
         println!("{} covers {} classes", lock.display(), schemas.len());
         Ok(())
     }

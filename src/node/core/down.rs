@@ -221,6 +221,16 @@ impl Core {
         goal.into_iter().for_each(|goal| self.complete_all(goal));
     }
 
+    /// A slot makes nothing of a snapshot: what is left of it is swallowed, and whoever asked hears that it came.
+    pub(super) fn load_given_up(&mut self, replica: ReplicaId, transfer: TransferId) {
+        let Some(down) = self.down.transfers.get_mut(&transfer).filter(|down| down.is_of(replica)) else { return };
+        let Some(goal) = &mut down.goal else { return };
+        goal.replica = None;
+        let (requests, version) = (std::mem::take(&mut goal.requests), goal.version);
+        self.confirm_handed(transfer);
+        requests.into_iter().for_each(|request| self.complete(request, version));
+    }
+
     fn complete_all(&mut self, Goal { requests, version, .. }: Goal) {
         requests.into_iter().for_each(|request| self.complete(request, version));
     }

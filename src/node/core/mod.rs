@@ -289,6 +289,7 @@ impl Core {
             Ring::Work => self.work.extend(self.replicas.get(&replica).map(|entry| Arc::clone(&entry.replica))),
             Ring::Taken { transfer, index } => self.segment_decoded(replica, transfer, index),
             Ring::Loaded => self.load_ended(replica),
+            Ring::GivenUp { transfer } => self.load_given_up(replica, transfer),
             Ring::Broken(refusal) => return Err(self.diverged(replica, &refusal)),
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::{Answer, Core, Entry, LinkState, Violation};
 use crate::ids::{Alias, Birth, ObjectName, RequestId, Version};
 use crate::limits::{OBJECT_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Refusal, Replica, ReplicaId};
+use crate::node::state::State;
 use crate::wire::{FailureCode, Form, ToRepository};
 
 /// What was asked.
@@ -153,9 +154,11 @@ impl Core {
             self.failed(request, &Answer::Failed { code: FailureCode::Incompatible, text });
             return;
         }
-        let held = entry.replica.reached();
+        let is_opening = matches!(asked, Request::Open(_) | Request::Reopen(_));
+        // Whoever opens what is unreadable wants the value, and there is none to tell the difference to.
+        let held = entry.replica.reached().filter(|_| !is_opening || entry.replica.state() != State::Unreadable);
         let record = match (entry.alias, held) {
-            (Some(alias), Some((birth, version))) if !matches!(asked, Request::Open(_) | Request::Reopen(_)) => {
+            (Some(alias), Some((birth, version))) if !is_opening => {
                 let rewind = matches!(asked, Request::Rewind(_)).then_some(version);
                 ToRepository::Pull { request, alias, birth, rewind }
             }

@@ -11,7 +11,7 @@ use super::{Held, Inner};
 use crate::coding::{DecodeError, Reader};
 use crate::ids::Version;
 use crate::node::replica::{Applied, Refusal, Settlement};
-use crate::node::state::Event;
+use crate::node::state::{Event, State};
 use crate::node::verdict::Settled;
 use crate::tracked::{Changes, Class};
 
@@ -25,13 +25,13 @@ impl<T: Class> Inner<T> {
         let to = Version(self.reached.0.saturating_add(span));
         self.reached = to;
         self.newest = self.newest.max(to);
-        if self.queue.is_empty()
-            && self.load.is_none()
-            && let Some(held) = self.held.as_mut().and_then(Held::unshared)
-        {
-            let changes = apply_whole(held, delta, to)?;
-            self.follow(delta);
-            self.moved(changes, to);
+        if self.state == State::Unreadable {
+            self.wake();
+            return Ok(Applied::Dropped);
+        }
+        if self.queue.is_empty() && self.load.is_none() && self.is_writable() {
+            let changes = self.absorb(delta, to)?;
+            changes.into_iter().for_each(|changes| self.moved(changes, to));
             return Ok(Applied::Taken);
         }
         self.queue.push(Item::Delta { to, delta: Bytes::copy_from_slice(delta) });
@@ -53,7 +53,7 @@ impl<T: Class> Inner<T> {
             self.reached = self.reached.next();
             self.newest = self.newest.max(self.reached);
         }
-        if self.is_dropping {
+        if self.is_dropping || self.state == State::Unreadable {
             self.settle_dropped(settlement);
             return Ok(());
         }
@@ -68,16 +68,17 @@ impl<T: Class> Inner<T> {
         }
         let mut is_moved = false;
         while self.queue.is_ready() {
-            let Some(held) = self.held.as_mut() else { break };
-            let Some(held) = Held::unshared(held) else {
+            if self.held.is_none() {
+                break;
+            }
+            if !self.is_writable() {
                 self.is_copy_wanted = true;
                 break;
-            };
+            }
             match self.queue.pop() {
                 Some(Item::Delta { to, delta }) => {
-                    let changes = apply_whole(held, &delta, to)?;
-                    self.follow(&delta);
-                    self.moved(changes, to);
+                    let changes = self.absorb(&delta, to)?;
+                    changes.into_iter().for_each(|changes| self.moved(changes, to));
                 }
                 Some(Item::Settle(settlement)) => self.settle_now(settlement)?,
                 Some(Item::Pending { .. }) | None => break,
@@ -88,6 +89,19 @@ impl<T: Class> Inner<T> {
             self.wake();
         }
         Ok(())
+    }
+
+    /// Applies a delta to the value, which no guard pins; answers what it did, nothing if the value is unreadable by it.
+    fn absorb(&mut self, delta: &[u8], to: Version) -> Result<Option<T::Changes>, Refusal> {
+        let Some(held) = self.held.as_mut().and_then(Held::unshared) else { return Ok(None) };
+        match apply_whole(held, delta, to) {
+            Ok(changes) => {
+                self.follow(delta);
+                Ok(Some(changes))
+            }
+            Err(DecodeError::Unreadable(unknown)) => self.let_go(unknown, to).map(|()| None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The value has moved on by a delta that came in.
@@ -102,20 +116,19 @@ impl<T: Class> Inner<T> {
     /// Settles the commit in flight; the value stands where the repository's word stood in the stream.
     fn settle_now(&mut self, settlement: Settlement) -> Result<(), Refusal> {
         let Some(in_flight) = self.in_flight.take() else { return Ok(()) };
-        let Some(held) = self.held.as_mut().and_then(Held::unshared) else { return Ok(()) };
+        let Some(here) = self.held.as_ref().map(|held| held.version) else { return Ok(()) };
         match settlement {
             Settlement::AsSent => {
                 let to = in_flight.base.next();
-                let changes = apply_whole(held, &in_flight.delta, to)?;
-                self.follow(&in_flight.delta);
-                self.watchers.publish(changes, to);
+                let changes = self.absorb(&in_flight.delta, to)?;
+                changes.into_iter().for_each(|changes| self.watchers.publish(changes, to));
                 in_flight.verdict.settle(Settled::Committed(to));
             }
             Settlement::Accepted(version) | Settlement::Moot(version) => {
                 self.newest = self.newest.max(version);
                 // Nobody else came between: what the batch's closures saw is what there is now.
                 let is_own = matches!(settlement, Settlement::Accepted(_));
-                let is_foreseen = is_own && version == in_flight.base.next() && held.version == version;
+                let is_foreseen = is_own && version == in_flight.base.next() && here == version;
                 in_flight.verdict.settle(Settled::Committed(version));
                 if version > self.reached {
                     self.state = self.state.after(Event::Overtaken, true)?;
@@ -173,6 +186,10 @@ impl<T: Class> Inner<T> {
             }
         }
         self.seal_batch();
+        if self.state == State::Unreadable {
+            // Versions are followed without a value.
+            return;
+        }
         let here = self.held.as_ref().map_or(Version(0), |held| held.version);
         self.reached = self.load.as_ref().map_or(here, |load| load.version);
     }

@@ -89,6 +89,13 @@ impl<T: Class> Slot<T> {
                 load.is_complete = segment.is_last;
                 self.ring(Ring::Taken { transfer: segment.transfer, index: segment.index });
             }
+            Err(DecodeError::Unreadable(unknown)) => {
+                let version = load.version;
+                match self.change(&mut inner, |inner| inner.let_go(unknown, version)) {
+                    Ok(()) => self.ring(Ring::GivenUp { transfer: segment.transfer }),
+                    Err(refusal) => self.ring(Ring::Broken(refusal)),
+                }
+            }
             Err(error) => self.ring(Ring::Broken(error.into())),
         }
         if inner.load.as_ref().is_some_and(|load| load.is_complete) {
@@ -112,6 +119,7 @@ impl<T: Class> Slot<T> {
         let former = inner.held.replace(Arc::new(Held { value, birth, version }));
         inner.bytes = bytes;
         inner.is_pull_rung = false;
+        inner.unknown = None;
         inner.watchers.miss();
         inner.tear_tails();
         inner.drain()?;
@@ -124,7 +132,11 @@ impl<T: Class> Slot<T> {
 
     /// Decodes a whole object that came in one record, at once.
     pub(super) fn load_inline(&self, inner: &mut Inner<T>, delta: &[u8]) -> Result<(), Refusal> {
-        let value = extend(None, Reader::new(delta))?;
+        let value = match extend(None, Reader::new(delta)) {
+            Ok(value) => value,
+            Err(DecodeError::Unreadable(unknown)) => return inner.let_go(unknown, inner.reached),
+            Err(error) => return Err(error.into()),
+        };
         if let Some(load) = &mut inner.load {
             load.value = Some(value);
             load.bytes = delta.len();

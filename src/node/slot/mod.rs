@@ -19,6 +19,7 @@ mod overlap;
 mod queue;
 mod read;
 mod steps;
+mod unreadable;
 mod update;
 mod watch;
 
@@ -44,6 +45,7 @@ use self::watch::Watchers;
 pub use self::watch::{Change, Watcher};
 use super::replica::{Ending, Host, ReplicaId, Ring};
 use super::state::State;
+use crate::coding::UnknownValue;
 use crate::ids::{Birth, ObjectName, Version};
 use crate::tracked::Class;
 
@@ -83,6 +85,8 @@ pub(crate) struct Inner<T: Class> {
     is_dropping: bool,
     /// Whether the value is known to be wrong.
     is_distrusted: bool,
+    /// What this program does not know of the value, and the version that was found to hold it.
+    unknown: Option<(UnknownValue, Version)>,
     is_pull_rung: bool,
     is_copy_wanted: bool,
     /// Whether reads heed the version they ask for.
@@ -158,6 +162,7 @@ impl<T: Class> Inner<T> {
             is_use_expected: false,
             is_dropping: false,
             is_distrusted: false,
+            unknown: None,
             is_pull_rung: false,
             is_copy_wanted: false,
             has_floor: true,

@@ -38,7 +38,8 @@ impl<T: Class> Replica for Slot<T> {
 
     fn reached(&self) -> Option<(Birth, Version)> {
         let inner = self.inner.lock();
-        if inner.is_distrusted || (inner.held.is_none() && inner.load.is_none()) {
+        let is_empty = inner.held.is_none() && inner.load.is_none() && inner.state != State::Unreadable;
+        if inner.is_distrusted || is_empty {
             return None;
         }
         inner.birth.map(|birth| (birth, inner.reached))
@@ -71,6 +72,10 @@ impl<T: Class> Replica for Slot<T> {
             }
             inner.reached = version;
             inner.newest = inner.newest.max(version);
+            if inner.state == State::Unreadable {
+                inner.wake();
+                return Ok(());
+            }
             inner.queue.push(match delta {
                 Some(delta) => Item::Delta { to: version, delta: Bytes::copy_from_slice(delta) },
                 None => Item::Pending { to: version },

@@ -6,13 +6,14 @@
 use std::task::{Context, Poll};
 
 use super::{Guard, Held, Inner, Slot};
+use crate::coding::UnknownValue;
 use crate::ids::{Birth, Version};
 use crate::node::replica::{Ending, Ring};
 use crate::node::state::State;
 use crate::tracked::Class;
 
 /// Why there is nothing to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// The object is no longer there.
     Ended(Ending),
@@ -22,6 +23,8 @@ pub enum Unreadable {
     Another,
     /// The repository does not have the version that is asked for.
     Unknown,
+    /// The value holds what this program does not know.
+    Value(UnknownValue),
 }
 
 impl<T: Class> Slot<T> {
@@ -49,7 +52,7 @@ impl<T: Class> Slot<T> {
     /// [`Unreadable`].
     pub fn peek(&self) -> Result<Option<Guard<T>>, Unreadable> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
-        inner.check_ending()?;
+        inner.check_readable()?;
         self.note_read(&mut inner);
         Ok(inner.held.as_ref().map(Guard::new))
     }
@@ -60,7 +63,7 @@ impl<T: Class> Slot<T> {
     /// [`Unreadable`].
     pub fn peek_with<R>(&self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, Unreadable> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
-        inner.check_ending()?;
+        inner.check_readable()?;
         self.note_read(&mut inner);
         Ok(inner.held.as_ref().map(|held| read(&held.value)))
     }
@@ -98,7 +101,8 @@ impl<T: Class> Slot<T> {
         is_enough: impl FnOnce(&Inner<T>) -> Result<bool, Unreadable>,
     ) -> Poll<Result<Guard<T>, Unreadable>> {
         let Some(mut inner) = self.lock() else { return Poll::Ready(Err(Unreadable::Nested)) };
-        let is_enough = match inner.check_ending().and_then(|()| is_enough(&inner)) {
+        let asked = inner.check_ending().and_then(|()| is_enough(&inner));
+        let is_enough = match asked.and_then(|is_enough| inner.check_readable().map(|()| is_enough)) {
             Ok(is_enough) => is_enough,
             Err(unreadable) => return Poll::Ready(Err(unreadable)),
         };

@@ -47,7 +47,7 @@ impl<T: Class> Slot<T> {
     /// [`Unreadable`].
     pub fn begin(&self) -> Result<Steps, Unreadable> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
-        inner.check_ending()?;
+        inner.check_readable()?;
         let tail = Arc::new(Tail::default());
         inner.tails.push(Arc::downgrade(&tail));
         Ok(Steps { tail, delta: Vec::new() })
@@ -62,8 +62,8 @@ impl<T: Class> Slot<T> {
         closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Poll<Step<V, E>> {
         let Some(mut inner) = self.lock() else { return Poll::Ready(Step::Nested) };
-        if let Err(Unreadable::Ended(ending)) = inner.check_ending() {
-            return Poll::Ready(Step::Ended(ending));
+        if let Err(why) = inner.check_readable() {
+            return Poll::Ready(Step::refused(why));
         }
         if !self.is_runnable(&mut inner) {
             inner.wait(context);
@@ -92,8 +92,8 @@ impl<T: Class> Slot<T> {
     /// Puts all steps into a batch of their own.
     pub fn poll_commit(&self, steps: &mut Steps, context: &Context<'_>) -> Poll<Step<(), Infallible>> {
         let Some(mut inner) = self.lock() else { return Poll::Ready(Step::Nested) };
-        if let Err(Unreadable::Ended(ending)) = inner.check_ending() {
-            return Poll::Ready(Step::Ended(ending));
+        if let Err(why) = inner.check_readable() {
+            return Poll::Ready(Step::refused(why));
         }
         let Some(base) = self.base_to_join(&mut inner, Scope::Alone) else {
             inner.wait(context);

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use super::batch::Batch;
 use super::read::Unreadable;
 use super::{Held, Inner, RUNNING, Slot};
-use crate::coding::{DecodeError, Reader, Writer};
+use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
 use crate::delta::{Operations, check_delta};
 use crate::ids::{Fence, Version};
 use crate::limits::{DELTA_BYTES_MAX, INLINE_BYTES_MAX};
@@ -46,6 +46,8 @@ pub enum Step<V, E> {
     Overlapped,
     /// The object is no longer there.
     Ended(Ending),
+    /// The value holds what this program does not know.
+    Unreadable(UnknownValue),
     /// It was called from within a closure that changes an object.
     Nested,
     /// Its delta alone is larger than this many bytes.
@@ -54,6 +56,17 @@ pub enum Step<V, E> {
     Unfit(DecodeError),
     /// What was committed here does not apply here: a defect; or, as `Refused`, what the closure made cannot be encoded.
     Broken(DecodeError),
+}
+
+impl<V, E> Step<V, E> {
+    /// What a closure that cannot run comes to.
+    pub(super) fn refused(why: Unreadable) -> Self {
+        match why {
+            Unreadable::Ended(ending) => Self::Ended(ending),
+            Unreadable::Value(unknown) => Self::Unreadable(unknown),
+            Unreadable::Nested | Unreadable::Another | Unreadable::Unknown => Self::Nested,
+        }
+    }
 }
 
 impl<T: Class> Slot<T> {
@@ -68,8 +81,8 @@ impl<T: Class> Slot<T> {
         closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Poll<Step<V, E>> {
         let Some(mut inner) = self.lock() else { return Poll::Ready(Step::Nested) };
-        if let Err(Unreadable::Ended(ending)) = inner.check_ending() {
-            return Poll::Ready(Step::Ended(ending));
+        if let Err(why) = inner.check_readable() {
+            return Poll::Ready(Step::refused(why));
         }
         let Some(base) = self.base_to_join(&mut inner, scope) else {
             inner.wait(context);

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use super::Slot;
+use crate::coding::UnknownValue;
 use crate::ids::Version;
 use crate::limits::WATCH_EVENTS_MAX;
 use crate::node::replica::Ending;
@@ -30,6 +31,14 @@ pub enum Change<T: Class> {
     },
     /// Changes were missed: the watcher was too far behind, or the object was loaded anew. Read it.
     Lagged,
+    /// The object holds what this program does not know, and cannot be read here. Nothing follows until somebody reads it
+    /// again and can; then [`Lagged`](Self::Lagged).
+    Unreadable {
+        /// What is not known.
+        unknown: UnknownValue,
+        /// The version that was found to hold it.
+        version: Version,
+    },
     /// The object is no longer there; the last word.
     Ended(Ending),
 }
@@ -42,6 +51,7 @@ pub(super) struct Inbox<T: Class> {
 struct Waiting<T: Class> {
     changes: VecDeque<(Arc<T::Changes>, Version)>,
     is_lagged: bool,
+    unknown: Option<(UnknownValue, Version)>,
     is_closed: bool,
     ending: Option<Ending>,
     waker: Option<Waker>,
@@ -49,8 +59,9 @@ struct Waiting<T: Class> {
 
 impl<T: Class> Inbox<T> {
     fn new() -> Self {
-        let (changes, waker, ending) = (VecDeque::new(), None, None);
-        Self { waiting: Mutex::new(Waiting { changes, is_lagged: false, is_closed: false, ending, waker }) }
+        let (changes, waker, ending, unknown) = (VecDeque::new(), None, None, None);
+        let (is_lagged, is_closed) = (false, false);
+        Self { waiting: Mutex::new(Waiting { changes, is_lagged, unknown, is_closed, ending, waker }) }
     }
 
     fn put(&self, fill: impl FnOnce(&mut Waiting<T>)) {
@@ -65,6 +76,7 @@ impl<T: Class> Inbox<T> {
 impl<T: Class> Waiting<T> {
     fn lag(&mut self) {
         self.changes.clear();
+        self.unknown = None;
         self.is_lagged = true;
     }
 }
@@ -83,6 +95,9 @@ impl<T: Class> Watcher<T> {
         }
         if let Some((changes, version)) = waiting.changes.pop_front() {
             return Poll::Ready(Change::Applied { changes, version });
+        }
+        if let Some((unknown, version)) = waiting.unknown.take() {
+            return Poll::Ready(Change::Unreadable { unknown, version });
         }
         if let Some(ending) = waiting.ending {
             return Poll::Ready(Change::Ended(ending));
@@ -132,6 +147,12 @@ impl<T: Class> Watchers<T> {
         self.inner.lock().inboxes.iter().for_each(|inbox| inbox.put(Waiting::lag));
     }
 
+    /// Tells all that the value cannot be read here any more.
+    pub(super) fn let_go(&self, unknown: &UnknownValue, version: Version) {
+        let inboxes = &self.inner.lock().inboxes;
+        inboxes.iter().for_each(|inbox| inbox.put(|waiting| waiting.unknown = Some((unknown.clone(), version))));
+    }
+
     /// Tells all that this was all.
     pub(super) fn end(&self, ending: Ending) {
         let mut listed = self.inner.lock();
@@ -178,6 +199,9 @@ impl<T: Class> fmt::Debug for Change<T> {
                 f.debug_struct("Applied").field("version", version).finish_non_exhaustive()
             }
             Self::Lagged => f.write_str("Lagged"),
+            Self::Unreadable { unknown, version } => {
+                f.debug_struct("Unreadable").field("unknown", unknown).field("version", version).finish()
+            }
             Self::Ended(ending) => f.debug_tuple("Ended").field(ending).finish(),
         }
     }

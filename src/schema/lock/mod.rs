@@ -21,8 +21,10 @@ use std::fmt;
 use super::text::{Labels, word};
 use super::{FieldDef, Incompatible, Policy, Schema, SchemaError, TypeDef, merge};
 
+mod advice;
 mod parse;
 
+pub use advice::{NewVariant, new_variants};
 pub use parse::parse_lock;
 
 /// Says why a lock file does not cover a program's schemas.

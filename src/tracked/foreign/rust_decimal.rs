@@ -5,7 +5,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::coding::{DecodeError, Reader, Writer};
+use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
 use crate::delta::WireType;
 use crate::schema::{Kind, SchemaBuilder};
 use crate::tracked::{AsList, Edit, Leaf, LeafChanges, Tracked};
@@ -30,7 +30,7 @@ impl Tracked for Decimal {
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let bytes = r.sized()?.try_into().map_err(|_| DecodeError::Leaf)?;
+        let bytes = r.sized()?.try_into().map_err(|_| DecodeError::Unreadable(UnknownValue::of_leaf()))?;
         Ok(Self::deserialize(bytes))
     }
 
@@ -69,6 +69,6 @@ mod tests {
         let back = Decimal::decode(&mut Reader::new(w.as_slice())).unwrap();
         assert_eq!((back.to_string(), short.to_string()), ("1.00".to_owned(), "1.0".to_owned()));
         assert_eq!(short.encode_diff(&long, &mut w), Edit::Put);
-        assert_eq!(Decimal::decode(&mut Reader::new(&[1, 0])), Err(DecodeError::Leaf));
+        assert_eq!(Decimal::decode(&mut Reader::new(&[1, 0])), Err(DecodeError::Unreadable(UnknownValue::of_leaf())));
     }
 }
