@@ -8,6 +8,8 @@ use std::time::Duration;
 
 #[cfg(any(feature = "node", feature = "in-process"))]
 use crate::coding::{DecodeError, UnknownValue};
+#[cfg(any(feature = "node", feature = "in-process"))]
+use crate::delta::Fault;
 use crate::ids::{NodeId, ObjectName};
 #[cfg(any(feature = "node", feature = "in-process"))]
 use crate::node::{Ending, RefusedCommit};
@@ -217,8 +219,8 @@ impl Error {
     }
 
     /// A change that is more than a limit allows.
-    pub(crate) fn unfit(error: &DecodeError) -> Self {
-        Self::Limit { why: format!("the change cannot be sent: {error}") }
+    pub(crate) fn unfit(fault: &Fault) -> Self {
+        Self::Limit { why: fault.to_string() }
     }
 
     pub(crate) fn nested() -> Self {

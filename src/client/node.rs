@@ -15,7 +15,7 @@ use super::registry::Opening;
 use super::settings::Settings;
 use super::shared::{Elapsed, Shared};
 use crate::coding::Writer;
-use crate::delta::cut;
+use crate::delta::{Operations, check_own_delta, cut};
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::ids::{NodeId, ObjectName};
@@ -373,11 +373,16 @@ fn creation<T: Class>(value: &T) -> Result<(Vec<Bytes>, usize), Error> {
     if bytes > OBJECT_BYTES_MAX {
         return Err(Error::Limit { why: format!("an object of {bytes} bytes, {OBJECT_BYTES_MAX} are allowed") });
     }
+    let schema = T::schema();
+    check_own_delta(&schema, &body, Operations::Refused).map_err(|fault| match fault.is_limit() {
+        true => Error::unfit(&fault),
+        false => Error::Internal { why: format!("a value does not match its schema: {fault}") },
+    })?;
     if bytes <= INLINE_BYTES_MAX {
         return Ok((vec![body.into()], bytes));
     }
     let cut: Result<Vec<Bytes>, _> =
-        cut(&T::schema(), &body, SEGMENT_BYTES_MAX).map(|delta| delta.map(Bytes::from)).collect();
+        cut(&schema, &body, SEGMENT_BYTES_MAX).map(|delta| delta.map(Bytes::from)).collect();
     let segments =
         cut.map_err(|error| Error::Internal { why: format!("a value does not match its schema: {error}") })?;
     Ok((segments, bytes))

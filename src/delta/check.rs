@@ -5,6 +5,9 @@
 //! counts are bounded by the bytes that hold them, nothing is allocated but the kept ranges of one list. What only an
 //! object knows (whether a key is there, where a character ends) is not judged here. Source: `docs/wire.md` §3–§5.
 
+use std::cell::RefCell;
+use std::fmt;
+
 use super::{EntryChange, Field, FieldsReader, WireType};
 use crate::coding::{DecodeError, Reader};
 use crate::ids::VariantId;
@@ -20,12 +23,56 @@ pub enum Operations {
     Refused,
 }
 
+/// Names of fields that a [`Fault`] shows; in between it says that there are more.
+const FIELDS_SHOWN_MAX: usize = 6;
+
+/// What is wrong with a delta, and in which field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The fields around the place, innermost first.
+    fields: Vec<String>,
+    /// What is wrong there.
+    pub error: DecodeError,
+}
+
+impl Fault {
+    /// Whether the delta means something, and is more than a limit allows.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        self.error.is_limit()
+    }
+}
+
+impl fmt::Display for Fault {
+    /// `steps.memo`: 40000 leaf bytes, 32768 are allowed
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.fields.iter().rev().map(String::as_str);
+        let more = if self.fields.len() > FIELDS_SHOWN_MAX { ".…" } else { "" };
+        let path = names.take(FIELDS_SHOWN_MAX).collect::<Vec<_>>().join(".");
+        match &self.error {
+            DecodeError::Limit { what, found, max } => write!(f, "`{path}{more}`: {found} {what}, {max} are allowed"),
+            error => write!(f, "`{path}{more}`: {error}"),
+        }
+    }
+}
+
 /// Checks a delta of the root struct of `schema`.
 ///
 /// # Errors
 /// The first place that is no delta of this schema.
 pub fn check_delta(schema: &Schema, delta: &[u8], operations: Operations) -> Result<(), DecodeError> {
-    Checker { schema, operations, is_apart: nothing }.edit_fields(schema.root_fields(), Reader::new(delta))
+    check_own_delta(schema, delta, operations).map_err(|fault| fault.error)
+}
+
+/// As [`check_delta`], for a delta of this very program: says in which field the place is.
+///
+/// # Errors
+/// The first place that is no delta of this schema.
+pub fn check_own_delta(schema: &Schema, delta: &[u8], operations: Operations) -> Result<(), Fault> {
+    let trail = RefCell::default();
+    let checker = Checker { schema, operations, trail: Some(&trail), is_apart: nothing };
+    let checked = checker.edit_fields(schema.root_fields(), Reader::new(delta));
+    checked.map_err(|error| Fault { fields: trail.take(), error })
 }
 
 /// Checks the edit body that fills `body` of a value of `kind`.
@@ -33,7 +80,7 @@ pub fn check_delta(schema: &Schema, delta: &[u8], operations: Operations) -> Res
 /// # Errors
 /// The first place that is no edit of this kind.
 pub fn check_edit(schema: &Schema, kind: &Kind, body: Reader<'_>, operations: Operations) -> Result<(), DecodeError> {
-    Checker { schema, operations, is_apart: nothing }.edit(kind, body)
+    Checker { schema, operations, trail: None, is_apart: nothing }.edit(kind, body)
 }
 
 /// Reads one full value of `kind`, checks it, and answers its bytes, its own length included.
@@ -42,7 +89,7 @@ pub fn check_edit(schema: &Schema, kind: &Kind, body: Reader<'_>, operations: Op
 /// The first place that is no value of this kind.
 pub fn check_value<'a>(schema: &Schema, kind: &Kind, r: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let before = r.rest();
-    Checker { schema, operations: Operations::Refused, is_apart: nothing }.value(kind, r)?;
+    Checker { schema, operations: Operations::Refused, trail: None, is_apart: nothing }.value(kind, r)?;
     Ok(before.get(..before.len() - r.left()).unwrap_or_default())
 }
 
@@ -57,7 +104,7 @@ pub(crate) fn check_stored(
     r: &mut Reader<'_>,
     is_apart: &dyn Fn(&Kind, &[u8], u16) -> bool,
 ) -> Result<(), DecodeError> {
-    Checker { schema, operations: Operations::Refused, is_apart }.value(kind, r)
+    Checker { schema, operations: Operations::Refused, trail: None, is_apart }.value(kind, r)
 }
 
 /// Checks the fields of the root struct in the same way.
@@ -69,7 +116,7 @@ pub(crate) fn check_stored_root(
     body: Reader<'_>,
     is_apart: &dyn Fn(&Kind, &[u8], u16) -> bool,
 ) -> Result<(), DecodeError> {
-    Checker { schema, operations: Operations::Refused, is_apart }.full_type(schema.root, body)
+    Checker { schema, operations: Operations::Refused, trail: None, is_apart }.full_type(schema.root, body)
 }
 
 /// What travels stands where it is.
@@ -124,6 +171,8 @@ fn check_size(what: &'static str, size: usize) -> Result<(), DecodeError> {
 struct Checker<'s, A> {
     schema: &'s Schema,
     operations: Operations,
+    /// Collects the fields around the place that is wrong, innermost first.
+    trail: Option<&'s RefCell<Vec<String>>>,
     is_apart: A,
 }
 
@@ -182,7 +231,7 @@ impl<'s, A: Fn(&Kind, &[u8], u16) -> bool + Copy> Checker<'s, A> {
                 return Err(DecodeError::Unknown { what: "wire type of a value", found: field.wire as u64 });
             }
             if let Some(def) = field_by_id(fields, field.id) {
-                self.put(def, field)?;
+                self.within(def, self.put(def, field))?;
             }
         }
         Ok(())
@@ -201,6 +250,14 @@ impl<'s, A: Fn(&Kind, &[u8], u16) -> bool + Copy> Checker<'s, A> {
             }
             None => Err(DecodeError::Unknown { what: "type of the schema", found: index.0.into() }),
         }
+    }
+
+    /// Notes the field if what is in it is wrong.
+    fn within(self, def: &FieldDef, checked: Result<(), DecodeError>) -> Result<(), DecodeError> {
+        if let (Err(_), Some(trail)) = (&checked, self.trail) {
+            trail.borrow_mut().push(def.name.clone());
+        }
+        checked
     }
 
     fn put(self, def: &FieldDef, field: Field<'_>) -> Result<(), DecodeError> {
@@ -263,11 +320,12 @@ impl<'s, A: Fn(&Kind, &[u8], u16) -> bool + Copy> Checker<'s, A> {
         let mut reader = FieldsReader::new(body);
         while let Some(field) = reader.next()? {
             let Some(def) = field_by_id(fields, field.id) else { continue };
-            match field.wire {
-                WireType::Operation => self.operation(def, field.body)?,
-                WireType::Edit | WireType::EditRest => self.edit(&def.kind, field.body)?,
-                _ => self.put(def, field)?,
-            }
+            let checked = match field.wire {
+                WireType::Operation => self.operation(def, field.body),
+                WireType::Edit | WireType::EditRest => self.edit(&def.kind, field.body),
+                _ => self.put(def, field),
+            };
+            self.within(def, checked)?;
         }
         Ok(())
     }

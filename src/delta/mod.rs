@@ -9,7 +9,7 @@ mod check;
 mod cut;
 mod fields;
 
-pub use check::{Operations, check_delta, check_edit, check_value, read_key};
+pub use check::{Fault, Operations, check_delta, check_edit, check_own_delta, check_value, read_key};
 pub(crate) use check::{check_stored, check_stored_root};
 pub use cut::{Cut, cut};
 pub use fields::{Field, FieldsReader, FieldsWriter, WireType};

@@ -249,7 +249,7 @@ impl Core {
                 self.push(place, after, &ToNode::Conflict { sequence });
                 return;
             }
-            Refusal::Malformed(_) => FailureCode::Malformed,
+            Refusal::Malformed(error) => FailureCode::of(error),
             Refusal::Overflow { .. } => FailureCode::Overflow,
             Refusal::Limit { .. } | Refusal::Splices { .. } => FailureCode::Limit,
         };

@@ -121,7 +121,7 @@ impl Core {
             }
             Loaded::Wholly(document) => self.finish_creation(place, building, document, Payload::Inline(value)),
             Loaded::Refused(error) => {
-                self.refuse(place, building.sequence, FailureCode::Malformed, &error.to_string());
+                self.refuse(place, building.sequence, FailureCode::of(&error), &error.to_string());
             }
         }
     }

@@ -259,7 +259,7 @@ impl Core {
                 (Target::Creation(Box::new(Rising { building, staging, growth })), taken)
             }
             Loaded::Refused(error) => {
-                self.refuse(place, building.sequence, FailureCode::Malformed, &error.to_string());
+                self.refuse(place, building.sequence, FailureCode::of(&error), &error.to_string());
                 (Target::Nobody, taken)
             }
         }

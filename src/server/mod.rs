@@ -57,17 +57,25 @@ impl Server {
     /// # Errors
     /// [`StartError`], a sentence for who wrote the configuration.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
-        config.addresses(config.shards.unwrap_or(1))?;
+        // What can be refused is, before a data directory is made.
+        let asked = config.addresses(config.shards.unwrap_or(1))?;
+        asked.into_iter().try_for_each(Listener::probe)?;
+        let given = config.certificates.as_ref();
+        let given = given.map(|files| Identity::read(&files.certificate, &files.key)).transpose()?;
+        let authorities = config.certificates.as_ref().and_then(|given| given.node_authorities.as_deref());
+        let authorities = authorities.map(Authorities::read).transpose()?;
         let keeping = Keeping::open(config)?;
         let addresses = config.addresses(keeping.shards())?;
-        let identity = identity(config)?;
+        let identity = match (given, &config.data) {
+            (Some(given), _) => given,
+            (None, Some(directory)) => Identity::development_in(directory)?,
+            (None, None) => Identity::development()?,
+        };
         let fingerprint = identity.fingerprint().ok_or_else(|| IdentityError::Unusable("no certificate".into()))?;
         let secret = match &config.data {
             Some(directory) => ResetSecret::kept_in(directory)?,
             None => ResetSecret::random().ok_or_else(|| IdentityError::Unusable("no randomness".into()))?,
         };
-        let authorities = config.certificates.as_ref().and_then(|given| given.node_authorities.as_deref());
-        let authorities = authorities.map(Authorities::read).transpose()?;
         let mut ports = Vec::new();
         for (shard, address) in (0..).map(ShardId).zip(addresses) {
             let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -152,14 +160,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shards.iter_mut().for_each(ShardThread::stop);
         self.shards.iter_mut().for_each(ShardThread::join);
-    }
-}
-
-fn identity(config: &ServerConfig) -> Result<Identity, IdentityError> {
-    match (&config.certificates, &config.data) {
-        (Some(given), _) => Identity::read(&given.certificate, &given.key),
-        (None, Some(directory)) => Identity::development_in(directory),
-        (None, None) => Identity::development(),
     }
 }
 

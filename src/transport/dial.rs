@@ -25,7 +25,10 @@ use crate::wire::CloseReason;
 #[non_exhaustive]
 pub enum DialError {
     /// The node was told nothing by which to know a daemon elsewhere.
-    #[error("{address} is another machine: give the daemon's fingerprint or the certificate of its authority")]
+    #[error(
+        "{address} is another machine, and the node was not told whom to trust there: give it the fingerprint that the \
+         daemon prints at its start, or the certificate of its authority (`NodeBuilder::trust`)"
+    )]
     Untrusted {
         /// Where the daemon is.
         address: SocketAddr,
@@ -45,13 +48,16 @@ pub enum DialError {
     #[error("no socket: {0}")]
     Socket(#[from] io::Error),
     /// Nobody answers.
-    #[error("no daemon answers at {address}")]
+    #[error("no daemon answers at {address}: start one there, `nam serve --listen {address}`, or give another address")]
     Unreachable {
         /// Where it was looked for.
         address: SocketAddr,
     },
     /// Somebody else answers, or the daemon has a new certificate.
-    #[error("the daemon at {address} has the fingerprint {presented}, not {expected}")]
+    #[error(
+        "the daemon at {address} has the fingerprint {presented}, not {expected}: if that is what `nam serve` prints there \
+         at its start, give the node the new one (`NodeBuilder::trust`); if not, somebody else answers"
+    )]
     WrongFingerprint {
         /// Where the daemon is.
         address: SocketAddr,
@@ -61,7 +67,10 @@ pub enum DialError {
         presented: Fingerprint,
     },
     /// The daemon's certificate is not signed by an authority of the node, is expired, or is for another name.
-    #[error("the certificate of the daemon at {address} is refused: {why}")]
+    #[error(
+        "the certificate of the daemon at {address} is refused: {why}; give the node the authority that signed it \
+         (`NodeBuilder::trust`), and the daemon's address by a name that is in it"
+    )]
     CertificateRefused {
         /// Where the daemon is.
         address: SocketAddr,
@@ -69,7 +78,10 @@ pub enum DialError {
         why: String,
     },
     /// The daemon does not accept the node's certificate, or misses one.
-    #[error("the daemon at {address} refuses this node's certificate: {why}")]
+    #[error(
+        "the daemon at {address} refuses this node: {why}; give the node a certificate that an authority of the daemon's \
+         --client-ca signed (`NodeBuilder::identity`)"
+    )]
     Refused {
         /// Where the daemon is.
         address: SocketAddr,
@@ -77,7 +89,10 @@ pub enum DialError {
         why: String,
     },
     /// What answers is no daemon of this protocol.
-    #[error("what answers at {address} does not speak nam/1")]
+    #[error(
+        "what answers at {address} does not speak nam/1: give the address of a daemon, of the same version of nam as this \
+         node"
+    )]
     WrongProtocol {
         /// Where it is.
         address: SocketAddr,

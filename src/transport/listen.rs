@@ -4,7 +4,7 @@
 //! connection counts against the limit of nodes from its first packet. Source: own reasoning; RFC 9000, 8.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ const CLOSING_MS: u64 = 1_000;
 #[non_exhaustive]
 pub enum ListenError {
     /// The system does not give the address, for instance because another process has it.
-    #[error("cannot listen at {address}: {source}")]
+    #[error("cannot listen at {address}: {source}; give another address or port (--listen)")]
     Address {
         /// What was asked for.
         address: SocketAddr,
@@ -73,6 +73,14 @@ impl Listener {
         let address = endpoint.local_addr().map_err(failed)?;
         let admissions = Admissions::new(HANDSHAKES_BURST_MAX, HANDSHAKES_A_SECOND_MAX, Instant::now());
         Ok(Self { endpoint, address, admissions: Mutex::new(admissions) })
+    }
+
+    /// Whether somebody could listen at `address` now.
+    ///
+    /// # Errors
+    /// [`ListenError::Address`].
+    pub fn probe(address: SocketAddr) -> Result<(), ListenError> {
+        UdpSocket::bind(address).map(drop).map_err(|source| ListenError::Address { address, source })
     }
 
     /// Where it listens, the port it was given included.

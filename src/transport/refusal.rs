@@ -44,7 +44,10 @@ pub(super) fn close_reason(error: &ConnectionError) -> CloseReason {
             CloseReason::Lost("the other side takes no more connections at present; try again later".into())
         }
         ConnectionError::ConnectionClosed(close) => CloseReason::Lost(match Alert::of(close.error_code) {
-            Some(Alert::Certificate) => format!("the other side refuses this certificate ({})", close.error_code),
+            Some(Alert::Certificate) => format!(
+                "the other side refuses this certificate ({}): show one that an authority of its --client-ca signed",
+                close.error_code
+            ),
             Some(Alert::Protocol) => "the other side speaks another protocol".into(),
             _ => close.to_string(),
         }),

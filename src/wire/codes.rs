@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::coding::DecodeError;
+
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $number:literal, $sentence:literal;)* }) => {
         $(#[$doc])*
@@ -104,6 +106,14 @@ codes! {
         Fenced = 10, "the lock is not held any more";
         /// What the repository has of the object on disk is damaged; the text names it.
         Damaged = 11, "the object is damaged on disk";
+    }
+}
+
+impl FailureCode {
+    /// Why a delta that gives this error is refused.
+    #[must_use]
+    pub fn of(error: &DecodeError) -> Self {
+        if error.is_limit() { Self::Limit } else { Self::Malformed }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What closures may do beside changing their object, and that one closure's mistake is nobody else's.
 
+use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
 
 use nam::client::{InProcess, Object};
 use nam::error::{Error, UpdateError};
@@ -16,6 +16,9 @@ async fn cart(key: &str) -> (InProcess, Object<Cart>) {
     let cart = node.create(key, Cart::default()).await.unwrap();
     (repository, cart)
 }
+
+/// Updates by each of two threads: enough that their closures meet.
+const UPDATES: u64 = 250;
 
 /// Two objects of one node, for threads that each wait on their own.
 fn two() -> (Runtime, InProcess, [Object<Cart>; 2]) {
@@ -56,6 +59,48 @@ async fn what_cannot_be_accepted_fails_alone() {
     assert_eq!((seen.total, seen.items.len()), (20, 0));
 }
 
+/// A class whose values can be more than each of the limits inside of an object allows.
+#[derive(nam::Tracked, Clone, Debug, Default)]
+#[nam(name = "test.Trunk")]
+struct Trunk {
+    names: BTreeMap<String, u8>,
+    #[nam(leaf)]
+    memo: String,
+    next: Option<Box<Self>>,
+}
+
+/// So many inside of each other.
+fn nested(levels: usize) -> Trunk {
+    (0..levels).fold(Trunk::default(), |inner, _| Trunk { next: Some(Box::new(inner)), ..Trunk::default() })
+}
+
+#[tokio::test]
+async fn what_is_over_a_limit_inside_is_told_with_its_field() {
+    let node = nam::Node::in_process().await.unwrap();
+    let trunk = node.create("trunk", Trunk::default()).await.unwrap();
+    let long = "x".repeat(40_000);
+    let inside = |inner: Trunk| Trunk { next: Some(Box::new(inner)), ..Trunk::default() };
+    let cases = [
+        (Trunk { memo: long.clone(), ..Trunk::default() }, "`memo`: 40003 leaf bytes, 32768 are allowed"),
+        (
+            inside(Trunk { names: BTreeMap::from([(long.clone(), 1)]), ..Trunk::default() }),
+            "`next.names`: 40003 key bytes, 32768 are allowed",
+        ),
+        (nested(70), "`next.next.next.next.next.next.…`: values are nested deeper than 64 levels"),
+    ];
+    for (value, says) in cases {
+        let refused = [
+            node.create("more", value.clone()).await.map(drop).unwrap_err(),
+            trunk.edit(|trunk| *trunk = value.clone()).await.map(drop).unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.to_string(), format!("a limit is reached: {says}"));
+        }
+    }
+    assert_eq!(node.keys::<Trunk>("").await.unwrap(), ["trunk"], "nothing was done by halves");
+    assert!(trunk.read().await.unwrap().next.is_none());
+}
+
 #[tokio::test]
 async fn a_closure_that_reads_its_own_object_is_told_so() {
     let (_repository, cart) = cart("alice").await;
@@ -72,30 +117,26 @@ async fn a_closure_that_reads_its_own_object_is_told_so() {
 #[test]
 fn a_closure_reads_another_object_that_is_being_changed() {
     let (runtime, _repository, [a, b]) = two();
-    let barrier = Barrier::new(2);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut is_first = true;
-            let done = b.update(|cart| {
-                if std::mem::take(&mut is_first) {
-                    barrier.wait();
-                    thread::sleep(Duration::from_millis(20));
-                }
-                *cart.total_mut() = 7;
+            for _ in 0..UPDATES {
+                let done = b.update(|cart| {
+                    *cart.total_mut() += 1;
+                    Ok::<_, Error>(())
+                });
+                runtime.block_on(done).unwrap();
+            }
+        });
+        for _ in 0..UPDATES {
+            let done = a.update(|cart| {
+                *cart.total_mut() = b.peek_with(|other| other.total)?;
                 Ok::<_, Error>(())
             });
             runtime.block_on(done).unwrap();
-        });
-        let mut is_first = true;
-        let done = a.update(|cart| {
-            if std::mem::take(&mut is_first) {
-                barrier.wait();
-            }
-            *cart.total_mut() = b.peek_with(|other| other.total)?;
-            Ok::<_, Error>(())
-        });
-        runtime.block_on(done).unwrap();
+        }
     });
+    let seen = a.peek_with(|cart| cart.total).unwrap();
+    assert!(seen <= UPDATES, "{seen} of {UPDATES}");
 }
 
 #[test]

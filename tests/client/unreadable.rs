@@ -126,9 +126,11 @@ async fn a_new_variant_spoils_one_object_on_the_older_node() {
     assert_unreadable(&here.fresh().await.unwrap_err());
     assert_unreadable(&here.peek().unwrap_err());
     assert_unreadable(&here.begin().unwrap_err());
-    let Err(UpdateError::Failed(error)) = here.update(|job| Ok::<_, Error>(job.title_mut().push('x'))).await else {
-        panic!("updated what is not known")
-    };
+    let updated = here.update(|job| {
+        job.title_mut().push('x');
+        Ok::<_, Error>(())
+    });
+    let Err(UpdateError::Failed(error)) = updated.await else { panic!("updated what is not known") };
     assert_unreadable(&error);
     let Change::Unreadable { unknown, version } = changes.next().await else { panic!("not told") };
     assert_eq!((unknown.path().as_str(), version), ("steps.status", token.version()));

@@ -203,11 +203,11 @@ fn a_lock_covers_the_code_or_says_what_to_do() {
 #[test]
 fn a_lock_line_that_does_not_parse_is_named() {
     for (bad, line, problem) in [
-        ("  1 cash: f64", "  1 cash f64", "nam.lock line 4: `:` is missing"),
-        ("map<string, Instrument>", "map<string Instrument>", "nam.lock line 6: `,` is missing"),
-        ("option<Side>", "option<Site>", "nam.lock line 12: there is no struct or enum `Site`"),
-        ("4 requests: u64, add", "4 requests: u64, plus", "nam.lock line 7: `plus` is nothing a field can be"),
-        ("  reserved 9", "  retired 9", "nam.lock line 8: `retired` starts no line of a lock file"),
+        ("  1 cash: f64", "  1 cash f64", "line 4: `:` is missing"),
+        ("map<string, Instrument>", "map<string Instrument>", "line 6: `,` is missing"),
+        ("option<Side>", "option<Site>", "line 12: there is no struct or enum `Site`"),
+        ("4 requests: u64, add", "4 requests: u64, plus", "line 7: `plus` is nothing a field can be"),
+        ("  reserved 9", "  retired 9", "line 8: `retired` starts no line of a lock file"),
     ] {
         let error = parse_lock(&FIRST.replace(bad, line)).unwrap_err().to_string();
         assert_eq!(error, problem);

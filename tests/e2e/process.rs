@@ -183,8 +183,16 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
         let place: &[&str] = if more.contains(&"--data") { &[] } else { &["--data", &data] };
         [&["serve"], place, more].concat().join("\u{1f}")
     };
+    std::fs::write(path("known.lock"), "class a.B = B\nstruct B\n  1 n: u8\n").unwrap();
+    std::fs::write(path("newer.lock"), "class a.B = B\nstruct B\n  1 n: u8\n  2 m: u8, optional\n").unwrap();
+    let check = |lock: &str, schemas: &str| ["schema", "check", "--lock", &path(lock), &path(schemas)].join("\u{1f}");
     let cases = [
-        (serve(&["--listen", &daemon.address]), "Address already in use"),
+        (serve(&["--listen", &daemon.address]), "Address already in use (os error 98); give another address or port"),
+        (serve(&["--journal", "memory", "--durability", "process"]), "--durability needs a journal on disk"),
+        (serve(&["--journal", "memory", "--memory-max", "1GiB"]), "--memory-max needs a journal on disk"),
+        (check("known.lock", "not.pem"), "not.pem, line 1: "),
+        (check("not.pem", "known.lock"), "not.pem, line 1: "),
+        (check("known.lock", "newer.lock"), "known.lock lacks part of class `a.B`: run the same with --update"),
         (serve(&["--listen", "0.0.0.0:0"]), "give a certificate, its key and the authority of the nodes"),
         (serve(&["--listen", "127.0.0.1:0", "--data", &path("other")]), "is in use by another process"),
         (serve(&["--listen", "127.0.0.1:0", "--data", directory.0.to_str().unwrap()]), "which is not nam's"),
@@ -195,7 +203,6 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
         (["verify", "--data", "none"].join("\u{1f}"), "none is no data directory of nam"),
         (["verify", "--data", &path("other")].join("\u{1f}"), "is in use by another process"),
         (["schema", "check", "--lock", "none", "none"].join("\u{1f}"), "cannot read none: No such file"),
-        (["schema", "check", "--lock", "none", &path("not.pem")].join("\u{1f}"), "line 1"),
     ];
     for (arguments, says) in cases {
         let arguments: Vec<&str> = arguments.split('\u{1f}').collect();
@@ -203,6 +210,7 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
         assert!(told.contains(says), "{arguments:?}: {told}");
         assert_eq!(told.lines().count(), 1, "{arguments:?}: {told}");
     }
+    assert!(!Path::new(&data).exists(), "a daemon that was refused has made no data directory");
     let nonsense: [&[&str]; 4] = [
         &["serve", "--listen", "nowhere"],
         &["serve", "--cert", "c"],

@@ -336,7 +336,7 @@ impl Draw for Desk {
     }
 
     fn change(mut desk: DeskMut<'_>, dice: &mut Dice) {
-        match dice.below(27) {
+        match dice.below(30) {
             0 => *desk.cash_mut() += i64::draw(dice),
             1 => *desk.rate_mut() = f64::draw(dice),
             2 => *desk.is_open_mut() = bool::draw(dice),
@@ -362,7 +362,7 @@ impl Draw for Desk {
                 desk.seen_mut().insert(u32::draw_key(dice));
             }
             24 => desk.log_mut().push(Leg::draw(dice)),
-            25 => *desk.mood_mut() = Mood::of(u8::try_from(dice.below(4)).unwrap()),
+            25..29 => *desk.mood_mut() = Mood::of(u8::try_from(dice.below(4)).unwrap()),
             _ => *desk.last_mut() = u32::draw(dice),
         }
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use nam::schema::{check_lock, new_variants, parse_lock, update_lock};
+use nam::schema::{LockError, Schema, check_lock, new_variants, parse_lock, update_lock};
 
 /// What `nam schema` can do.
 #[derive(Debug, Subcommand)]
@@ -28,22 +28,47 @@ impl SchemaCommand {
     /// Runs the command.
     pub(crate) fn run(self) -> Result<(), String> {
         let Self::Check { lock, update, schemas } = self;
-        let schemas = parse_lock(&read(&schemas)?).map_err(|error| format!("the program's schemas: {error}"))?;
-        if schemas.is_empty() {
-            return Err("the program's schemas: there are none; did it end before it printed them?".to_owned());
-        }
+        let schemas = offered(&schemas)?;
         let known = if update && !lock.exists() { String::new() } else { read(&lock)? };
-        for variant in new_variants(&known, &schemas).map_err(|error| error.to_string())? {
+        let sentence = |error: LockError| match error {
+            LockError::Outdated { class } => format!(
+                "{} lacks part of class `{class}`: run the same with --update and commit the file",
+                lock.display()
+            ),
+            LockError::Incompatible(problems) => problems.to_string(),
+            error => format!("{}, {error}", lock.display()),
+        };
+        for variant in new_variants(&known, &schemas).map_err(sentence)? {
             println!("advice: {variant}");
         }
         if update {
-            let text = update_lock(&known, &schemas).map_err(|error| error.to_string())?;
+            let text = update_lock(&known, &schemas).map_err(sentence)?;
             return fs::write(&lock, text).map_err(|error| format!("cannot write {}: {error}", lock.display()));
         }
-        check_lock(&known, &schemas).map_err(|error| error.to_string())?;
-        println!("{} covers {} classes", lock.display(), schemas.len());
+        check_lock(&known, &schemas).map_err(sentence)?;
+        match schemas.len() {
+            1 => println!("{} covers the class", lock.display()),
+            classes => println!("{} covers all {classes} classes", lock.display()),
+        }
         Ok(())
     }
+}
+
+/// The schemas that a program printed, each once.
+fn offered(path: &Path) -> Result<Vec<Schema>, String> {
+    let name = if path == Path::new("-") { "the program's schemas".to_owned() } else { path.display().to_string() };
+    let mut schemas = parse_lock(&read(path)?).map_err(|error| format!("{name}, {error}"))?;
+    if schemas.is_empty() {
+        return Err(format!("{name}: there are none; did the program end before it printed them?"));
+    }
+    // Generic structs of one name are each printed; what is the same counts once.
+    let mut seen = Vec::new();
+    schemas.retain(|schema| {
+        let is_new = !seen.contains(schema);
+        seen.extend(is_new.then(|| schema.clone()));
+        is_new
+    });
+    Ok(schemas)
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -3,7 +3,7 @@
 //! Its first lines say where it listens, by which fingerprint nodes know it, and what survives a restart.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -32,8 +32,8 @@ enum Survives {
 /// What `nam serve` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where the first shard listens; each further one a port above.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7420")]
+    /// Where the first shard listens, host:port; each further one a port above.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7420", value_parser = address)]
     listen: SocketAddr,
     /// Shards, each a thread and a port; fixed when the data directory is made [default: those it has, or 1].
     #[arg(long, value_name = "N")]
@@ -44,9 +44,9 @@ pub(crate) struct Serve {
     /// Where commits are kept.
     #[arg(long, value_enum, default_value_t = JournalKind::Disk)]
     journal: JournalKind,
-    /// What a commit survives once it is acknowledged.
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Survives::Disk)]
-    durability: Survives,
+    /// What a commit survives once it is acknowledged [default: disk].
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    durability: Option<Survives>,
     /// Memory for objects, as in 512MiB or 2GiB; beyond it those that were not used for long are left to the disk
     /// [default: no limit].
     #[arg(long, value_name = "BYTES", value_parser = size)]
@@ -69,7 +69,7 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|error| format!("the system gives no event queue: {error}"))?;
-        let config = self.config();
+        let config = self.config()?;
         let mut server = Server::start(&config).map_err(|error| error.to_string())?;
         self.announce(&server, &config);
         let failure = runtime.block_on(async {
@@ -85,18 +85,22 @@ impl Serve {
         }
     }
 
-    fn config(&self) -> ServerConfig {
+    fn config(&self) -> Result<ServerConfig, String> {
         let certificates = self.cert.clone().zip(self.key.clone()).map(|(certificate, key)| Certificates {
             certificate,
             key,
             node_authorities: self.client_ca.clone(),
         });
         let journal = match (self.journal, self.durability) {
-            (JournalKind::Memory, _) => JournalPlace::Memory,
-            (JournalKind::Disk, Survives::Process) => JournalPlace::Data(Durability::Process),
-            (JournalKind::Disk, Survives::Disk) => JournalPlace::Data(Durability::Disk),
+            (JournalKind::Memory, None) if self.memory_max.is_none() => JournalPlace::Memory,
+            (JournalKind::Memory, asked) => {
+                let flag = if asked.is_some() { "--durability" } else { "--memory-max" };
+                return Err(format!("{flag} needs a journal on disk: leave it out, or --journal memory"));
+            }
+            (JournalKind::Disk, Some(Survives::Process)) => JournalPlace::Data(Durability::Process),
+            (JournalKind::Disk, Some(Survives::Disk) | None) => JournalPlace::Data(Durability::Disk),
         };
-        ServerConfig {
+        Ok(ServerConfig {
             listen: self.listen,
             shards: self.shards,
             data: Some(self.data.clone()),
@@ -104,7 +108,7 @@ impl Serve {
             memory_max: self.memory_max,
             certificates,
             ..ServerConfig::default()
-        }
+        })
     }
 
     /// Prints the first lines; nobody has to read them.
@@ -128,6 +132,13 @@ impl Serve {
         });
         let _closed = writeln!(std::io::stdout(), "{}", lines.join("\n"));
     }
+}
+
+/// Reads where to listen: an address, or a name of this machine.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found =
+        text.to_socket_addrs().map_err(|error| format!("{error}: give a host and a port, as in localhost:7420"))?;
+    found.next().ok_or_else(|| "the host has no address".to_owned())
 }
 
 /// Reads a number of bytes, with or without a unit.
@@ -163,6 +174,15 @@ pub(crate) async fn told_to_stop() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_an_address_or_a_name() {
+        assert_eq!(address("127.0.0.1:7420"), Ok(SocketAddr::from(([127, 0, 0, 1], 7420))));
+        assert!(address("localhost:7420").unwrap().ip().is_loopback());
+        for wrong in ["", "localhost", "7420", "localhost:port"] {
+            assert!(address(wrong).unwrap_err().contains("as in localhost:7420"), "{wrong}");
+        }
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -12,7 +12,7 @@ use super::batch::Batch;
 use super::read::Unreadable;
 use super::{Held, Inner, RUNNING, Slot};
 use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
-use crate::delta::{Operations, check_delta};
+use crate::delta::{Fault, Operations, check_own_delta};
 use crate::ids::{Fence, Version};
 use crate::limits::{DELTA_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::node::replica::{Ending, Ring};
@@ -53,7 +53,7 @@ pub enum Step<V, E> {
     /// Its delta alone is larger than this many bytes.
     TooLarge(usize),
     /// It wrote more than a limit allows, and left nothing.
-    Unfit(DecodeError),
+    Unfit(Fault),
     /// What was committed here does not apply here: a defect; or, as `Refused`, what the closure made cannot be encoded.
     Broken(DecodeError),
 }
@@ -190,7 +190,7 @@ impl<T: Class> Slot<T> {
 pub(super) enum Ran<V, E> {
     Done(V, Vec<u8>),
     Aborted(E),
-    Unfit(DecodeError),
+    Unfit(Fault),
 }
 
 impl<T: Class> Inner<T> {
@@ -233,9 +233,9 @@ pub(super) fn try_out<T: Class, V, E>(
             let mut w = Writer::append_to(written);
             trial.value.encode_delta(&trial.changes, &mut w);
             w.check()?;
-            match check_delta(&T::schema(), w.as_slice(), Operations::Allowed) {
-                Err(error @ (DecodeError::Limit { .. } | DecodeError::TooDeep)) => Ran::Unfit(error),
-                checked => checked.map(|()| Ran::Done(value, w.into_bytes()))?,
+            match check_own_delta(&T::schema(), w.as_slice(), Operations::Allowed) {
+                Err(fault) if fault.is_limit() => Ran::Unfit(fault),
+                checked => checked.map(|()| Ran::Done(value, w.into_bytes())).map_err(|fault| fault.error)?,
             }
         }
     })

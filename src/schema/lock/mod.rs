@@ -31,16 +31,16 @@ pub use parse::parse_lock;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// A line of the lock file does not parse.
-    #[error("nam.lock line {line}: {problem}")]
+    /// A line of the text does not parse.
+    #[error("line {line}: {problem}")]
     Line {
         /// The line, 1 and up.
         line: usize,
         /// What is wrong with it.
         problem: String,
     },
-    /// A class of the lock file parses and is no schema.
-    #[error("nam.lock, class `{class}`: {error}")]
+    /// A class of the text parses and is no schema.
+    #[error("class `{class}`: {error}")]
     Schema {
         /// The class.
         class: String,
@@ -51,7 +51,7 @@ pub enum LockError {
     #[error("{0}")]
     Incompatible(#[from] Incompatible),
     /// The code is compatible and the lock file does not know all of it.
-    #[error("nam.lock lacks part of class `{class}`: write what `nam::schema::update_lock` answers and commit it")]
+    #[error("the lock lacks part of class `{class}`: write what `nam::schema::update_lock` answers and commit it")]
     Outdated {
         /// The class.
         class: String,
