@@ -68,6 +68,8 @@ struct Living {
 #[derive(Debug, Default)]
 pub(super) struct Past {
     slots: BTreeMap<Alias, Slot>,
+    /// The latest of their floors: most entries of a journal are behind it, and need no look at their slot.
+    floor: CommitNumber,
     /// Slots whose objects' classes are not known yet.
     unsettled: BTreeMap<String, Vec<Alias>>,
     has_begun: bool,
@@ -76,7 +78,7 @@ pub(super) struct Past {
 impl Past {
     /// Whether the entry at `at` is about what a head or a tombstone contains or ends.
     pub(super) fn is_passed(&self, alias: Alias, at: CommitNumber) -> bool {
-        self.slots.get(&alias).is_some_and(|slot| at <= slot.floor)
+        at <= self.floor && self.slots.get(&alias).is_some_and(|slot| at <= slot.floor)
     }
 }
 
@@ -98,6 +100,7 @@ impl Core {
         }
         slot.floor = slot.floor.max(floor);
         slot.births.insert(birth, Known { version, head, first: None, ended: None });
+        self.replay.past.floor = self.replay.past.floor.max(floor);
     }
 
     /// Puts the objects of the heads into their slots, before the first frame.

@@ -166,8 +166,14 @@ impl Core {
                 self.remember(*origin, (*alias, at), Deed::Created, frame);
             }
             Entry::Committed { origin, alias, version, payload } => {
-                let (deltas, first) = self.replay.take_payload(payload);
-                let birth = self.replay_commit(*alias, *version, &deltas, first.unwrap_or(frame))?;
+                let (delta, first) = match payload {
+                    Payload::Inline(delta) => (delta.clone(), None),
+                    Payload::Staged(_) => {
+                        let (deltas, first) = self.replay.take_payload(payload);
+                        (deltas.concat().into(), first)
+                    }
+                };
+                let birth = self.replay_commit(*alias, *version, delta, first.unwrap_or(frame))?;
                 self.remember(*origin, (*alias, birth), Deed::Committed(*version), frame);
             }
             Entry::Destroyed { origin, alias } => {
@@ -193,11 +199,10 @@ impl Core {
         &mut self,
         alias: Alias,
         version: Version,
-        deltas: &[Bytes],
+        delta: Bytes,
         first: FrameName,
     ) -> Result<Birth, ReplayError> {
         let object = self.objects.at_mut(alias).ok_or(ReplayError::Absent { what: "an object" })?;
-        let schema = self.classes.class(object.class).map(|class| class.schema.clone());
         let (birth, head) = (object.birth, object.head());
         if object.cold().is_some_and(|cold| cold.tail.is_empty() && version <= cold.image) {
             return Ok(birth);
@@ -207,12 +212,12 @@ impl Core {
         }
         match &mut object.body {
             Body::Live(document) => {
-                if let Some(schema) = schema {
-                    document.set_schema(&schema);
+                if let Some(class) = self.classes.class(object.class) {
+                    document.set_schema(&class.schema);
                 }
-                document.replay(&deltas.concat(), version)?;
+                document.replay(&delta, version)?;
             }
-            Body::Cold(cold) => cold.tail.push(deltas.concat().into()),
+            Body::Cold(cold) => cold.tail.push(delta),
             Body::Ended(_) => return Err(ReplayError::Absent { what: "an object" }),
         }
         self.mark_dirty(alias, first);
