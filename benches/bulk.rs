@@ -234,7 +234,7 @@ fn creating(address: &str, turn: usize) -> Busy {
 
 fn beside_bulk(_: &mut Criterion) {
     let (mut nodes, mut echo) = (Nodes::start(), Echo::start());
-    let address = nodes.address();
+    let address = nodes.address.clone();
     let creator = nodes.runtime.block_on(async {
         let creator = Node::connect([&address]).await.unwrap();
         creator.create("large", Desk::large()).await.unwrap();

@@ -13,27 +13,24 @@
 mod parties;
 mod table;
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use nam::client::{Node, Object};
-use nam::ids::{FrameNumber, ShardId};
-use nam::journal::{Append, Entry, Frame, Journal};
 use nam::server::{JournalPlace, Server, ServerConfig};
-use nam::store::{DiskJournal, DiskSettings, Durability};
+use nam::store::Durability;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
+use parties::synced::{BYTES, Synced};
 use parties::{Desk, reprice};
 use table::{Budget, Samples};
 
 const NODES: usize = 16;
 const TURNS: usize = 3;
 const TURN: Duration = Duration::from_secs(1);
-const BYTES: usize = 200;
 
 /// A directory that is removed with it.
 struct Scratch(PathBuf);
@@ -104,36 +101,11 @@ impl Party {
     }
 }
 
-/// What a synced append costs: of a bare file, and of the journal.
-fn bare(directory: &Path) -> (Samples, Samples) {
-    let [mut file_times, mut journal_times] = Samples::several();
-    let mut file = File::create(directory.join("bare")).unwrap();
-    let settings = DiskSettings { free_bytes_min: 0, ..DiskSettings::default() };
-    let mut journal = DiskJournal::open(&directory.join("alone"), settings).unwrap();
-    let (shard, claim) = (ShardId(0), journal.claim(ShardId(0), 1).unwrap());
-    let mut expected = claim.last_crc;
-    for number in 1..=2_000 {
-        let begun = Instant::now();
-        file.write_all(&[7; BYTES]).unwrap();
-        file.sync_data().unwrap();
-        file_times.add(begun.elapsed());
-        let entries = vec![Entry::Slice { staging: 1, bytes: vec![7; BYTES].into() }];
-        let (epoch, number) = (claim.epoch, FrameNumber(number));
-        let frame =
-            Frame { shard, epoch, number, time_ms: 0, first_commit: 1, previous_crc: expected, entries }.encode();
-        let append = Append { expected, frame };
-        expected = append.frame.crc;
-        let begun = Instant::now();
-        journal.append(&append).unwrap();
-        journal_times.add(begun.elapsed());
-    }
-    (file_times, journal_times)
-}
-
 fn journal(_: &mut Criterion) {
     let scratch = Scratch::new();
-    let (file, alone) = bare(&scratch.0);
-    table::title("a synced append of 200 bytes, one after the other, p50");
+    let [mut file, mut alone] = Samples::several();
+    Synced::new(&scratch.0).run(2_000, Duration::ZERO, &mut file, &mut alone);
+    table::title(&format!("a synced append of {BYTES} bytes, one after the other, p50"));
     table::time("the journal", alone.p50(), Some(("a bare file", file.p50())), Budget::None);
     table::row("the journal, a second", &format!("{:.0}", 1e9 / alone.p50()), "", "", true);
 

@@ -5,6 +5,8 @@
 
 pub(crate) mod bare;
 pub(crate) mod nodes;
+pub(crate) mod stored;
+pub(crate) mod synced;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;

@@ -16,7 +16,10 @@ use crate::table::Samples;
 /// Two nodes and a daemon; the second node's watcher, on a thread of its own, tells when it sees each version.
 pub(crate) struct Nodes {
     pub(crate) runtime: Runtime,
-    pub(crate) server: Server,
+    /// The daemon's.
+    pub(crate) address: String,
+    /// The daemon, if it is not another's.
+    _server: Option<Server>,
     pub(crate) writer: Node,
     pub(crate) holder: Node,
     pub(crate) desk: Object<Desk>,
@@ -27,9 +30,14 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) fn start() -> Self {
-        let runtime = one_thread();
         let server = Server::start(&ServerConfig::default()).unwrap();
-        let address = server.addresses()[0].to_string();
+        let nodes = Self::of(server.addresses()[0].to_string());
+        Self { _server: Some(server), ..nodes }
+    }
+
+    /// Two nodes of the daemon at `address`.
+    pub(crate) fn of(address: String) -> Self {
+        let runtime = one_thread();
         let (writer, holder, desk, there) = runtime.block_on(async {
             let writer = Node::connect([&address]).await.unwrap();
             let holder = Node::connect([&address]).await.unwrap();
@@ -49,12 +57,7 @@ impl Nodes {
                 }
             });
         });
-        Self { runtime, server, writer, holder, desk, seen, price: 0.0 }
-    }
-
-    /// The daemon's address.
-    pub(crate) fn address(&self) -> String {
-        self.server.addresses()[0].to_string()
+        Self { runtime, _server: None, address, writer, holder, desk, seen, price: 0.0 }
     }
 
     /// Changes the prices of `burst` instruments by as many concurrent updates, `rounds` times: the times from the call

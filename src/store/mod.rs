@@ -10,7 +10,9 @@ mod conformance;
 #[cfg(feature = "disk")]
 mod disk;
 mod memory;
+mod tapped;
 
 #[cfg(feature = "disk")]
 pub use disk::{DataError, DiskImages, DiskJournal, DiskSettings, Durability, Verified, Visited, verify};
 pub use memory::{MemoryImages, MemoryJournal};
+pub use tapped::{ImageCall, TappedImages};
