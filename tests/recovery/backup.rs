@@ -26,11 +26,11 @@ pub(crate) fn nam(arguments: &[&str], paths: &[&Path]) -> Command {
     command
 }
 
-fn back_up(data: &Path, place: &Path) -> Command {
+pub(crate) fn back_up(data: &Path, place: &Path) -> Command {
     nam(&["backup", "--data"], &[data, place])
 }
 
-fn restore(place: &Path, data: &Path) -> Command {
+pub(crate) fn restore(place: &Path, data: &Path) -> Command {
     nam(&["restore", "--data"], &[data, place])
 }
 

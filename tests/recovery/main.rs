@@ -10,6 +10,7 @@
 mod backup;
 #[cfg(feature = "s3")]
 mod bucket;
+mod copies;
 mod damage;
 mod dice;
 mod images;
