@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use nam::Tracked;
 use nam::client::Node;
 use nam::engine::{Appender, Driver, Keeper, Restore, ShardInputs, claim, replay};
-use nam::ids::{Epoch, FrameNumber, PartId, ShardId};
-use nam::journal::{Append, Claim, Entry, Frame, Head, ImageName, Images, Journal, JournalError, PartName, PutHead};
+use nam::ids::{Epoch, FrameNumber, ShardId};
+use nam::journal::{Append, Claim, Entry, Frame, Images, Journal, JournalError};
 use nam::repository::{Caps, Core, Identity, ImageCaps};
-use nam::store::{MemoryImages, MemoryJournal};
+use nam::store::{MemoryImages, MemoryJournal, TappedImages};
 use nam::transport::{Listener, Trust};
 
 use crate::links::listener;
@@ -74,43 +73,9 @@ impl Journal for Failing {
 }
 
 /// Images whose device fails.
-struct FailingImages {
-    images: MemoryImages,
-    faults: Faults,
-}
-
-impl Images for FailingImages {
-    fn put_parts(&mut self, image: ImageName, parts: &[(PartId, Bytes)]) -> Result<(), JournalError> {
-        self.faults.write(|| self.images.put_parts(image, parts))
-    }
-
-    fn put_heads(&mut self, heads: &[PutHead]) -> Result<(), JournalError> {
-        self.faults.write(|| self.images.put_heads(heads))
-    }
-
-    fn remove(&mut self, image: ImageName) -> Result<(), JournalError> {
-        self.faults.write(|| self.images.remove(image))
-    }
-
-    fn heads(&mut self, shard: ShardId, visit: &mut dyn FnMut(Head) -> bool) -> Result<(), JournalError> {
-        self.images.heads(shard, visit)
-    }
-
-    fn head(&mut self, image: ImageName) -> Result<Option<Head>, JournalError> {
-        self.images.head(image)
-    }
-
-    fn part(&mut self, name: PartName) -> Result<Option<Bytes>, JournalError> {
-        self.images.part(name)
-    }
-
-    fn put_state(&mut self, shard: ShardId, state: &Bytes) -> Result<(), JournalError> {
-        self.faults.write(|| self.images.put_state(shard, state))
-    }
-
-    fn state(&mut self, shard: ShardId) -> Result<Option<Bytes>, JournalError> {
-        self.images.state(shard)
-    }
+fn failing_images(faults: &Faults) -> impl Images + 'static {
+    let faults = faults.clone();
+    TappedImages::new(MemoryImages::new(), move |images, call| faults.write(|| call.make(images)))
 }
 
 /// The newest version in a journal of one object.
@@ -207,7 +172,7 @@ async fn a_write_of_the_journal_that_fails_ends_all_acknowledgement() {
 async fn a_write_of_an_image_that_fails_ends_all_acknowledgement() {
     for (writes, is_written) in [(0, false), (1, true), (2, false), (7, true)] {
         let (mut journal, faults) = (MemoryJournal::kept(), Faults::at(writes, is_written));
-        let mut images = FailingImages { images: MemoryImages::new(), faults: faults.clone() };
+        let mut images = failing_images(&faults);
         let taken = claim(&mut journal, ShardId(0)).unwrap();
         // So short a journal that a few commits make an image and a cut.
         let caps = ImageCaps { journal_bytes: 1_024, ..ImageCaps::default() };

@@ -1,12 +1,11 @@
 //! A shard's images: they come late, are forgotten when nobody waited for them, and fail half written.
 
-use bytes::Bytes;
 use nam::__private::Class;
 use nam::engine::load_document;
-use nam::ids::{PartId, ShardId};
-use nam::journal::{Head, HeadBody, ImageName, Images, Journal, JournalError, Part, PartName, PutHead};
+use nam::ids::ShardId;
+use nam::journal::{Head, HeadBody, Images, Journal, JournalError, Part};
 use nam::repository::{ImageDeed, ImageTask};
-use nam::store::MemoryImages;
+use nam::store::TappedImages;
 use nam::time::Instant;
 
 use crate::class::Desk;
@@ -14,58 +13,6 @@ use crate::dice::Dice;
 use crate::network::Event;
 use crate::shard::Shard;
 use crate::world::World;
-
-/// Images that take so many more writes; the next one is there or not, and fails.
-struct Failing<'d> {
-    images: MemoryImages,
-    writes: u64,
-    dice: &'d mut Dice,
-}
-
-impl Failing<'_> {
-    fn write(&mut self, write: impl FnOnce(&mut MemoryImages) -> Result<(), JournalError>) -> Result<(), JournalError> {
-        let fails = self.writes == 0;
-        self.writes = self.writes.saturating_sub(1);
-        if !fails || self.dice.one_in(2) {
-            write(&mut self.images)?;
-        }
-        if fails { Err(JournalError::InDoubt("the disk fails".to_owned())) } else { Ok(()) }
-    }
-}
-
-impl Images for Failing<'_> {
-    fn put_parts(&mut self, image: ImageName, parts: &[(PartId, Bytes)]) -> Result<(), JournalError> {
-        self.write(|images| images.put_parts(image, parts))
-    }
-
-    fn put_heads(&mut self, heads: &[PutHead]) -> Result<(), JournalError> {
-        self.write(|images| images.put_heads(heads))
-    }
-
-    fn remove(&mut self, image: ImageName) -> Result<(), JournalError> {
-        self.write(|images| images.remove(image))
-    }
-
-    fn heads(&mut self, shard: ShardId, visit: &mut dyn FnMut(Head) -> bool) -> Result<(), JournalError> {
-        self.images.heads(shard, visit)
-    }
-
-    fn head(&mut self, image: ImageName) -> Result<Option<Head>, JournalError> {
-        self.images.head(image)
-    }
-
-    fn part(&mut self, name: PartName) -> Result<Option<Bytes>, JournalError> {
-        self.images.part(name)
-    }
-
-    fn put_state(&mut self, shard: ShardId, state: &Bytes) -> Result<(), JournalError> {
-        self.write(|images| images.put_state(shard, state))
-    }
-
-    fn state(&mut self, shard: ShardId) -> Result<Option<Bytes>, JournalError> {
-        self.images.state(shard)
-    }
-}
 
 /// Does a task, part by part.
 fn write_image(images: &mut dyn Images, task: ImageTask) -> Result<(), JournalError> {
@@ -120,8 +67,16 @@ impl Shard {
     }
 
     fn fail_image(&mut self, task: ImageTask, dice: &mut Dice) {
-        let writes = dice.below(3);
-        let mut failing = Failing { images: self.images.clone(), writes, dice };
+        let mut writes = dice.below(3);
+        // So many writes more; the next one is there or not, and fails.
+        let mut failing = TappedImages::new(self.images.clone(), |images, call| {
+            let fails = writes == 0;
+            writes = writes.saturating_sub(1);
+            if !fails || dice.one_in(2) {
+                call.make(images)?;
+            }
+            if fails { Err(JournalError::InDoubt("the disk fails".to_owned())) } else { Ok(()) }
+        });
         let _ = write_image(&mut failing, task);
     }
 
