@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use nam::ids::{Birth, Version};
+use nam::ids::{Token, Version};
 use nam::node::{Host, Replica, ReplicaId, Ring, Scope, Settlement, Slot, Step};
 use nam::tracked::Class;
 use nam::{Error, Node, Tracked};
@@ -37,7 +37,7 @@ fn slot(entries: u64) -> Arc<Slot<Desk>> {
     let mut w = nam::coding::Writer::new();
     desk.encode_root(&mut w);
     let slot = Slot::<Desk>::new(ReplicaId(1), "bench", Arc::new(Silent));
-    slot.load_whole(Birth::default(), Version(1), w.as_slice()).expect("the value decodes");
+    slot.load_whole(Token { version: Version(1), ..Token::default() }, w.as_slice()).expect("the value decodes");
     slot
 }
 

@@ -95,7 +95,8 @@ pub enum Error {
         /// The object.
         object: ObjectName,
     },
-    /// Find out what is missing: writes were lost when the repository restarted without its journal.
+    /// Find out what is missing: writes were lost when the repository restarted without its journal, or from a backup.
+    /// Open the object again to see what is left.
     #[error("{object} lost writes in a restart of the repository")]
     LostWrite {
         /// The object.

@@ -79,6 +79,20 @@ impl fmt::Display for Birth {
     }
 }
 
+/// One version of one object, of one history: what a reader has seen, so that no later read shows less.
+///
+/// A version alone does not say that: what comes back from a backup makes versions of the same numbers again. So a token
+/// names the loss before it too; histories of a shard differ only by losses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    /// The last term of the shard that had begun with a loss.
+    pub lossy_epoch: Epoch,
+    /// The object.
+    pub birth: Birth,
+    /// Its version.
+    pub version: Version,
+}
+
 /// The commit that granted a lock, its fencing token: what is committed under the lock carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fence(pub CommitNumber);

@@ -166,7 +166,7 @@ impl<T: Class> Object<T> {
 
     fn birth(&self) -> Result<Birth, Error> {
         let newest = self.slot.newest().map_err(|why| self.unreadable(why))?;
-        newest.map(|(birth, _)| birth).ok_or_else(|| Error::Gone { object: self.name().clone() })
+        newest.map(|newest| newest.birth).ok_or_else(|| Error::Gone { object: self.name().clone() })
     }
 
     fn locked(&self, birth: Birth, answer: Answer, waited: Duration) -> Result<Lock<T>, Error> {

@@ -26,13 +26,13 @@ mod updating;
 mod watch;
 mod worker;
 
+pub use crate::ids::Token;
 #[cfg(feature = "in-process")]
 pub use in_process::InProcess;
 pub use lock::{Lock, LockToken};
 pub use node::{Node, NodeState};
 pub use object::Object;
 pub use settings::NodeBuilder;
-pub use token::Token;
 pub use transaction::Transaction;
 
 pub use updating::Committed;

@@ -302,6 +302,27 @@ impl Node {
         NodeState::Ready
     }
 
+    /// How many reads asked with a token for a version that the repository lost, or never had: each answered `LostWrite`.
+    /// Each is also an event of the crate `tracing` that counts `nam_lost_writes`.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let mut token = cart.token()?;
+    /// token.version.0 += 1; // as if a later version had been shown, and lost
+    /// assert!(matches!(cart.read_at(token).await, Err(nam::Error::LostWrite { .. })));
+    /// assert_eq!(node.lost_writes(), 1);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn lost_writes(&self) -> u64 {
+        self.shared.lost_writes()
+    }
+
     /// Bytes and packets of all this node's links so far, as UDP carried them.
     ///
     /// ```

@@ -16,10 +16,9 @@ use std::time::Duration;
 use super::object::Object;
 use super::port::Ask;
 use super::shared::Elapsed;
-use super::token::Token;
 use crate::error::Error;
-use crate::ids::Version;
-use crate::node::{Answer, Guard, LinkState, Unreadable};
+use crate::ids::{Token, Version};
+use crate::node::{Answer, Guard, LinkState};
 use crate::tracked::Class;
 
 /// How long a read with a token waits for a push that is already under way.
@@ -134,9 +133,7 @@ impl<T: Class> Object<T> {
     /// # Errors
     /// As [`peek`](Self::peek).
     pub fn token(&self) -> Result<Token, Error> {
-        let (birth, version) =
-            self.slot.newest().map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())?;
-        Ok(Token { birth, version })
+        self.slot.newest().map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())
     }
 
     /// Reads at least the version that `token` names.
@@ -154,12 +151,20 @@ impl<T: Class> Object<T> {
     /// ```
     ///
     /// # Errors
-    /// `Gone` if the token is of another object of this name, `LostWrite` if its version was lost in a restart;
-    /// otherwise as [`read`](Self::read).
+    /// `LostWrite` if the token is from before the last loss of the repository, or names a version that this never had:
+    /// that is counted by [`Node::lost_writes`](super::Node::lost_writes) too. `Gone` if it is of another object;
+    /// otherwise as [`read`](Self::read). What this node knows already is said without asking the repository.
     pub async fn read_at(&self, token: Token) -> Result<Guard<T>, Error> {
-        let Token { birth, version } = token;
-        self.ask_again(version).await?;
-        let read = |pulled| poll_fn(move |context| self.slot.poll_at((birth, version), pulled, context));
+        let outcome = self.read_from(token).await;
+        if let Err(Error::LostWrite { object }) = &outcome {
+            self.shared.count_lost_write(object, token);
+        }
+        outcome
+    }
+
+    async fn read_from(&self, token: Token) -> Result<Guard<T>, Error> {
+        self.ask_again(token.version).await?;
+        let read = |pulled| poll_fn(move |context| self.slot.poll_at(token, pulled, context));
         let outcome = match self.shared.limited(PUSH_WAIT, read(None)).await {
             Ok(outcome) => outcome,
             Err(Elapsed) => {
@@ -168,10 +173,7 @@ impl<T: Class> Object<T> {
                 reached.await.map_err(|Elapsed| self.waited_in_vain("a version"))?
             }
         };
-        outcome.map_err(|why| match (why, self.port.standing().welcome) {
-            (Unreadable::Another, Some(welcome)) => Error::ended(welcome.ending_of(birth), self.name()),
-            (why, _) => self.unreadable(why),
-        })
+        outcome.map_err(|why| self.unreadable(why))
     }
 
     /// Reads once this node is current.
@@ -275,6 +277,6 @@ impl<T: Class> Guard<T> {
     /// ```
     #[must_use]
     pub fn token(&self) -> Token {
-        Token { birth: self.birth(), version: self.version() }
+        self.at()
     }
 }

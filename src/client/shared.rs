@@ -23,7 +23,7 @@ use super::registry::Registry;
 use super::settings::Settings;
 use super::{chance, worker};
 use crate::error::Error;
-use crate::ids::{NodeId, ObjectName, shard_of};
+use crate::ids::{NodeId, ObjectName, Token, shard_of};
 use crate::node::{Answer, LinkState, Replica, ReplicaId};
 use crate::wire::ShardAddress;
 
@@ -37,6 +37,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     timers: Handle,
     next_replica: AtomicU64,
+    lost_writes: AtomicU64,
     /// Kept so that the threads live; makes links to further shards.
     threads: Threads,
 }
@@ -61,6 +62,7 @@ impl Shared {
             settings,
             timers,
             next_replica: AtomicU64::new(0),
+            lost_writes: AtomicU64::new(0),
             threads,
         };
         node.connect_all(&connector).await?;
@@ -114,6 +116,17 @@ impl Shared {
 
     pub(super) fn new_replica(&self) -> ReplicaId {
         ReplicaId(self.next_replica.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A read asked for a version that was lost.
+    pub(super) fn count_lost_write(&self, object: &ObjectName, token: Token) {
+        self.lost_writes.fetch_add(1, Ordering::Relaxed);
+        let class = &object.class;
+        tracing::warn!(monotonic_counter.nam_lost_writes = 1_u64, class, %token, "a version that was shown is lost");
+    }
+
+    pub(super) fn lost_writes(&self) -> u64 {
+        self.lost_writes.load(Ordering::Relaxed)
     }
 
     /// Asks the repository and waits for the answer.

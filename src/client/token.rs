@@ -1,42 +1,23 @@
-//! A token: proof that a reader has seen a version, short enough for a cookie or a header.
+//! The text of a token: short enough for a cookie or a header.
 //!
 //! ```text
-//! token   epoch . number . version      each in base 62, digits 0-9 A-Z a-z, at most 35 characters together
+//! token   epoch . number . version - lossy epoch      each in base 62, digits 0-9 A-Z a-z
 //! ```
-//! Epoch and number name the commit that created the object. Source: own reasoning (R4).
+//! Epoch and number name the commit that created the object. Invariant: at most 40 characters while epochs and versions
+//! stay below 62⁹ and numbers below 62¹⁰, which milliseconds since 1970, and a million commits a second, do for
+//! centuries. Source: own reasoning (R4).
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
-use crate::ids::{Birth, CommitNumber, Epoch, Version};
+use crate::ids::{Birth, CommitNumber, Epoch, Token, Version};
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Names one version of one object; a read with it shows that version or a later one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Token {
-    pub(super) birth: Birth,
-    pub(super) version: Version,
-}
-
-impl Token {
-    /// The version it asks for.
-    ///
-    /// ```
-    /// let token: nam::Token = "T0.1.5".parse()?;
-    /// assert_eq!(token.version().0, 5);
-    /// # Ok::<(), nam::Error>(())
-    /// ```
-    #[must_use]
-    pub fn version(self) -> Version {
-        self.version
-    }
-}
-
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", written(self.birth.0), base62(self.version.0))
+        write!(f, "{}.{}-{}", written(self.birth.0), base62(self.version.0), base62(self.lossy_epoch.0))
     }
 }
 
@@ -44,13 +25,20 @@ impl FromStr for Token {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let mut parts = text.splitn(3, '.').map(number);
-        let mut part = || parts.next().flatten();
-        match (part(), part(), part()) {
-            (Some(epoch), Some(n), Some(version)) => {
-                Ok(Self { birth: Birth(commit_number(epoch, n)), version: Version(version) })
+        let no_token = |why: &str| Error::Corrupt { why: why.to_owned() };
+        let (numbers, loss) = match text.split_once('-') {
+            Some((numbers, loss)) => (numbers, number(loss)),
+            None => (text, None),
+        };
+        let numbers: Vec<Option<u64>> = numbers.splitn(4, '.').map(number).collect();
+        match (&numbers[..], loss) {
+            (&[Some(epoch), Some(n), Some(version)], Some(loss)) => {
+                Ok(Self { lossy_epoch: Epoch(loss), birth: Birth(commit_number(epoch, n)), version: Version(version) })
             }
-            _ => Err(Error::Corrupt { why: "the text is no token".to_owned() }),
+            ([Some(_), Some(_), Some(_)], None) if !text.contains('-') => {
+                Err(no_token("the token is of an older form, which does not say before which loss it was given"))
+            }
+            _ => Err(no_token("the text is no token")),
         }
     }
 }
@@ -92,23 +80,31 @@ pub(super) fn number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn token(epoch: u64, n: u64, version: u64) -> Token {
-        Token { birth: Birth(CommitNumber { epoch: Epoch(epoch), n }), version: Version(version) }
+    fn token(lossy_epoch: u64, epoch: u64, n: u64, version: u64) -> Token {
+        let birth = Birth(CommitNumber { epoch: Epoch(epoch), n });
+        Token { lossy_epoch: Epoch(lossy_epoch), birth, version: Version(version) }
     }
 
     #[test]
     fn a_token_comes_back_from_its_text() {
-        for token in [token(0, 1, 1), token(1_763_700_000_000, 77, 61), token(u64::MAX, u64::MAX, u64::MAX)] {
-            let text = token.to_string();
-            assert!(text.len() <= 40, "{text}");
-            assert_eq!(text.parse::<Token>().unwrap(), token);
+        let most = 62_u64.pow(9) - 1;
+        let (longest, huge) =
+            (token(most, most, 62_u64.pow(10) - 1, most), token(u64::MAX, u64::MAX, u64::MAX, u64::MAX));
+        assert_eq!(longest.to_string().len(), 40);
+        for token in [token(1, 0, 1, 1), token(1_763_700_000_000, 1_763_700_000_000, 77, 61), longest, huge] {
+            assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
         }
     }
 
     #[test]
     fn other_text_is_no_token() {
-        for text in ["", "1", "1.2", "1.2.", "1.2.3.4", "01.2.3", "1.2.-3", "zzzzzzzzzzzz.1.1", "1.2.é"] {
-            assert!(matches!(text.parse::<Token>(), Err(Error::Corrupt { .. })), "{text}");
+        let texts =
+            ["", "1", "1.2", "1.2.3-", "1.2.-3", "1.2.3.4", "1.2.3.4-5", "01.2.3-1", "1.2.3-4-5", "zzzzzzzzzzzz.1.1-1"];
+        for text in texts.into_iter().chain(["1.2.é-3", "1.2.3-é"]) {
+            let Err(Error::Corrupt { why }) = text.parse::<Token>() else { panic!("{text} is a token") };
+            assert_eq!(why, "the text is no token", "{text}");
         }
+        let Err(Error::Corrupt { why }) = "1.2.3".parse::<Token>() else { panic!("the older form is a token") };
+        assert!(why.contains("older form"), "{why}");
     }
 }

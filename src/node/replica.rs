@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::state::{Event, State};
 use crate::coding::DecodeError;
-use crate::ids::{Birth, Fence, ObjectName, TransferId, Version};
+use crate::ids::{Birth, Fence, ObjectName, Token, TransferId, Version};
 use crate::wire::FailureCode;
 
 /// Names a replica within its node and shard link; given by whoever makes the slot, never used twice.
@@ -175,17 +175,17 @@ pub trait Replica: Debug + Send + Sync {
     /// `Delta`.
     fn finish_catch_up(&self, version: Version, delta: Bytes) -> Result<(), Refusal>;
 
-    /// A snapshot at `version` is on its way, of about so many bytes. Ends the dropping after an overflow.
+    /// A snapshot of what `at` names is on its way, of about so many bytes. Ends the dropping after an overflow.
     ///
     /// # Errors
     /// `Unexpected`.
-    fn begin_load(&self, birth: Birth, version: Version, bytes: usize) -> Result<(), Refusal>;
+    fn begin_load(&self, at: Token, bytes: usize) -> Result<(), Refusal>;
 
-    /// A whole object at `version` came in one record.
+    /// A whole object, as `at` names it, came in one record.
     ///
     /// # Errors
     /// `Unexpected` or `Delta`.
-    fn load_whole(&self, birth: Birth, version: Version, delta: &[u8]) -> Result<(), Refusal>;
+    fn load_whole(&self, at: Token, delta: &[u8]) -> Result<(), Refusal>;
 
     /// The next segment of the snapshot, in order; decoded by [`work`](Self::work).
     fn load_segment(&self, transfer: TransferId, index: u32, is_last: bool, bytes: Bytes);
@@ -208,11 +208,11 @@ pub trait Replica: Debug + Send + Sync {
     /// `Base` or `Delta` if the node's own change does not fit.
     fn settle(&self, settlement: Settlement) -> Result<(), Refusal>;
 
-    /// The creation that this replica drafted took effect: version 1 of `birth` is here.
+    /// The creation that this replica drafted took effect: it is what `at` names.
     ///
     /// # Errors
     /// `Unexpected` if nothing was drafted.
-    fn created(&self, birth: Birth) -> Result<(), Refusal>;
+    fn created(&self, at: Token) -> Result<(), Refusal>;
 
     /// The link broke.
     fn disconnect(&self);

@@ -295,7 +295,7 @@ fn what_a_restart_lost_is_lost_and_says_so() {
 fn a_value_dropped_to_save_memory_comes_back_when_it_is_read() {
     let (mut world, slots) = World::with_object(2, &Ledger { total: 5, ..Ledger::default() });
     assert!(world.nodes[1].core.evict(ReplicaId(1)));
-    assert_eq!((slots[1].state(), slots[1].newest().unwrap().unwrap().1.0), (State::Shell, 1));
+    assert_eq!((slots[1].state(), slots[1].newest().unwrap().unwrap().version.0), (State::Shell, 1));
     drop(join(&slots[0], |ledger| *ledger.total_mut() += 1));
     world.settle();
     let context = Context::from_waker(Waker::noop());

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use nam::Tracked;
 use nam::coding::Writer;
-use nam::ids::{Birth, CommitNumber, Epoch, Version};
+use nam::ids::{Birth, CommitNumber, Epoch, Token, Version};
 use nam::limits::{SLOT_QUEUE_BYTES_MAX, WATCH_EVENTS_MAX};
 use nam::node::{
     Applied, Change, Ending, Host, Outgoing, Refusal, Replica, ReplicaId, Ring, Scope, Settled, Settlement, Slot,
-    State, Step, Ticket,
+    State, Step, Ticket, Unreadable,
 };
 use nam::tracked::{Changes, Class, Edit};
 use parking_lot::Mutex;
@@ -42,11 +42,16 @@ impl Rings {
 
 const BIRTH: Birth = Birth(CommitNumber { epoch: Epoch(7), n: 1 });
 
+/// A version of the object, as of the loss before term 5.
+fn at(version: Version) -> Token {
+    Token { lossy_epoch: Epoch(5), birth: BIRTH, version }
+}
+
 /// A current replica of `desk` at version 1.
 fn held(desk: &Desk) -> (Arc<Slot<Desk>>, Arc<Rings>) {
     let rings = Arc::new(Rings::default());
     let slot = Slot::<Desk>::new(ReplicaId(1), "a", Arc::clone(&rings) as _);
-    slot.load_whole(BIRTH, Version(1), &root(desk)).unwrap();
+    slot.load_whole(at(Version(1)), &root(desk)).unwrap();
     (slot, rings)
 }
 
@@ -288,7 +293,7 @@ fn a_delta_applies_wholly_or_not_at_all() {
 fn a_snapshot_loads_in_segments_with_deltas_behind_it() {
     let rings = Arc::new(Rings::default());
     let slot = Slot::<Desk>::new(ReplicaId(1), "a", Arc::clone(&rings) as _);
-    slot.begin_load(BIRTH, Version(5), 0).unwrap();
+    slot.begin_load(at(Version(5)), 0).unwrap();
     slot.apply(1, &delta(&Desk::default(), |p| *p.cash_mut() = 6.0)).unwrap();
     let transfer = nam::ids::TransferId(1);
     slot.load_segment(transfer, 0, false, root(&Desk::default()).into());
@@ -297,7 +302,7 @@ fn a_snapshot_loads_in_segments_with_deltas_behind_it() {
     assert_eq!(now(&slot), (Desk { cash: 6.0, owner: "me".to_owned(), ..Desk::default() }, 6));
     assert_eq!(rings.take().last(), Some(&Ring::Loaded));
 
-    slot.begin_load(BIRTH, Version(9), 0).unwrap();
+    slot.begin_load(at(Version(9)), 0).unwrap();
     slot.load_segment(transfer, 0, true, Bytes::new());
     slot.disconnect();
     slot.work();
@@ -371,7 +376,7 @@ fn a_transaction_goes_on_past_changes_beside_its_own() {
         (readers, title, true),
         (mood, mood, true),
     ];
-    for (at, (mine, theirs, is_apart)) in cases.into_iter().enumerate() {
+    for (case, (mine, theirs, is_apart)) in cases.into_iter().enumerate() {
         let book = Book {
             pages: [1, 2].map(|page| (page, Page::default())).into(),
             lines: vec![Page::default(); 2],
@@ -381,7 +386,7 @@ fn a_transaction_goes_on_past_changes_beside_its_own() {
         let slot = Slot::<Book>::new(ReplicaId(1), "a", Arc::new(Rings::default()));
         let mut w = Writer::new();
         book.encode_root(&mut w);
-        slot.load_whole(BIRTH, Version(1), w.as_slice()).unwrap();
+        slot.load_whole(at(Version(1)), w.as_slice()).unwrap();
         let mut steps = slot.begin().unwrap();
         let mut run = |value: &mut Book, changes: &mut BookChanges| {
             mine(&mut value.track(changes));
@@ -394,7 +399,30 @@ fn a_transaction_goes_on_past_changes_beside_its_own() {
         assert!(theirs_value.encode_delta(&changes, &mut w));
         slot.apply(1, w.as_slice()).unwrap();
         let commit = slot.poll_commit(&mut steps, &context());
-        assert_eq!(matches!(commit, Poll::Ready(Step::Joined(..))), is_apart, "case {at}: {commit:?}");
-        assert_eq!(matches!(commit, Poll::Ready(Step::Overlapped)), !is_apart, "case {at}");
+        assert_eq!(matches!(commit, Poll::Ready(Step::Joined(..))), is_apart, "case {case}: {commit:?}");
+        assert_eq!(matches!(commit, Poll::Ready(Step::Overlapped)), !is_apart, "case {case}");
     }
+}
+
+#[test]
+fn tokens_are_judged_by_what_is_known_here() {
+    let (slot, _) = held(&Desk::default());
+    let context = Context::from_waker(Waker::noop());
+    let read = |token, pulled: Option<u64>| match slot.poll_at(token, pulled.map(Version), &context) {
+        Poll::Ready(Ok(guard)) => Ok(guard.token() == at(Version(1))),
+        Poll::Ready(Err(unreadable)) => Err(Some(unreadable)),
+        Poll::Pending => Err(None),
+    };
+    let (seen, newer) = (at(Version(1)), at(Version(2)));
+    assert_eq!(read(seen, None), Ok(true));
+    assert_eq!(read(Token { lossy_epoch: Epoch(4), ..seen }, None), Err(Some(Unreadable::Unknown)), "before the loss");
+    let other = Birth(CommitNumber { epoch: Epoch(4), n: 1 });
+    assert_eq!(read(Token { birth: other, ..seen }, None), Err(Some(Unreadable::Another)));
+    let both = Token { lossy_epoch: Epoch(4), birth: other, ..seen };
+    assert_eq!(read(both, None), Err(Some(Unreadable::Unknown)), "it was lost, whatever its name has now");
+    assert_eq!(read(newer, None), Err(None), "it may be on its way");
+    assert_eq!(read(newer, Some(1)), Err(Some(Unreadable::Unknown)), "the repository has no such version");
+    let later = Token { lossy_epoch: Epoch(6), ..seen };
+    assert_eq!(read(later, None), Err(None), "a loss that is not known here: the repository is asked");
+    assert_eq!(read(later, Some(1)), Err(Some(Unreadable::Unknown)), "it knows of none either");
 }

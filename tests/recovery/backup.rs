@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use nam::client::Node;
+use nam::Error;
+use nam::client::{Node, Token};
 use nam::ids::{FrameNumber, ShardId};
 use nam::journal::{Append, Entry, Frame, Journal};
 use nam::store::{DiskJournal, DiskSettings};
@@ -167,22 +168,30 @@ async fn a_node_that_knew_more_than_the_backup_is_told_that_it_is_lost() {
     for _ in 0..3 {
         ledger.update(add(10)).await.unwrap();
     }
+    let shown = ledger.token().unwrap().to_string();
     drop(daemon);
     done(restore(&place, &restored));
     // Others work on it before the node comes back, so that its version exists again, as another one.
-    {
+    let shown_since = {
         let daemon = start_as(&data, &restored, "127.0.0.1:0");
         let other = Node::connect([daemon.address.clone()]).await.unwrap();
         let ledger = other.open::<Ledger>("ledger").await.unwrap();
         for _ in 0..20 {
             ledger.update(add(100)).await.unwrap();
         }
-    }
+        ledger.token().unwrap()
+    };
     let _daemon = Daemon::start(&address, &restored);
     let told = ledger.update(add(1_000)).await.unwrap_err().to_string();
     assert!(told.contains("lost writes in a restart"), "{told}");
     let ledger = node.open::<Ledger>("ledger").await.unwrap();
     assert_eq!(ledger.read().await.unwrap().total, 2_001, "what was acknowledged before the backup, and since");
+
+    let shown: Token = shown.parse().unwrap();
+    assert!(shown.version <= ledger.token().unwrap().version, "there is a version of that number");
+    assert!(matches!(ledger.read_at(shown).await, Err(Error::LostWrite { .. })), "and it is another one");
+    assert_eq!(node.lost_writes(), 1);
+    assert_eq!(ledger.read_at(shown_since).await.unwrap().total, 2_001);
 }
 
 #[test]

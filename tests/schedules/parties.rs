@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use nam::Tracked;
 use nam::coding::{Reader, Writer};
-use nam::ids::{Birth, TransferId, Version};
+use nam::ids::{Token, TransferId, Version};
 use nam::tracked::{Class as _, Tracked as _};
 use shuttle::future::block_on;
 use shuttle::rand::{Rng, thread_rng};
@@ -94,7 +94,7 @@ impl Party {
     pub(crate) fn begin() -> Self {
         let bells = Arc::new(Bells::default());
         let slot = Slot::<Desk>::new(ReplicaId(1), "a", Arc::clone(&bells) as _);
-        slot.load_whole(Birth::default(), Version(1), &root(&Desk::default())).unwrap();
+        slot.load_whole(Token { version: Version(1), ..Token::default() }, &root(&Desk::default())).unwrap();
         let watcher = slot.watch();
         let with_slot = || Arc::clone(&slot);
         let scopes = [Scope::Shared, Scope::Shared, Scope::Alone, Scope::Isolated];
@@ -278,7 +278,7 @@ fn theirs(slot: &Slot<Desk>, truth: &mut Truth, change: impl FnOnce(&mut Desk)) 
 fn load(slot: &Slot<Desk>, truth: &mut Truth) {
     truth.transfers += 1;
     let segment = Bytes::from(root(&truth.desk));
-    if slot.begin_load(Birth::default(), Version(truth.version), segment.len()).is_ok() {
+    if slot.begin_load(Token { version: Version(truth.version), ..Token::default() }, segment.len()).is_ok() {
         slot.load_segment(TransferId(truth.transfers), 0, true, segment);
     }
 }

@@ -22,7 +22,7 @@ const HEARD_MS: u64 = 800;
 const TOLD_MS: u64 = 2_500;
 
 /// An object's limits, and what it was used for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
     /// Limits, since when, and whether they are durable; the newest is last.
     set: Vec<(Expiry, u64, bool)>,
@@ -130,7 +130,7 @@ impl World {
             let (birth, limits) = history.limits_at(*alias);
             for (n, node) in self.nodes.iter().enumerate() {
                 for open in node.opens.iter().filter(|open| open.is_open && open.shard == at) {
-                    let is_it = matches!(open.slot.newest(), Ok(Some((known, _))) if known == birth);
+                    let is_it = matches!(open.slot.newest(), Ok(Some(known)) if known.birth == birth);
                     let read_at = open.read_at.filter(|read_at| is_it && read_at + TOLD_MS <= self.now);
                     let kept_until = read_at.and_then(|read_at| limits.kept_until(read_at, self.now));
                     let (key, now) = (&open.key, self.now);

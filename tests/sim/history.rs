@@ -4,11 +4,11 @@
 //! repository's documents are held against it by the numbers of the invariants, and each commit against the plain
 //! reference in `merge`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nam::__private::{Class, Reader, Tracked};
-use nam::ids::{Alias, Birth, CommitNumber, Fence, Version};
+use nam::ids::{Alias, Birth, CommitNumber, Epoch, Fence, Token, Version};
 use nam::journal::{Entry, Frame, Payload};
 use nam::node::{Replica, Slot};
 
@@ -16,7 +16,7 @@ use crate::class::Desk;
 use crate::expiry::Limits;
 use crate::locks::Locks;
 use crate::merge::{Clash, Merge};
-use crate::readings::{Refusal, Token};
+use crate::readings::{Refusal, Shown};
 
 /// One object from its creation on.
 #[derive(Debug)]
@@ -32,7 +32,12 @@ pub(crate) struct Object {
     orphans: Vec<Claim>,
     /// Whether it is destroyed, and whether durably so.
     ended: Option<bool>,
+    /// The versions that came back with a backup; all, if there was none.
+    kept: Option<usize>,
 }
+
+/// What a backup has of each object: how many versions, its limits, and whether it is destroyed.
+pub(crate) type Remembered = BTreeMap<Birth, (usize, Limits, bool)>;
 
 /// An update that was told to be part of a version.
 #[derive(Clone, Debug)]
@@ -50,8 +55,10 @@ pub(crate) struct History {
     aliases: BTreeMap<Alias, Birth>,
     slices: BTreeMap<u64, Vec<u8>>,
     pieces: BTreeMap<u64, Vec<Vec<u8>>>,
-    /// What restarts lost: nodes may go on showing it until they hear of it.
-    lost: BTreeSet<Birth>,
+    /// The last term that began with a loss.
+    pub(crate) lossy_epoch: Epoch,
+    /// What was durable at each loss, by the loss before it: nodes may go on showing it until they hear of the next.
+    former: BTreeMap<Epoch, BTreeMap<Birth, Vec<Arc<Desk>>>>,
     pub(crate) locks: Locks,
     pub(crate) stale_commits: u64,
     pub(crate) commits: u64,
@@ -96,7 +103,7 @@ impl History {
                 let (key, alias) = (key.clone(), *alias);
                 let mut limits = Limits::default();
                 limits.set(*expiry, now);
-                let object = Object { key, alias, limits, values, claims, orphans, ended: None };
+                let object = Object { key, alias, limits, values, claims, orphans, ended: None, kept: None };
                 self.objects.insert(birth, object);
                 self.aliases.insert(alias, birth);
             }
@@ -196,7 +203,7 @@ impl History {
         self.pieces.clear();
         self.locks.crash();
         if is_lossy {
-            self.lost.extend(self.objects.keys());
+            self.note_loss();
             self.objects.clear();
             self.aliases.clear();
             return;
@@ -209,13 +216,65 @@ impl History {
             let head = object.values.len() as u64;
             object.claims.retain(|version, _| *version <= head);
         }
+        self.find_living();
+    }
+
+    fn find_living(&mut self) {
         let living = self.objects.iter().filter(|(_, object)| object.ended.is_none());
         self.aliases = living.map(|(birth, object)| (object.alias, *birth)).collect();
     }
 
+    /// What was durable goes on being shown for a while.
+    fn note_loss(&mut self) {
+        let durable = |object: &Object| {
+            let durable = object.values.iter().filter(|(_, is_durable)| *is_durable);
+            durable.map(|(value, _)| Arc::clone(value)).collect()
+        };
+        let former = self.objects.iter().map(|(birth, object)| (*birth, durable(object))).collect();
+        self.former.insert(self.lossy_epoch, former);
+    }
+
+    /// What a backup made now has.
+    pub(crate) fn remember(&self) -> Remembered {
+        let durable = self.objects.iter().filter(|(_, object)| object.values[0].1);
+        let remembered = durable.map(|(birth, object)| {
+            let versions = object.values.iter().filter(|(_, is_durable)| *is_durable).count();
+            (*birth, (versions, object.limits.clone(), object.ended == Some(true)))
+        });
+        remembered.collect()
+    }
+
+    /// The repository ended and comes back from a backup: what came later never was.
+    pub(crate) fn restore(&mut self, remembered: &Remembered, now: u64) {
+        self.note_loss();
+        self.objects.retain(|birth, _| remembered.contains_key(birth));
+        for (birth, object) in &mut self.objects {
+            let (versions, limits, is_ended) = &remembered[birth];
+            object.values.truncate(*versions);
+            object.claims.retain(|version, _| *version <= *versions as u64);
+            object.limits = limits.clone();
+            object.limits.restart(now);
+            (object.ended, object.kept) = (is_ended.then_some(true), Some(*versions));
+        }
+        self.find_living();
+    }
+
+    /// Whether the shard came back from a backup.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.objects.values().any(|object| object.kept.is_some())
+    }
+
     /// A node shows `value` as a version of an object.
-    pub(crate) fn check_seen(&self, who: &str, birth: Birth, version: Version, value: &Desk) {
-        if self.lost.contains(&birth) {
+    pub(crate) fn check_seen(&self, who: &str, at: Token, value: &Desk) {
+        let Token { lossy_epoch, birth, version } = at;
+        if lossy_epoch < self.lossy_epoch {
+            let values = self.former.get(&lossy_epoch).and_then(|objects| objects.get(&birth));
+            let known = values.and_then(|values| values.get(usize::try_from(version.0).unwrap().wrapping_sub(1)));
+            let Some(known) = known else {
+                panic!("I6: {who} shows {birth} at {version}, which was not there to lose")
+            };
+            let differs = difference(value, known);
+            assert!(differs.is_none(), "I2: {who} shows {birth} at lost {version}: {}", differs.unwrap());
             return;
         }
         let Some(object) = self.objects.get(&birth) else { panic!("I6: {who} shows object {birth}, which never was") };
@@ -229,16 +288,27 @@ impl History {
 
     /// An old node says that it cannot read an object.
     pub(crate) fn check_unreadable(&self, slot: &Slot<Desk>) {
-        let (Ok(Some((birth, _))), Some((found, _))) = (slot.newest(), slot.unreadable()) else { return };
-        let value = self.objects.get(&birth).map(|object| &object.values[usize::try_from(found.0).unwrap() - 1]);
+        let (Ok(Some(newest)), Some((found, _))) = (slot.newest(), slot.unreadable()) else { return };
+        if newest.lossy_epoch < self.lossy_epoch {
+            return;
+        }
+        let object = self.objects.get(&newest.birth);
+        let value = object.map(|object| &object.values[usize::try_from(found.0).unwrap() - 1]);
         if let Some((value, is_durable)) = value {
             assert!(*is_durable, "I6: {} is unreadable at {found} before that is durable", slot.name());
             assert!(!value.mood.is_old(), "I13: {} is unreadable at {found}, and nothing in it is new", slot.name());
         }
     }
 
-    /// An update was told to be part of `version`.
-    pub(crate) fn claim(&mut self, birth: Birth, version: Version, claim: Claim) {
+    /// An update was told to be part of a version. If that was lost since, nothing is known of it.
+    pub(crate) fn claim(&mut self, at: Token, claim: Claim) {
+        let Token { lossy_epoch, birth, version } = at;
+        if lossy_epoch < self.lossy_epoch {
+            let kept = self.objects.get(&birth).and_then(|object| object.kept);
+            if kept.is_none_or(|kept| version.0 > kept as u64) {
+                return;
+            }
+        }
         let Some(object) = self.objects.get_mut(&birth) else { panic!("I7: an update of {birth}, which never was") };
         let Some((_, is_durable)) = object.values.get(usize::try_from(version.0).unwrap().wrapping_sub(1)) else {
             panic!("I7: an update is told to be version {version} of {}, which never was", object.key)
@@ -254,17 +324,18 @@ impl History {
         }
     }
 
-    /// A read with a token shows `version` of `birth`.
-    pub(crate) fn check_kept(&self, token: &Token, birth: Birth, version: Version) {
-        let Token { key, .. } = token;
-        assert_eq!(birth, token.birth, "I10: another object is read as {key}");
-        assert!(version >= token.version, "I10: {key} is read at {version} where {} was promised", token.version);
+    /// A read with a token shows what `seen` names.
+    pub(crate) fn check_kept(&self, Shown { key, token, .. }: &Shown, seen: Token) {
+        assert_eq!(seen.birth, token.birth, "I10: another object is read as {key}");
+        assert_eq!(seen.lossy_epoch, token.lossy_epoch, "I10: {key} is read from behind a loss, or before it");
+        let (promised, version) = (token.version, seen.version);
+        assert!(version >= promised, "I10: {key} is read at {version} where {promised} was promised");
     }
 
     /// A read with a token is refused; `here` is the object that the reader has under that name.
-    pub(crate) fn check_refused(&self, token: &Token, here: Birth, refusal: Refusal) {
-        let Token { key, birth, version, .. } = token;
-        let is_lost = self.lost.contains(birth);
+    pub(crate) fn check_refused(&self, Shown { key, token, .. }: &Shown, here: Birth, refusal: Refusal) {
+        let Token { lossy_epoch, birth, version } = token;
+        let is_lost = *lossy_epoch < self.lossy_epoch;
         let is_over = self.objects.get(birth).is_some_and(|object| object.ended == Some(true));
         let is_another = here != *birth;
         let is_rightful = match refusal {

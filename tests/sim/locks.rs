@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use nam::ids::{Birth, Fence, NodeId, RequestId, Sequence};
+use nam::ids::{Birth, Fence, NodeId, RequestId, Sequence, Token};
 use nam::journal::Origin;
 use nam::node::{Answer, Replica};
 use nam::repository::ConnectionId;
@@ -194,7 +194,7 @@ impl World {
     pub(crate) fn use_lock(&mut self, node: usize, slot: usize) {
         let open = &self.nodes[node].opens[slot];
         let (shard, id, replica, is_old) = (open.shard, open.slot.id(), open.slot.clone(), self.nodes[node].is_old);
-        let Ok(Some((birth, _))) = open.slot.newest() else { return };
+        let Ok(Some(Token { birth, .. })) = open.slot.newest() else { return };
         let is_known = |grant: &Grant| (grant.shard, grant.birth) == (shard, birth);
         let known: Vec<usize> = (0..self.grants.len()).filter(|at| is_known(&self.grants[*at])).collect();
         let is_own = |at: &usize| self.grants[*at].node == node && self.is_surely_held(&self.grants[*at]);

@@ -42,7 +42,7 @@ impl World {
             }
             for open in node.opens.iter().filter(|open| open.is_open) {
                 let guard = open.slot.peek().ok().flatten().map(|guard| guard.version());
-                let newest = open.slot.newest().ok().flatten().map(|(_, version)| version);
+                let newest = open.slot.newest().ok().flatten().map(|newest| newest.version);
                 let (key, state) = (&open.key, open.slot.state());
                 unrest += &format!("{key} {state:?} {guard:?} of {newest:?} work {}; ", open.has_work);
             }
@@ -86,12 +86,13 @@ impl World {
         for (n, node) in self.nodes.iter().enumerate() {
             for open in node.opens.iter().filter(|open| open.is_open) {
                 let history = &self.shards[open.shard].history;
-                if let (Some((found, _)), Ok(Some((birth, _)))) = (open.slot.unreadable(), open.slot.newest()) {
+                if let (Some((found, _)), Ok(Some(Token { birth, .. }))) = (open.slot.unreadable(), open.slot.newest()) {
                     let head = history.head(birth).map(|(head, _)| head);
                     assert_eq!(Some(found), head, "I5: node {n} with {}, which it could not read", open.key);
                 }
                 let Ok(Some(guard)) = open.slot.peek() else { continue };
                 let (birth, version) = (guard.birth(), guard.version());
+                assert_eq!(guard.token().lossy_epoch, history.lossy_epoch, "I10: node {n} with {}", open.key);
                 assert_eq!(open.slot.state(), State::Current, "I5: node {n} with {}", open.key);
                 let head = history.head(birth);
                 let Some((head, value)) = head else { panic!("I11: node {n} holds {}, which is destroyed", open.key) };

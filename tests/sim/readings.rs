@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use nam::ids::{Birth, RequestId, Version};
+use nam::ids::{Birth, RequestId, Token, Version};
 use nam::node::{Answer, Ending, Guard, Slot, Unreadable};
 use nam::wire::FailureCode;
 
@@ -12,20 +12,19 @@ use crate::class::Desk;
 /// How long a read waits for a push before it pulls.
 const PUSH_WAIT_MS: u64 = 20;
 
-/// What somebody was shown, as it travels in a cookie or a header.
+/// What somebody was shown, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
+pub(crate) struct Shown {
     pub(crate) shard: usize,
     pub(crate) key: String,
-    pub(crate) birth: Birth,
-    pub(crate) version: Version,
+    pub(crate) token: Token,
 }
 
 /// A read with a token on some node.
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) node: usize,
-    pub(crate) token: Token,
+    pub(crate) shown: Shown,
     pub(crate) slot: Arc<Slot<Desk>>,
     /// The object that the reader has under that name.
     pub(crate) here: Birth,
@@ -60,21 +59,20 @@ pub(crate) enum Progress {
 
 impl Reading {
     /// Begins a read; `None` until the object is here, and an application has a handle to read by.
-    pub(crate) fn new(now: u64, node: usize, slot: &Arc<Slot<Desk>>, token: Token) -> Option<Self> {
-        let (here, _) = slot.newest().ok().flatten()?;
+    pub(crate) fn new(now: u64, node: usize, slot: &Arc<Slot<Desk>>, shown: Shown) -> Option<Self> {
+        let here = slot.newest().ok().flatten()?.birth;
         let (slot, pull_at) = (Arc::clone(slot), now + PUSH_WAIT_MS);
-        Some(Self { node, token, slot, here, request: None, pulled: None, pull_at, refusal: None })
+        Some(Self { node, shown, slot, here, request: None, pulled: None, pull_at, refusal: None })
     }
 
-    pub(crate) fn poll(&mut self, now: u64, lossy_ending: impl Fn(Birth) -> Ending) -> Progress {
+    pub(crate) fn poll(&mut self, now: u64) -> Progress {
         if let Some(refusal) = self.refusal {
             return Progress::Refused(refusal);
         }
-        let goal = (self.token.birth, self.token.version);
-        match self.slot.poll_at(goal, self.pulled, &Context::from_waker(Waker::noop())) {
+        match self.slot.poll_at(self.shown.token, self.pulled, &Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(guard)) => Progress::Shown(guard),
             Poll::Ready(Err(Unreadable::Ended(ending))) => Progress::Refused(refusal_of(ending)),
-            Poll::Ready(Err(Unreadable::Another)) => Progress::Refused(refusal_of(lossy_ending(self.token.birth))),
+            Poll::Ready(Err(Unreadable::Another)) => Progress::Refused(Refusal::Gone),
             Poll::Ready(Err(Unreadable::Unknown)) => Progress::Refused(Refusal::Lost),
             Poll::Ready(Err(Unreadable::Value(_))) => Progress::Unreadable,
             Poll::Ready(Err(Unreadable::Nested)) => unreachable!("no closure reads here"),
@@ -87,7 +85,7 @@ impl Reading {
     pub(crate) fn answered(&mut self, answer: &Answer) {
         match answer {
             Answer::Pulled(version) => self.pulled = Some(*version),
-            Answer::Opened => self.pulled = self.slot.newest().ok().flatten().map(|(_, version)| version),
+            Answer::Opened => self.pulled = self.slot.newest().ok().flatten().map(|newest| newest.version),
             Answer::Ended(ending) => self.refusal = Some(refusal_of(*ending)),
             Answer::Missing | Answer::Failed { code: FailureCode::Gone, .. } => self.refusal = Some(Refusal::Gone),
             Answer::Failed { code: FailureCode::LostWrite, .. } => self.refusal = Some(Refusal::Lost),

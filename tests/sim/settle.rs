@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nam::ids::Birth;
 use nam::journal::Frame;
 use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
-use nam::node::{Answer, CoreEvent, Ending, Replica, Ring, Unreadable};
+use nam::node::{Answer, CoreEvent, Replica, Ring, Unreadable};
 use nam::repository::ConnectionId;
 use nam::wire::{CloseCode, RawRecord, ToNode, ToRepository};
 
@@ -14,7 +13,7 @@ use crate::class::of_version;
 use crate::draw::LONG_BYTES;
 use crate::network::{Event, LinkName};
 use crate::node::{Asked, Node};
-use crate::readings::{Progress, Reading};
+use crate::readings::{Progress, Reading, Refusal};
 use crate::tasks::Outcome;
 use crate::windows::each_record;
 use crate::world::World;
@@ -188,7 +187,7 @@ impl World {
                     _ => {}
                 }
                 let is_of = |reading: &&mut Reading| {
-                    (reading.node, reading.token.shard, reading.request) == (node, shard, Some(request))
+                    (reading.node, reading.shown.shard, reading.request) == (node, shard, Some(request))
                 };
                 if let Some(reading) = self.readings.iter_mut().find(is_of) {
                     reading.answered(&answer);
@@ -227,7 +226,7 @@ impl World {
                 assert!(birth != now.0 || version <= now.1, "I3: {} goes from {version} to {}", open.key, now.1);
             }
             open.seen = Some(now);
-            history.check_seen(&format!("node {node}"), now.0, now.1, &guard);
+            history.check_seen(&format!("node {node}"), guard.token(), &guard);
         }
     }
 
@@ -249,12 +248,8 @@ impl World {
                 }
                 Outcome::Nothing | Outcome::Ended => {}
                 Outcome::Fenced => self.report.fenced_off += 1,
-                Outcome::Committed(birth, version, claim) => {
-                    if history.objects.contains_key(&birth) {
-                        history.claim(birth, version, claim);
-                    }
-                }
-                Outcome::Unknown(birth, claim) => history.orphan(birth, claim),
+                Outcome::Committed(at, claim) => history.claim(at, claim),
+                Outcome::Unknown(at, claim) => history.orphan(at.birth, claim),
             }
             self.tasks.remove(at);
         }
@@ -264,11 +259,10 @@ impl World {
         let mut at = 0;
         while at < self.readings.len() {
             let reading = &mut self.readings[at];
-            let (node, token) = (reading.node, reading.token.clone());
-            let side = &mut self.nodes[node].sides[token.shard];
-            let history = &self.shards[token.shard].history;
-            let ending_of = |birth: Birth| side.core.welcome().map_or(Ending::Gone, |welcome| welcome.ending_of(birth));
-            match reading.poll(self.now, ending_of) {
+            let (node, shown) = (reading.node, reading.shown.clone());
+            let side = &mut self.nodes[node].sides[shown.shard];
+            let history = &self.shards[shown.shard].history;
+            match reading.poll(self.now) {
                 Progress::Waiting => {
                     at += 1;
                     continue;
@@ -281,14 +275,15 @@ impl World {
                     continue;
                 }
                 Progress::Shown(guard) => {
-                    history.check_kept(&token, guard.birth(), guard.version());
-                    history.check_seen(&format!("node {node}, with a token,"), guard.birth(), guard.version(), &guard);
+                    history.check_kept(&shown, guard.token());
+                    history.check_seen(&format!("node {node}, with a token,"), guard.token(), &guard);
                     self.report.kept += 1;
                 }
                 Progress::Unreadable => history.check_unreadable(&reading.slot),
                 Progress::Refused(refusal) => {
-                    history.check_refused(&token, reading.here, refusal);
+                    history.check_refused(&shown, reading.here, refusal);
                     self.report.refused += 1;
+                    self.report.lost += u64::from(refusal == Refusal::Lost && history.is_restored());
                 }
             }
             self.readings.remove(at);

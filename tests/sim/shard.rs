@@ -11,7 +11,7 @@ use nam::time::Instant;
 
 use crate::class::Desk;
 use crate::dice::Dice;
-use crate::history::{History, difference};
+use crate::history::{History, Remembered, difference};
 use crate::windows::SegmentWindow;
 
 /// A shard and the world's knowledge of it.
@@ -37,8 +37,20 @@ pub(crate) struct Shard {
     /// What their nodes have to confirm.
     pub(crate) windows: BTreeMap<ConnectionId, SegmentWindow>,
     pub(crate) has_step: bool,
+    backup: Backup,
     caps: Caps,
     rules: Rules,
+}
+
+/// What a shard may come back from.
+#[derive(Debug)]
+enum Backup {
+    None,
+    Made(MemoryJournal, MemoryImages, Remembered),
+    /// It is what the shard begins again with.
+    Wanted(MemoryJournal, MemoryImages, Remembered),
+    /// It came back from one; once is enough.
+    Used,
 }
 
 impl Shard {
@@ -62,6 +74,7 @@ impl Shard {
             links: BTreeMap::new(),
             windows: BTreeMap::new(),
             has_step: false,
+            backup: Backup::None,
             caps,
             rules,
         };
@@ -75,7 +88,31 @@ impl Shard {
         self.links.clear();
         self.has_step = false;
         self.history.crash(self.is_lossy, now);
+        self.backup = match std::mem::replace(&mut self.backup, Backup::Used) {
+            Backup::Wanted(journal, images, remembered) => {
+                (self.journal, self.images) = (journal, images);
+                self.history.restore(&remembered, now);
+                Backup::Used
+            }
+            backup => backup,
+        };
         self.begin(now);
+    }
+
+    /// Copies what is durable.
+    pub(crate) fn back_up(&mut self) {
+        if !self.is_lossy && !matches!(self.backup, Backup::Used) {
+            self.backup = Backup::Made(self.journal.copy(), self.images.copy(), self.history.remember());
+        }
+    }
+
+    /// Has the shard come back from its backup when it begins again; answers whether it has one.
+    pub(crate) fn plan_restore(&mut self) -> bool {
+        self.backup = match std::mem::replace(&mut self.backup, Backup::Used) {
+            Backup::Made(journal, images, remembered) => Backup::Wanted(journal, images, remembered),
+            backup => backup,
+        };
+        matches!(self.backup, Backup::Wanted(..))
     }
 
     /// Holds the documents that are at the head of the history against it.
@@ -94,7 +131,10 @@ impl Shard {
 
     fn begin(&mut self, now: u64) {
         self.incarnation += 1;
-        self.core = Core::new(identity(&mut self.journal, 1_000 + now), self.caps);
+        // Later than any term of what a backup is of.
+        let identity = identity(&mut self.journal, 1_000 + now + self.incarnation);
+        self.history.lossy_epoch = identity.lossy_epoch;
+        self.core = Core::new(identity, self.caps);
         #[cfg(feature = "mutants")]
         self.core.set_rules(self.rules);
         let _ = self.rules;

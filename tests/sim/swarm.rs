@@ -15,6 +15,8 @@ pub(crate) enum Mutant {
     Without(Rule),
     /// Reads forget the version they ask for (I10).
     Floor,
+    /// Reads forget before which loss that version was.
+    Losses,
 }
 
 impl Mutant {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use nam::__private::Tracked;
-use nam::ids::{Birth, Fence, Version};
+use nam::ids::{Fence, Token};
 use nam::node::{AloneTurn, Scope, Settled, Slot, Step, Ticket};
 use nam::wire::FailureCode;
 
@@ -24,7 +24,8 @@ pub(crate) struct Task {
     scope: Scope,
     turn: Option<AloneTurn<Desk>>,
     joined: Option<(Ticket, Claim)>,
-    birth: Option<Birth>,
+    /// The object that it was run on, at whatever version.
+    object: Option<Token>,
     /// Whether the closure fails after it changed something.
     is_aborting: bool,
 }
@@ -36,13 +37,13 @@ pub(crate) enum Outcome {
     /// It waits.
     Pending,
     /// It is part of this version.
-    Committed(Birth, Version, Claim),
+    Committed(Token, Claim),
     /// It left nothing.
     Nothing,
     /// Its object ended before it was in a batch.
     Ended,
     /// Its object ended with the batch under way, and nobody will know.
-    Unknown(Birth, Claim),
+    Unknown(Token, Claim),
     /// It left nothing: the lock that it names is not held.
     Fenced,
     /// Its closure is to run again: another commit was in the way.
@@ -61,7 +62,7 @@ impl Task {
             scope,
             turn,
             joined: None,
-            birth: None,
+            object: None,
             is_aborting: dice.one_in(12),
         }
     }
@@ -85,7 +86,7 @@ impl Task {
                 self.joined = Some((ticket, claim));
                 Outcome::Pending
             }
-            Some(Settled::Committed(version)) => Outcome::Committed(self.birth.unwrap(), version, claim),
+            Some(Settled::Committed(version)) => Outcome::Committed(Token { version, ..self.object.unwrap() }, claim),
             Some(Settled::Conflict | Settled::Rerun) => Outcome::Again,
             Some(Settled::RerunAlone) => {
                 self.scope = Scope::Alone;
@@ -98,13 +99,13 @@ impl Task {
                 Outcome::Fenced
             }
             Some(Settled::Refused(refused)) => panic!("a commit was refused: {refused:?}"),
-            Some(Settled::Ended(_)) => Outcome::Unknown(self.birth.unwrap(), claim),
+            Some(Settled::Ended(_)) => Outcome::Unknown(self.object.unwrap(), claim),
         }
     }
 
     fn poll_run(&mut self, order: u64) -> Outcome {
-        if let Ok(Some((birth, _))) = self.slot.newest() {
-            self.birth = Some(birth);
+        if let Ok(Some(newest)) = self.slot.newest() {
+            self.object = Some(newest);
         }
         let (seed, is_aborting) = (self.seed, self.is_aborting);
         let mut seen = None;

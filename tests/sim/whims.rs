@@ -10,7 +10,7 @@ use crate::class::Desk;
 use crate::draw::Draw;
 use crate::network::Event;
 use crate::node::{Asked, Node};
-use crate::readings::{Reading, Token};
+use crate::readings::{Reading, Shown};
 use crate::swarm::Mutant;
 use crate::tasks::Task;
 use crate::world::World;
@@ -38,6 +38,8 @@ impl World {
             2 if self.dice.one_in(3) => return self.crash(shard),
             3..9 => return self.read_token(),
             9 if self.dice.one_in(4) => return self.end_process(node, shard),
+            10 if self.dice.one_in(2) => return self.shards[shard].back_up(),
+            11 if self.dice.one_in(3) => return self.restore(shard),
             _ if self.swarm.pauses > 0 && self.dice.one_in(self.swarm.pauses) => return self.pause(node, shard),
             _ => {}
         }
@@ -51,8 +53,10 @@ impl World {
     fn find_object(&mut self, node: usize, shard: usize, key: &str) {
         let slot = self.nodes[node].add_slot(shard, key);
         #[cfg(feature = "mutants")]
-        if matches!(self.mutant, Some(Mutant::Floor)) {
-            self.nodes[node].opens[slot].slot.forget_floor();
+        match self.mutant {
+            Some(Mutant::Floor) => self.nodes[node].opens[slot].slot.forget_floor(),
+            Some(Mutant::Losses) => self.nodes[node].opens[slot].slot.forget_losses(),
+            _ => {}
         }
         let replica = self.nodes[node].replica(slot);
         let expiry = self.swarm.expiry(&mut self.dice);
@@ -105,12 +109,11 @@ impl World {
                 sides[shard].requests.insert(request, Asked::Newest);
             }
             3 => {
-                if let Ok(Some((birth, version))) = open.slot.newest() {
-                    let token = Token { shard, key: open.key.clone(), birth, version };
+                if let Ok(Some(token)) = open.slot.newest() {
                     if self.tokens.len() == TOKENS {
                         self.tokens.remove(0);
                     }
-                    self.tokens.push(token);
+                    self.tokens.push(Shown { shard, key: open.key.clone(), token });
                 }
             }
             4..7 => {
@@ -144,14 +147,14 @@ impl World {
         if self.tokens.is_empty() {
             return;
         }
-        let token = self.tokens[self.dice.index(self.tokens.len())].clone();
+        let shown = self.tokens[self.dice.index(self.tokens.len())].clone();
         let node = self.dice.index(self.nodes.len());
-        match self.nodes[node].find(token.shard, &token.key) {
+        match self.nodes[node].find(shown.shard, &shown.key) {
             Some(slot) => {
                 let slot = &self.nodes[node].opens[slot].slot;
-                self.readings.extend(Reading::new(self.now, node, slot, token));
+                self.readings.extend(Reading::new(self.now, node, slot, shown));
             }
-            None => self.find_object(node, token.shard, &token.key),
+            None => self.find_object(node, shown.shard, &shown.key),
         }
     }
 }

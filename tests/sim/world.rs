@@ -14,7 +14,7 @@ use crate::disk::Written;
 use crate::locks::Grant;
 use crate::network::{Agenda, Effects, Event, LinkName};
 use crate::node::{Half, Node};
-use crate::readings::{Reading, Token};
+use crate::readings::{Reading, Shown};
 use crate::shard::Shard;
 use crate::swarm::{Mutant, Swarm};
 use crate::tasks::Task;
@@ -46,6 +46,9 @@ pub(crate) struct Report {
     /// Reads with a token that showed what was promised, and those that said why not.
     pub(crate) kept: u64,
     pub(crate) refused: u64,
+    /// How often a shard came back from a backup, and tokens that were refused for what that lost.
+    pub(crate) restored: u64,
+    pub(crate) lost: u64,
     /// Objects that ended by themselves, and how often nodes told of use.
     pub(crate) expired: u64,
     pub(crate) touches: u64,
@@ -81,6 +84,8 @@ impl Report {
         self.full_windows += other.full_windows;
         self.kept += other.kept;
         self.refused += other.refused;
+        self.restored += other.restored;
+        self.lost += other.lost;
         self.expired += other.expired;
         self.touches += other.touches;
         self.locked += other.locked;
@@ -100,6 +105,7 @@ impl Report {
         let collapsed = [self.slow, self.collapsed.merged, self.collapsed.notices, self.full_windows];
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
+        assert!(self.restored > 0 && self.lost > 0, "too little is lost by restores: {self:?}");
         assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
         assert!(self.unreadable > 0 && self.readable_again > 0, "too little is unreadable: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
@@ -121,7 +127,7 @@ pub(crate) struct World {
     pub(crate) tasks: Vec<Task>,
     pub(crate) readings: Vec<Reading>,
     /// What was shown lately, anywhere.
-    pub(crate) tokens: Vec<Token>,
+    pub(crate) tokens: Vec<Shown>,
     /// What nodes were told to have the locks of, the newest last.
     pub(crate) grants: Vec<Grant>,
     pub(crate) actions: u64,
@@ -349,6 +355,14 @@ impl World {
                 self.settle_shard(at);
                 self.crash(at);
             }
+        }
+    }
+
+    /// A shard comes back from its backup, if it has one.
+    pub(crate) fn restore(&mut self, at: usize) {
+        if self.shards[at].plan_restore() {
+            self.report.restored += 1;
+            self.crash(at);
         }
     }
 

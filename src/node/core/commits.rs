@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::up::Up;
 use super::{Answer, Core, Violation};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, ObjectName, RequestId, Sequence, TransferId};
+use crate::ids::{Alias, Birth, ObjectName, RequestId, Sequence, TransferId, Version};
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, INLINE_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Outgoing, RefusedCommit, Replica, ReplicaId, Settlement};
 use crate::wire::{CreationValue, FailureCode, ToRepository};
@@ -276,7 +276,7 @@ impl Core {
 
     pub(super) fn created(&mut self, sequence: Sequence, alias: Alias, birth: Birth) -> Result<(), Violation> {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
-        let id = outstanding.replica.id();
+        let (id, at) = (outstanding.replica.id(), self.token(birth, Version(1)));
         let Some(entry) = self.replicas.get_mut(&id) else {
             self.close_unwanted(alias, birth);
             return Ok(());
@@ -285,7 +285,7 @@ impl Core {
         entry.birth = Some(birth);
         entry.is_presented = true;
         self.aliases.insert(alias, id);
-        outstanding.replica.created(birth).map_err(|refusal| self.diverged(id, &refusal))?;
+        outstanding.replica.created(at).map_err(|refusal| self.diverged(id, &refusal))?;
         self.tell(outstanding.request, Answer::Created);
         Ok(())
     }

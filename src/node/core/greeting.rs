@@ -89,10 +89,11 @@ impl Core {
         Ok(())
     }
 
-    /// The repository lost commits since the last link: what replicas show may be among them, whatever their versions.
+    /// The repository lost commits since the last link: what replicas show may be among them, whatever their versions,
+    /// and a version that a replica without its value remembers may mean another one now.
     fn lose_all(&mut self) {
-        let reached = self.replicas.iter().filter(|(_, entry)| entry.replica.reached().is_some());
-        let lost: Vec<ReplicaId> = reached.map(|(id, _)| *id).collect();
+        let known = self.replicas.iter().filter(|(_, entry)| entry.birth.is_some());
+        let lost: Vec<ReplicaId> = known.map(|(id, _)| *id).collect();
         lost.into_iter().for_each(|id| self.end_replica(id, Ending::Lost));
     }
 

@@ -35,7 +35,7 @@ use self::requests::Request;
 use self::touches::{KeptBack, Usage};
 use self::up::Up;
 use super::replica::{Ending, Replica, ReplicaId, Ring};
-use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, ShardId, TransferId, Version};
+use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, ShardId, Token, TransferId, Version};
 use crate::limits::CREDIT_BYTES;
 use crate::time::Instant;
 use crate::wire::{CloseCode, FailureCode, Records, ShardAddress, ToRepository};
@@ -174,14 +174,6 @@ struct Entry {
     usage: Option<Usage>,
 }
 
-impl Welcome {
-    /// Why the object `birth` is not there any more: one from before the last loss was lost with it.
-    #[must_use]
-    pub fn ending_of(&self, birth: Birth) -> Ending {
-        if birth.0.epoch < self.lossy_epoch { Ending::Lost } else { Ending::Gone }
-    }
-}
-
 /// The node's half of one shard link.
 #[derive(Debug)]
 pub struct Core {
@@ -317,6 +309,12 @@ impl Core {
     /// The next replica whose [`Replica::work`] is due, off the I/O thread.
     pub fn poll_work(&mut self) -> Option<Arc<dyn Replica>> {
         self.work.pop_front()
+    }
+
+    /// Names a version of an object as of what the repository said of itself last.
+    fn token(&self, birth: Birth, version: Version) -> Token {
+        let lossy_epoch = self.welcome.as_ref().map_or(Epoch(0), |welcome| welcome.lossy_epoch);
+        Token { lossy_epoch, birth, version }
     }
 
     fn send(&mut self, record: &ToRepository<'_>) {

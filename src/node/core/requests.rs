@@ -204,9 +204,8 @@ impl Core {
             return Ok(());
         }
         if entry.birth.is_some_and(|known| known != birth) {
-            let ending = self.ending_of(id);
             self.send(&ToRepository::Close { alias, birth });
-            self.end_replica(id, ending);
+            self.end_replica(id, Ending::Gone);
             return self.give_up(form);
         }
         if let Some(former) = entry.alias.replace(alias).filter(|former| *former != alias) {
@@ -270,6 +269,7 @@ impl Core {
         (birth, version): (Birth, Version),
         form: Form<'_>,
     ) -> Result<(), Violation> {
+        let at = self.token(birth, version);
         let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
         entry.rewind = None;
         let replica = Arc::clone(&entry.replica);
@@ -278,7 +278,7 @@ impl Core {
             Form::Same => replica.catch_up(version, version, None).and_then(|()| replica.confirm()),
             Form::Delta { base: Version(0), delta } => {
                 replaced = self.discard_down(id);
-                replica.load_whole(birth, version, delta)
+                replica.load_whole(at, delta)
             }
             Form::Delta { base, delta } => {
                 replica.catch_up(base, version, Some(delta)).and_then(|()| replica.confirm())
@@ -287,7 +287,7 @@ impl Core {
                 let begun = match base {
                     None => {
                         let bytes = usize::try_from(bytes).unwrap_or(OBJECT_BYTES_MAX).min(OBJECT_BYTES_MAX);
-                        replica.begin_load(birth, version, bytes)
+                        replica.begin_load(at, bytes)
                     }
                     Some(base) => replica.catch_up(base, version, None),
                 };
@@ -319,22 +319,15 @@ impl Core {
                 self.answer(request, Answer::Missing);
             }
             Some(asked) => {
-                let ending = asked.replica().map_or(Ending::Gone, |id| self.ending_of(id));
                 if asked.is_asked_for() {
-                    self.answer(request, Answer::Ended(ending));
+                    self.answer(request, Answer::Ended(Ending::Gone));
                 }
                 if let Some(id) = asked.replica() {
-                    self.end_replica(id, ending);
+                    self.end_replica(id, Ending::Gone);
                 }
             }
             None => {}
         }
-    }
-
-    /// Why an object that is not there any more is not there.
-    fn ending_of(&self, id: ReplicaId) -> Ending {
-        let birth = self.replicas.get(&id).and_then(|entry| entry.birth);
-        birth.zip(self.welcome.as_ref()).map_or(Ending::Gone, |(birth, welcome)| welcome.ending_of(birth))
     }
 
     pub(super) fn failed(&mut self, request: RequestId, answer: &Answer) {

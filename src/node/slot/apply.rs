@@ -190,8 +190,8 @@ impl<T: Class> Inner<T> {
             // Versions are followed without a value.
             return;
         }
-        let here = self.held.as_ref().map_or(Version(0), |held| held.version);
-        self.reached = self.load.as_ref().map_or(here, |load| load.version);
+        let here = self.held.as_ref().map_or(Version(0), |held| held.at.version);
+        self.reached = self.load.as_ref().map_or(here, |load| load.at.version);
     }
 }
 
@@ -200,7 +200,7 @@ fn apply_whole<T: Class>(held: &mut Held<T>, delta: &[u8], to: Version) -> Resul
     let mut changes = T::Changes::default();
     match held.value.apply(Reader::new(delta), Some(&mut changes)) {
         Ok(()) => {
-            held.version = to;
+            held.at.version = to;
             Ok(changes)
         }
         Err(error) => {

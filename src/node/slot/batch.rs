@@ -41,7 +41,7 @@ impl<T: Class> Inner<T> {
     /// The version that a closure run now would see: the value's, the commit in flight included; `None` while that
     /// commit's fate decides what there is to see.
     pub(super) fn base_for_update(&self) -> Option<Version> {
-        let version = self.held.as_ref()?.version;
+        let version = self.held.as_ref()?.at.version;
         match &self.in_flight {
             None => Some(version),
             Some(in_flight) if in_flight.base == version => Some(version.next()),

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::ids::{Birth, Version};
+use crate::ids::{Birth, Token, Version};
 use crate::tracked::Class;
 
 /// How often a writer looks again for a reader that is just leaving, before it makes way for a copy.
@@ -17,8 +17,7 @@ const SPINS: u32 = 64;
 /// A value at one version.
 pub(crate) struct Held<T: Class> {
     pub(crate) value: T,
-    pub(crate) birth: Birth,
-    pub(crate) version: Version,
+    pub(crate) at: Token,
 }
 
 impl<T: Class> Held<T> {
@@ -35,7 +34,7 @@ impl<T: Class> Held<T> {
 
     /// A copy that no guard pins.
     pub(super) fn copy(&self) -> Self {
-        Self { value: self.value.clone(), birth: self.birth, version: self.version }
+        Self { value: self.value.clone(), at: self.at }
     }
 }
 
@@ -53,13 +52,18 @@ impl<T: Class> Guard<T> {
     /// The version that this guard shows.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.0.version
+        self.0.at.version
     }
 
     /// Which object of its name this guard shows.
     #[must_use]
     pub fn birth(&self) -> Birth {
-        self.0.birth
+        self.0.at.birth
+    }
+
+    /// Names what this guard shows; [`token`](Self::token) for an application.
+    pub(crate) fn at(&self) -> Token {
+        self.0.at
     }
 }
 
@@ -79,6 +83,6 @@ impl<T: Class> Clone for Guard<T> {
 
 impl<T: Class> fmt::Debug for Guard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("birth", &self.0.birth).field("version", &self.0.version).finish_non_exhaustive()
+        f.debug_struct("Guard").field("at", &self.0.at).finish_non_exhaustive()
     }
 }

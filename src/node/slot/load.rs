@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Held, Inner, Slot};
 use crate::coding::{DecodeError, Reader};
-use crate::ids::{Birth, TransferId, Version};
+use crate::ids::{Token, TransferId};
 use crate::node::replica::{Refusal, Ring};
 use crate::node::state::{Event, State};
 use crate::tracked::Class;
@@ -24,8 +24,7 @@ const HEAP_STEP_BYTES: usize = 96 * 1024;
 
 /// A snapshot that is on its way.
 pub(super) struct Load<T> {
-    pub(super) birth: Birth,
-    pub(super) version: Version,
+    pub(super) at: Token,
     /// Tells this load from a later one of the same slot.
     pub(super) serial: u64,
     pub(super) segments: VecDeque<SnapshotSegment>,
@@ -48,9 +47,9 @@ pub(super) struct SnapshotSegment {
 }
 
 impl<T> Load<T> {
-    pub(super) fn new(birth: Birth, version: Version, serial: u64, announced: usize) -> Self {
+    pub(super) fn new(at: Token, serial: u64, announced: usize) -> Self {
         let (value, segments) = (None, VecDeque::new());
-        Self { birth, version, serial, segments, value, is_decoding: false, is_complete: false, bytes: 0, announced }
+        Self { at, serial, segments, value, is_decoding: false, is_complete: false, bytes: 0, announced }
     }
 
     /// Takes what the next segment needs to be decoded: the value so far, and how many bytes come behind it.
@@ -112,11 +111,11 @@ impl<T: Class> Slot<T> {
 
     /// The value under construction becomes the value; answers the former one.
     fn finish_load(&self, inner: &mut Inner<T>) -> Result<Option<Arc<Held<T>>>, Refusal> {
-        let Some(Load { value: Some(value), birth, version, bytes, .. }) = inner.load.take() else {
+        let Some(Load { value: Some(value), at, bytes, .. }) = inner.load.take() else {
             return Ok(None);
         };
         inner.state = inner.state.after(Event::LoadEnded, inner.held.is_some())?;
-        let former = inner.held.replace(Arc::new(Held { value, birth, version }));
+        let former = inner.held.replace(Arc::new(Held { value, at }));
         inner.bytes = bytes;
         inner.is_pull_rung = false;
         inner.unknown = None;

@@ -46,7 +46,7 @@ pub use self::watch::{Change, Watcher};
 use super::replica::{Ending, Host, ReplicaId, Ring};
 use super::state::State;
 use crate::coding::UnknownValue;
-use crate::ids::{Birth, ObjectName, Version};
+use crate::ids::{Birth, Epoch, ObjectName, Version};
 use crate::tracked::Class;
 
 /// How long a closure that changes one object waits for the lock of another: whoever has that may wait for this one.
@@ -71,6 +71,8 @@ pub(crate) struct Inner<T: Class> {
     state: State,
     ending: Option<Ending>,
     birth: Option<Birth>,
+    /// The last loss before the object came here; it does not outlive the next.
+    lossy_epoch: Epoch,
     held: Option<Arc<Held<T>>>,
     /// The version once everything in the queue has been applied, and once the load that runs has ended.
     reached: Version,
@@ -89,8 +91,9 @@ pub(crate) struct Inner<T: Class> {
     unknown: Option<(UnknownValue, Version)>,
     is_pull_rung: bool,
     is_copy_wanted: bool,
-    /// Whether reads heed the version they ask for.
+    /// Whether reads heed the version they ask for, and the loss before it.
     has_floor: bool,
+    knows_losses: bool,
     draft: Option<T>,
     queue: Queue,
     load: Option<Load<T>>,
@@ -131,6 +134,12 @@ impl<T: Class> Slot<T> {
         self.inner.lock().has_floor = false;
     }
 
+    /// Has reads forget before which loss the version was that they ask for, likewise.
+    #[cfg(any(test, feature = "mutants"))]
+    pub fn forget_losses(&self) {
+        self.inner.lock().knows_losses = false;
+    }
+
     /// Locks, unless the lock is held by a closure that runs on this very thread, or for long by one that may wait for it.
     fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
         if let Some(inner) = self.inner.try_lock() {
@@ -154,6 +163,7 @@ impl<T: Class> Inner<T> {
             state: State::Absent,
             ending: None,
             birth: None,
+            lossy_epoch: Epoch(0),
             held: None,
             reached: Version(0),
             newest: Version(0),
@@ -166,6 +176,7 @@ impl<T: Class> Inner<T> {
             is_pull_rung: false,
             is_copy_wanted: false,
             has_floor: true,
+            knows_losses: true,
             draft: None,
             queue: Queue::default(),
             load: None,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::load::{Load, SnapshotSegment};
 use super::queue::Item;
 use super::{Held, Inner, Slot};
-use crate::ids::{Birth, ObjectName, TransferId, Version};
+use crate::ids::{Birth, ObjectName, Token, TransferId, Version};
 use crate::limits::COPY_PATIENCE_MS;
 use crate::node::replica::{Applied, Ending, Outgoing, Refusal, Replica, ReplicaId, Ring, Settlement};
 use crate::node::state::{Event, State};
@@ -91,14 +91,14 @@ impl<T: Class> Replica for Slot<T> {
         })
     }
 
-    fn begin_load(&self, birth: Birth, version: Version, bytes: usize) -> Result<(), Refusal> {
+    fn begin_load(&self, at: Token, bytes: usize) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
-        inner.begin_load(birth, version, bytes)
+        inner.begin_load(at, bytes)
     }
 
-    fn load_whole(&self, birth: Birth, version: Version, delta: &[u8]) -> Result<(), Refusal> {
+    fn load_whole(&self, at: Token, delta: &[u8]) -> Result<(), Refusal> {
         self.changing(|inner| {
-            inner.begin_load(birth, version, delta.len())?;
+            inner.begin_load(at, delta.len())?;
             self.load_inline(inner, delta)
         })
     }
@@ -137,16 +137,16 @@ impl<T: Class> Replica for Slot<T> {
         self.changing(|inner| inner.take_settlement(settlement))
     }
 
-    fn created(&self, birth: Birth) -> Result<(), Refusal> {
+    fn created(&self, at: Token) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
         let Some(value) = inner.draft.take() else {
             return Err(Refusal::Unexpected { state: inner.state, event: Event::LoadEnded });
         };
-        let version = Version(1);
         let is_held = inner.held.is_some();
         inner.state = inner.state.after(Event::LoadBegun, is_held)?.after(Event::LoadEnded, is_held)?;
-        inner.held = Some(Arc::new(Held { value, birth, version }));
-        (inner.birth, inner.reached, inner.newest) = (Some(birth), version, version);
+        inner.held = Some(Arc::new(Held { value, at }));
+        (inner.lossy_epoch, inner.birth) = (at.lossy_epoch, Some(at.birth));
+        (inner.reached, inner.newest) = (at.version, at.version);
         inner.wake();
         Ok(())
     }
@@ -275,15 +275,15 @@ impl<T: Class> Slot<T> {
 
 impl<T: Class> Inner<T> {
     /// Makes room for a snapshot; what waited is part of it or will come again behind it.
-    fn begin_load(&mut self, birth: Birth, version: Version, bytes: usize) -> Result<(), Refusal> {
+    fn begin_load(&mut self, at: Token, bytes: usize) -> Result<(), Refusal> {
         self.state = self.state.after(Event::LoadBegun, self.held.is_some())?;
         self.drop_queue();
         self.serial += 1;
-        self.load = Some(Load::new(birth, version, self.serial, bytes));
-        self.birth = Some(birth);
+        self.load = Some(Load::new(at, self.serial, bytes));
+        (self.lossy_epoch, self.birth) = (at.lossy_epoch, Some(at.birth));
         (self.is_dropping, self.is_distrusted) = (false, false);
-        self.reached = version;
-        self.newest = self.newest.max(version);
+        self.reached = at.version;
+        self.newest = self.newest.max(at.version);
         Ok(())
     }
 }

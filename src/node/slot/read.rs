@@ -3,11 +3,12 @@
 //! Invariants: a read shows one committed version (I13); a task that waits for a newer one asks for the pull once and is
 //! woken by every change of the slot. Source: own reasoning (R2, R3).
 
+use std::cmp::Ordering;
 use std::task::{Context, Poll};
 
 use super::{Guard, Held, Inner, Slot};
 use crate::coding::UnknownValue;
-use crate::ids::{Birth, Version};
+use crate::ids::{Token, Version};
 use crate::node::replica::{Ending, Ring};
 use crate::node::state::State;
 use crate::tracked::Class;
@@ -21,7 +22,7 @@ pub enum Unreadable {
     Nested,
     /// The name has another object here than the one that is asked for.
     Another,
-    /// The repository does not have the version that is asked for.
+    /// The version that is asked for was lost, or the repository never had it.
     Unknown,
     /// The value holds what this program does not know.
     Value(UnknownValue),
@@ -79,18 +80,32 @@ impl<T: Class> Slot<T> {
     }
 
     /// What is here once it is at least what a token names. Until the repository was asked it must be current too;
-    /// `pulled` is the version that the repository answered to a pull (I10).
+    /// `pulled` is the version that the repository answered to a pull (I10). A token from before a loss that is known
+    /// here, or of another object, is judged at once; one from behind a loss that is not known here yet asks the
+    /// repository.
     pub fn poll_at(
         &self,
-        (birth, version): (Birth, Version),
+        token: Token,
         pulled: Option<Version>,
         context: &Context<'_>,
     ) -> Poll<Result<Guard<T>, Unreadable>> {
-        self.poll_read(context, |inner| match (inner.birth, pulled) {
-            (Some(known), _) if known != birth => Err(Unreadable::Another),
-            (_, Some(pulled)) if pulled < version => Err(Unreadable::Unknown),
-            (_, None) => Ok(inner.is_current() && inner.has(version)),
-            (_, Some(_)) => Ok(inner.has(version)),
+        self.poll_read(context, |inner| {
+            if inner.birth.is_none() {
+                return Ok(false);
+            }
+            match token.lossy_epoch.cmp(&inner.lossy_epoch) {
+                Ordering::Less if inner.knows_losses => return Err(Unreadable::Unknown),
+                Ordering::Greater if inner.knows_losses => {
+                    return if pulled.is_some() { Err(Unreadable::Unknown) } else { Ok(false) };
+                }
+                _ => {}
+            }
+            match pulled {
+                _ if inner.birth != Some(token.birth) => Err(Unreadable::Another),
+                Some(pulled) if pulled < token.version => Err(Unreadable::Unknown),
+                Some(_) => Ok(inner.has(token.version)),
+                None => Ok(inner.is_current() && inner.has(token.version)),
+            }
         })
     }
 
@@ -119,10 +134,11 @@ impl<T: Class> Slot<T> {
     ///
     /// # Errors
     /// [`Unreadable`].
-    pub fn newest(&self) -> Result<Option<(Birth, Version)>, Unreadable> {
+    pub fn newest(&self) -> Result<Option<Token>, Unreadable> {
         let inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_ending()?;
-        Ok(inner.birth.map(|birth| (birth, inner.newest)))
+        let Inner { lossy_epoch, newest: version, .. } = *inner;
+        Ok(inner.birth.map(|birth| Token { lossy_epoch, birth, version }))
     }
 
     fn note_read(&self, inner: &mut Inner<T>) {
@@ -153,7 +169,7 @@ impl<T: Class> Inner<T> {
 
     /// Whether the value here is at least `version`.
     fn has(&self, version: Version) -> bool {
-        self.held.as_ref().is_some_and(|held| held.version >= version || !self.has_floor)
+        self.held.as_ref().is_some_and(|held| held.at.version >= version || !self.has_floor)
     }
 
     /// Whether no guard pins the value.

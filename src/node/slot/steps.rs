@@ -78,7 +78,7 @@ impl<T: Class> Slot<T> {
         let step = match try_out(held, (&[], &steps.delta), &mut scratch, address, closure) {
             Ok(Ran::Done(value, delta)) => {
                 steps.delta = delta;
-                Step::Unchanged(value, held.version)
+                Step::Unchanged(value, held.at.version)
             }
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
             Ok(Ran::Unfit(error)) => Step::Unfit(error),

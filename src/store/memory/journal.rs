@@ -22,7 +22,7 @@ pub struct MemoryJournal {
 }
 
 /// What is kept of one shard.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Kept {
     frames: VecDeque<(FrameName, Bytes)>,
     term: Term,
@@ -30,6 +30,8 @@ struct Kept {
     first_crc: u32,
     last_crc: u32,
     last_ms: u64,
+    /// Whether this is a copy of what went on elsewhere.
+    is_restored: bool,
 }
 
 impl MemoryJournal {
@@ -45,6 +47,14 @@ impl MemoryJournal {
         Self::new(true)
     }
 
+    /// A journal of its own with the same content, as if restored from a backup: its next claims begin with a loss.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let mut shards = self.shards.lock().clone();
+        shards.values_mut().for_each(|kept| kept.is_restored = true);
+        Self { shards: Arc::new(Mutex::new(shards)), claimed: BTreeMap::new(), is_kept: self.is_kept }
+    }
+
     fn new(is_kept: bool) -> Self {
         Self { shards: Arc::default(), claimed: BTreeMap::new(), is_kept }
     }
@@ -54,7 +64,8 @@ impl Journal for MemoryJournal {
     fn claim(&mut self, shard: ShardId, wall_ms: u64) -> Result<Claim, JournalError> {
         let mut shards = self.shards.lock();
         let kept = shards.entry(shard).or_default();
-        kept.term = kept.term.next(kept.last_ms, wall_ms, !self.is_kept);
+        let is_lossy = std::mem::take(&mut kept.is_restored) || !self.is_kept;
+        kept.term = kept.term.next(kept.last_ms, wall_ms, is_lossy);
         if !self.is_kept {
             kept.last_crc = 0;
         }
@@ -117,6 +128,16 @@ mod tests {
         let journal = MemoryJournal::kept();
         conformance::laws(&mut || Box::new(journal.clone()));
         conformance::long_cut(&mut MemoryJournal::kept());
+    }
+
+    #[test]
+    fn a_copy_begins_with_a_loss_once() {
+        let mut journal = MemoryJournal::kept();
+        let first = journal.claim(ShardId(0), 5).unwrap();
+        let mut copy = journal.copy();
+        let lossy = [6, 7].map(|wall_ms| copy.claim(ShardId(0), wall_ms).unwrap().lossy_epoch);
+        assert_eq!(lossy, [Epoch(6); 2]);
+        assert_eq!(journal.claim(ShardId(0), 8).unwrap().lossy_epoch, first.epoch, "the copied one lost nothing");
     }
 
     #[test]
