@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use super::Node;
 use super::connector::Connector;
-use super::settings::Settings;
+use super::{Node, NodeBuilder};
 use crate::engine::LocalShard;
 use crate::error::Error;
 
@@ -55,7 +54,28 @@ impl InProcess {
     /// # Errors
     /// `Unavailable` if the repository does not answer.
     pub async fn node(&self) -> Result<Node, Error> {
-        Node::start(Connector::Local(Arc::clone(&self.shard)), Settings::default()).await
+        NodeBuilder::default().in_process(self).await
+    }
+}
+
+impl NodeBuilder {
+    /// Makes the node one of a repository of this process; addresses and whom to trust do not matter then.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// let repository = nam::InProcess::new()?;
+    /// let node = nam::Node::builder().fail_closed::<Cart>().in_process(&repository).await?;
+    /// assert_eq!(node.state(), nam::NodeState::Ready);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Unavailable` if the repository does not answer.
+    pub async fn in_process(self, repository: &InProcess) -> Result<Node, Error> {
+        Node::start(Connector::Local(Arc::clone(&repository.shard)), self.settings).await
     }
 }
 

@@ -24,6 +24,7 @@ mod transaction;
 
 mod updating;
 mod watch;
+mod watch_path;
 mod worker;
 
 pub use crate::ids::Token;
@@ -37,5 +38,6 @@ pub use transaction::Transaction;
 
 pub use updating::Committed;
 pub use watch::Watch;
+pub use watch_path::PathWatch;
 
-pub use crate::node::{Change, Guard};
+pub use crate::node::{Change, Guard, PathChange};

@@ -219,16 +219,18 @@ impl<T: Class> Object<T> {
         }
     }
 
-    /// Whether replicas may be read although the link is down: for a bounded time.
+    /// Whether replicas may be read although the link is down: for a bounded time, or not at all (F2).
     fn check_local(&self) -> Result<(), Error> {
         let standing = self.port.standing();
         if standing.is_ended {
             return Err(Error::Closed);
         }
-        if standing.link == LinkState::Down && standing.since.elapsed() > self.shared.settings.local_reads {
-            return Err(self.waited_in_vain("the newest version"));
-        }
-        Ok(())
+        let is_readable = match (standing.link, self.shared.settings.local_reads_of::<T>()) {
+            (LinkState::Ready, _) | (LinkState::Resuming, Some(_)) => true,
+            (LinkState::Down, Some(bound)) => standing.since.elapsed() <= bound,
+            (LinkState::Down | LinkState::Resuming, None) => false,
+        };
+        if is_readable { Ok(()) } else { Err(self.waited_in_vain("the newest version")) }
     }
 
     fn not_here(&self) -> Error {

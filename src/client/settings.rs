@@ -2,6 +2,7 @@
 //!
 //! Source: own reasoning (R2, F2, O2).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[cfg(feature = "node")]
@@ -10,6 +11,7 @@ use super::Node;
 use super::connector::Connector;
 #[cfg(feature = "node")]
 use crate::error::Error;
+use crate::tracked::Class;
 #[cfg(feature = "node")]
 use crate::transport::{Dialer, Identity, Trust};
 
@@ -19,16 +21,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long replicas stay readable by default after the link broke.
 const LOCAL_READS: Duration = Duration::from_secs(60);
 
-/// Times that every call of a node obeys.
-#[derive(Clone, Copy, Debug)]
+/// What every call of a node obeys.
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) patience: Duration,
     pub(super) local_reads: Duration,
+    /// Classes whose replicas are not read without a link.
+    fail_closed: BTreeSet<&'static str>,
+}
+
+impl Settings {
+    /// For how long replicas of a class may be read without a link; `None` for not at all.
+    pub(super) fn local_reads_of<T: Class>(&self) -> Option<Duration> {
+        (!self.fail_closed.contains(T::NAME)).then_some(self.local_reads)
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { patience: PATIENCE, local_reads: LOCAL_READS }
+        Self { patience: PATIENCE, local_reads: LOCAL_READS, fail_closed: BTreeSet::new() }
     }
 }
 
@@ -62,7 +73,9 @@ impl NodeBuilder {
         self
     }
 
-    /// Sets how long replicas stay readable without a link to the repository; 60 s by default, zero for never.
+    /// Sets how long replicas stay readable without a link to the repository; 60 s by default. What is read then is
+    /// marked: [`Guard::is_current`](crate::Guard::is_current) answers no. Writes wait for the link, at most as long as
+    /// [`patience`](Self::patience) says, and then fail.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]
@@ -75,6 +88,20 @@ impl NodeBuilder {
     /// ```
     pub fn local_reads(mut self, bound: Duration) -> Self {
         self.settings.local_reads = bound;
+        self
+    }
+
+    /// Has objects of class `T` not read at all without a link: reads and peeks answer `Unavailable` until what is here
+    /// is verified again. For what must not be acted on when it may be old, such as rights and balances.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// let builder = nam::Node::builder().fail_closed::<Cart>();
+    /// # drop(builder);
+    /// ```
+    pub fn fail_closed<T: Class>(mut self) -> Self {
+        self.settings.fail_closed.insert(T::NAME);
         self
     }
 }

@@ -4,14 +4,20 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
 
 use super::object::Object;
 use crate::node::{Change, Watcher};
 use crate::tracked::Class;
 
-/// The changes of one object, from when the watch was made; this node's own updates included, in version order.
+/// The changes of one object, from when the watch was made; this node's own updates included, in version order. As a
+/// [`Stream`] it ends behind [`Change::Ended`].
 pub struct Watch<T: Class> {
     watcher: Watcher<T>,
+    is_over: bool,
 }
 
 impl<T: Class> Object<T> {
@@ -32,7 +38,7 @@ impl<T: Class> Object<T> {
     /// ```
     #[must_use = "a watch that is dropped hears nothing"]
     pub fn watch(&self) -> Watch<T> {
-        Watch { watcher: self.slot.watch() }
+        Watch { watcher: self.slot.watch(), is_over: false }
     }
 }
 
@@ -53,6 +59,20 @@ impl<T: Class> Watch<T> {
     /// ```
     pub async fn next(&mut self) -> Change<T> {
         poll_fn(|context| self.watcher.poll_next(context)).await
+    }
+}
+
+impl<T: Class> Stream for Watch<T> {
+    type Item = Change<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Change<T>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        self.watcher.poll_next(context).map(|change| {
+            self.is_over = matches!(change, Change::Ended(_));
+            Some(change)
+        })
     }
 }
 

@@ -12,6 +12,6 @@ mod verdict;
 
 pub use self::core::{Answer, Core, CoreEvent, LinkState, Violation, Welcome};
 pub use replica::{Applied, Ending, Host, Outgoing, Refusal, RefusedCommit, Replica, ReplicaId, Ring, Settlement};
-pub use slot::{AloneTurn, Change, Guard, Scope, Slot, Step, Steps, Unreadable, Watcher};
+pub use slot::{AloneTurn, Change, Guard, PathChange, PathWatcher, Scope, Slot, Step, Steps, Unreadable, Watcher};
 pub use state::{Event, State};
 pub use verdict::{Settled, Ticket};

@@ -1,9 +1,13 @@
 //! Nodes of one process that share a repository: what one commits, the others see, wholly and in order.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 
+use futures_core::Stream;
 use nam::Tracked;
 use nam::client::{Change, Committed, InProcess, Node, Object, Token};
 use nam::error::{Error, UpdateError};
@@ -148,6 +152,37 @@ async fn a_watch_hears_own_and_others_changes_in_order() {
             version = heard.0;
         }
     }
+}
+
+/// What a task that outlives its request takes, an axum `Sse` above all.
+fn streams<S: Stream + Send + 'static>(stream: S) -> S {
+    stream
+}
+
+#[tokio::test]
+async fn a_slow_watch_of_a_part_hears_once_of_all_that_came() {
+    let (_repository, [(a, at_a), (_b, at_b)]) = two("part").await;
+    let mut total = streams(at_b.watch_path(|cart| cart.total));
+    let mut whole = streams(at_b.watch());
+    for _ in 0..200 {
+        add(&at_a, 1).await;
+    }
+    at_b.read_at(at_a.token().unwrap()).await.unwrap();
+    let told = total.next().await.unwrap().unwrap();
+    assert_eq!((told.previous, told.value, told.version), (Some(0), 200, at_a.token().unwrap().version));
+    a.destroy::<Cart>("part").await.unwrap();
+    assert!(matches!(total.next().await, Some(Err(Error::Gone { .. }))));
+    assert!(total.next().await.is_none());
+    assert!(matches!(whole.next().await, Change::Lagged), "the other kind tells of each, or that it could not");
+    let rest = poll_fn(|context| {
+        while let Poll::Ready(change) = Pin::new(&mut whole).poll_next(context) {
+            if change.is_none() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    });
+    rest.await;
 }
 
 #[tokio::test]

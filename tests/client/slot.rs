@@ -328,6 +328,43 @@ fn watchers_hear_every_change_in_order_or_that_they_lag() {
     assert!(quick.poll_next(&mut context()).is_ready());
 }
 
+#[test]
+fn a_watch_of_a_part_tells_once_of_what_is_another() {
+    let (slot, rings) = held(&Desk::default());
+    let mut watch = slot.watch_path(Box::new(|desk: &Desk| desk.prices.get("AAPL").copied()));
+    let mut here = Desk::default();
+    let mut apply = |change: &dyn Fn(&mut DeskMut<'_>)| {
+        let theirs = delta(&here, |desk| change(desk));
+        slot.apply(1, &theirs).unwrap();
+        here = Desk::clone(&slot.peek().unwrap().unwrap());
+    };
+    let price = |price: f64| {
+        move |desk: &mut DeskMut<'_>| {
+            desk.prices_mut().insert("AAPL".to_owned(), price);
+        }
+    };
+    let mut told = || match watch.poll_next(&mut context()) {
+        Poll::Ready(Some(Ok(change))) => Some((change.previous, change.value, change.version.0)),
+        _ => None,
+    };
+    apply(&|desk| *desk.cash_mut() += 1.0);
+    assert_eq!(told(), None, "another part");
+    apply(&price(1.0));
+    apply(&price(2.0));
+    assert_eq!((told(), told()), (Some((Some(None), Some(2.0), 4)), None), "one for both");
+    apply(&price(3.0));
+    apply(&price(2.0));
+    assert_eq!(told(), None, "it is as it was");
+    slot.load_whole(at(Version(9)), &root(&Desk::default())).unwrap();
+    assert_eq!(told(), Some((Some(Some(2.0)), None, 9)), "nothing is missed by a load");
+    rings.take();
+    slot.overtake(Version(10)).unwrap();
+    assert_eq!(rings.take(), [Ring::Pull], "who watches asks for what is newer");
+    slot.end(Ending::Gone);
+    assert!(matches!(watch.poll_next(&mut context()), Poll::Ready(Some(Err(Ending::Gone)))));
+    assert!(matches!(watch.poll_next(&mut context()), Poll::Ready(None)));
+}
+
 /// What one side does to a ledger; the other side does the same or another.
 type Write = fn(&mut BookMut<'_>);
 

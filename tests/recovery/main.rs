@@ -16,4 +16,5 @@ mod dice;
 mod images;
 mod keeper;
 mod kill;
+mod outage;
 mod scratch;

@@ -264,13 +264,20 @@ impl History {
         self.objects.values().any(|object| object.kept.is_some())
     }
 
+    /// The value that a token names, of whichever history.
+    pub(crate) fn value(&self, at: Token) -> Option<&Arc<Desk>> {
+        let version = usize::try_from(at.version.0).unwrap().wrapping_sub(1);
+        if at.lossy_epoch < self.lossy_epoch {
+            return self.former.get(&at.lossy_epoch)?.get(&at.birth)?.get(version);
+        }
+        self.objects.get(&at.birth)?.values.get(version).map(|(value, _)| value)
+    }
+
     /// A node shows `value` as a version of an object.
     pub(crate) fn check_seen(&self, who: &str, at: Token, value: &Desk) {
         let Token { lossy_epoch, birth, version } = at;
         if lossy_epoch < self.lossy_epoch {
-            let values = self.former.get(&lossy_epoch).and_then(|objects| objects.get(&birth));
-            let known = values.and_then(|values| values.get(usize::try_from(version.0).unwrap().wrapping_sub(1)));
-            let Some(known) = known else {
+            let Some(known) = self.value(at) else {
                 panic!("I6: {who} shows {birth} at {version}, which was not there to lose")
             };
             let differs = difference(value, known);

@@ -29,6 +29,7 @@ mod settle;
 mod shard;
 mod swarm;
 mod tasks;
+mod watching;
 mod whims;
 mod windows;
 mod world;

@@ -10,6 +10,7 @@ use nam::repository::ConnectionId;
 use parking_lot::Mutex;
 
 use crate::class::Desk;
+use crate::watching::Watching;
 
 /// Collects what slots ask for, to be handled in order.
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ pub(crate) struct Open {
     /// The newest version that was read.
     pub(crate) seen: Option<(Birth, Version)>,
     pub(crate) guard: Option<(Guard<Desk>, Desk)>,
+    pub(crate) watching: Option<Watching>,
     /// When the application last read it, if that is told to the repository.
     pub(crate) read_at: Option<u64>,
     /// Whether it can still be used.
@@ -106,6 +108,7 @@ impl Node {
         side.bell.0.lock().clear();
         for open in self.opens.iter_mut().filter(|open| open.shard == shard) {
             (open.is_open, open.guard, open.read_at) = (false, None, None);
+            open.watching = None;
         }
     }
 
@@ -115,13 +118,14 @@ impl Node {
         let host: Arc<dyn Host> = Arc::clone(&self.sides[shard].bell) as Arc<dyn Host>;
         let slot = Slot::new(id, key, host);
         let key = key.to_owned();
-        let (seen, guard, read_at) = (None, None, None);
+        let (seen, guard, watching, read_at) = (None, None, None, None);
         self.opens.push(Open {
             slot,
             key,
             shard,
             seen,
             guard,
+            watching,
             read_at,
             is_open: true,
             is_unreadable: false,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nam::__private::{Class, Reader};
+use nam::ids::Token;
 use nam::node::{Replica, State};
 
 use crate::class::Desk;
@@ -83,8 +84,8 @@ impl World {
 
     /// The world is quiet: everybody has the newest, and nothing is left that nobody did.
     pub(crate) fn check_quiet(&mut self) {
-        for (n, node) in self.nodes.iter().enumerate() {
-            for open in node.opens.iter().filter(|open| open.is_open) {
+        for (n, node) in self.nodes.iter_mut().enumerate() {
+            for open in node.opens.iter_mut().filter(|open| open.is_open) {
                 let history = &self.shards[open.shard].history;
                 if let (Some((found, _)), Ok(Some(Token { birth, .. }))) = (open.slot.unreadable(), open.slot.newest()) {
                     let head = history.head(birth).map(|(head, _)| head);
@@ -98,6 +99,9 @@ impl World {
                 let Some((head, value)) = head else { panic!("I11: node {n} holds {}, which is destroyed", open.key) };
                 assert_eq!(version, head, "I5: node {n} is current and old with {}", open.key);
                 assert_eq!(*guard, *value, "I2: node {n} at the head of {}", open.key);
+                if let Some(watching) = &mut open.watching {
+                    watching.check_quiet(history, value.cash);
+                }
             }
         }
         for shard in &mut self.shards {

@@ -13,6 +13,7 @@ use crate::node::{Asked, Node};
 use crate::readings::{Reading, Shown};
 use crate::swarm::Mutant;
 use crate::tasks::Task;
+use crate::watching::Watching;
 use crate::world::World;
 
 const KEYS: [&str; 3] = ["alice", "bob", "carol"];
@@ -129,6 +130,17 @@ impl World {
                 }
             }
             10 if open.slot.current().is_some() => self.note_read(node, slot),
+            12 if has_handle && open.watching.is_none() => {
+                self.note_read(node, slot);
+                let open = &mut self.nodes[node].opens[slot];
+                open.watching = Some(Watching::new(&open.slot));
+            }
+            13 => {
+                if let Some(watching) = &mut open.watching {
+                    self.report.watched += watching.look(&self.shards[shard].history);
+                }
+            }
+            14 => open.watching = None,
             11 if has_handle => {
                 let request = core.limit(id, self.swarm.expiry(&mut self.dice));
                 sides[shard].requests.insert(request, Asked::Newest);

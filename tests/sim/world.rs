@@ -49,6 +49,8 @@ pub(crate) struct Report {
     /// How often a shard came back from a backup, and tokens that were refused for what that lost.
     pub(crate) restored: u64,
     pub(crate) lost: u64,
+    /// What watches of a part of an object told.
+    pub(crate) watched: u64,
     /// Objects that ended by themselves, and how often nodes told of use.
     pub(crate) expired: u64,
     pub(crate) touches: u64,
@@ -86,6 +88,7 @@ impl Report {
         self.refused += other.refused;
         self.restored += other.restored;
         self.lost += other.lost;
+        self.watched += other.watched;
         self.expired += other.expired;
         self.touches += other.touches;
         self.locked += other.locked;
@@ -108,6 +111,7 @@ impl Report {
         assert!(self.restored > 0 && self.lost > 0, "too little is lost by restores: {self:?}");
         assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
         assert!(self.unreadable > 0 && self.readable_again > 0, "too little is unreadable: {self:?}");
+        assert!(self.watched > 0, "too little is watched: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
         assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");

@@ -42,28 +42,38 @@ impl<T: Class> Held<T> {
 ///
 /// `Send + 'static`, may be kept across awaits; a kept guard keeps its version in memory. Cost: a lock, a count up, a
 /// count down.
-pub struct Guard<T: Class>(Arc<Held<T>>);
+pub struct Guard<T: Class> {
+    held: Arc<Held<T>>,
+    is_current: bool,
+}
 
 impl<T: Class> Guard<T> {
-    pub(super) fn new(held: &Arc<Held<T>>) -> Self {
-        Self(Arc::clone(held))
+    pub(super) fn new(held: &Arc<Held<T>>, is_current: bool) -> Self {
+        Self { held: Arc::clone(held), is_current }
+    }
+
+    /// Whether this was the newest version that the node had been told of when it was read, by a link that stood. If not,
+    /// it was read while the link was down or being resumed, or by a call that takes what is here.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.is_current
     }
 
     /// The version that this guard shows.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.0.at.version
+        self.held.at.version
     }
 
     /// Which object of its name this guard shows.
     #[must_use]
     pub fn birth(&self) -> Birth {
-        self.0.at.birth
+        self.held.at.birth
     }
 
     /// Names what this guard shows; [`token`](Self::token) for an application.
     pub(crate) fn at(&self) -> Token {
-        self.0.at
+        self.held.at
     }
 }
 
@@ -71,18 +81,18 @@ impl<T: Class> Deref for Guard<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0.value
+        &self.held.value
     }
 }
 
 impl<T: Class> Clone for Guard<T> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self::new(&self.held, self.is_current)
     }
 }
 
 impl<T: Class> fmt::Debug for Guard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("at", &self.0.at).finish_non_exhaustive()
+        f.debug_struct("Guard").field("at", &self.held.at).finish_non_exhaustive()
     }
 }

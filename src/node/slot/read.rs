@@ -38,7 +38,7 @@ impl<T: Class> Slot<T> {
             return None;
         }
         self.note_read(&mut inner);
-        inner.held.as_ref().map(Guard::new)
+        inner.held.as_ref().map(|held| Guard::new(held, true))
     }
 
     /// Whether what is here is current; not while a closure changes it on this thread.
@@ -55,7 +55,7 @@ impl<T: Class> Slot<T> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_readable()?;
         self.note_read(&mut inner);
-        Ok(inner.held.as_ref().map(Guard::new))
+        Ok(inner.guard())
     }
 
     /// Reads whatever is here under the lock, without a guard.
@@ -123,7 +123,7 @@ impl<T: Class> Slot<T> {
         };
         self.note_read(&mut inner);
         if let Some(held) = inner.held.as_ref().filter(|_| is_enough) {
-            return Poll::Ready(Ok(Guard::new(held)));
+            return Poll::Ready(Ok(Guard::new(held, inner.is_current())));
         }
         self.want_newer(&mut inner);
         inner.wait(context);
@@ -165,6 +165,11 @@ impl<T: Class> Slot<T> {
 impl<T: Class> Inner<T> {
     pub(super) fn check_ending(&self) -> Result<(), Unreadable> {
         self.ending.map_or(Ok(()), |ending| Err(Unreadable::Ended(ending)))
+    }
+
+    /// What is here, marked.
+    pub(super) fn guard(&self) -> Option<Guard<T>> {
+        self.held.as_ref().map(|held| Guard::new(held, self.is_current()))
     }
 
     /// Whether the value here is at least `version`.

@@ -45,6 +45,8 @@ pub enum Change<T: Class> {
 
 /// What waits for one watcher.
 pub(super) struct Inbox<T: Class> {
+    /// How many changes may wait; 0 for a watcher that only wants to know that there was one.
+    changes_max: usize,
     waiting: Mutex<Waiting<T>>,
 }
 
@@ -58,10 +60,10 @@ struct Waiting<T: Class> {
 }
 
 impl<T: Class> Inbox<T> {
-    fn new() -> Self {
+    fn new(changes_max: usize) -> Self {
         let (changes, waker, ending, unknown) = (VecDeque::new(), None, None, None);
         let (is_lagged, is_closed) = (false, false);
-        Self { waiting: Mutex::new(Waiting { changes, is_lagged, unknown, is_closed, ending, waker }) }
+        Self { changes_max, waiting: Mutex::new(Waiting { changes, is_lagged, unknown, is_closed, ending, waker }) }
     }
 
     fn put(&self, fill: impl FnOnce(&mut Waiting<T>)) {
@@ -133,10 +135,12 @@ impl<T: Class> Watchers<T> {
         let changes = Arc::new(changes);
         listed.inboxes.retain(|inbox| {
             inbox.put(|waiting| {
-                if waiting.changes.len() >= WATCH_EVENTS_MAX {
+                if waiting.changes.len() >= inbox.changes_max {
                     waiting.lag();
                 }
-                waiting.changes.push_back((Arc::clone(&changes), version));
+                if inbox.changes_max > 0 {
+                    waiting.changes.push_back((Arc::clone(&changes), version));
+                }
             });
             !inbox.waiting.lock().is_closed
         });
@@ -176,11 +180,21 @@ impl<T: Class> Slot<T> {
     /// Makes a watcher of what changes from now on.
     #[must_use]
     pub fn watch(&self) -> Watcher<T> {
-        let inbox = Arc::new(Inbox::new());
+        self.listen(WATCH_EVENTS_MAX)
+    }
+
+    /// Makes a watcher for which so many changes may wait.
+    pub(super) fn listen(&self, changes_max: usize) -> Watcher<T> {
+        let inbox = Arc::new(Inbox::new(changes_max));
         let mut listed = self.watchers.inner.lock();
         match listed.ending {
             Some(ending) => inbox.waiting.lock().ending = Some(ending),
             None => listed.inboxes.push(Arc::clone(&inbox)),
+        }
+        drop(listed);
+        // Of an object that is not current nothing would be heard until somebody reads it.
+        if let Some(mut inner) = self.lock() {
+            self.want_newer(&mut inner);
         }
         Watcher { inbox }
     }
