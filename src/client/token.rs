@@ -15,6 +15,20 @@ use crate::ids::{Birth, CommitNumber, Epoch, Token, Version};
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+impl Token {
+    /// The version it asks for.
+    ///
+    /// ```
+    /// let token: nam::Token = "T0.1.5-T0".parse()?;
+    /// assert_eq!(token.version().0, 5);
+    /// # Ok::<(), nam::Error>(())
+    /// ```
+    #[must_use]
+    pub fn version(self) -> Version {
+        self.version
+    }
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}-{}", written(self.birth.0), base62(self.version.0), base62(self.lossy_epoch.0))

@@ -317,7 +317,7 @@ impl Core {
         }
         self.nodes.greet(place, id);
         if let Some(node) = self.nodes.at_mut(place) {
-            node.is_misguided = known != Epoch(0) && known < self.identity.lossy_epoch;
+            node.known = known;
         }
         self.outcomes.arrive(id);
         let identity = &self.identity;

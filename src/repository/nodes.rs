@@ -15,7 +15,7 @@ use super::holders::Place;
 use super::outbox::Outbox;
 use super::requests::Request;
 use super::uploads::Upload;
-use crate::ids::{Alias, NodeId, TransferId};
+use crate::ids::{Alias, Epoch, NodeId, TransferId};
 use crate::time::Instant;
 use crate::wire::Records;
 
@@ -25,8 +25,8 @@ pub(super) struct Node {
     pub(super) connection: ConnectionId,
     /// Who it is, once it greeted.
     pub(super) id: Option<NodeId>,
-    /// Whether all that it holds is from before the last loss: of what became of it since, other things may be true.
-    pub(super) is_misguided: bool,
+    /// The term in which it was welcomed last, 0 for never: if that is before the last loss, then so is all that it holds.
+    pub(super) known: Epoch,
     /// What arrived and was not handled.
     pub(super) records: Records,
     pub(super) outbox: Outbox,
@@ -74,7 +74,7 @@ impl Node {
         Self {
             connection,
             id: None,
-            is_misguided: false,
+            known: Epoch(0),
             records: Records::new(),
             outbox: Outbox::new(window),
             refused: BTreeMap::new(),

@@ -10,7 +10,7 @@ use super::holders::Place;
 use super::links::Violation;
 use super::work::Work;
 use super::{Core, Rule};
-use crate::ids::{Alias, Birth, RequestId, Version};
+use crate::ids::{Alias, Birth, Epoch, RequestId, Version};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_KEYS_MAX, REQUESTS_MAX};
 use crate::wire::{CloseCode, FailureCode, ToNode, ToRepository};
 
@@ -271,10 +271,14 @@ impl Core {
         let has_birth = self.rules.has(Rule::Birth);
         let known = self.objects.at(alias).filter(|object| !has_birth || object.birth == birth);
         let live = known.filter(|object| object.is_living());
-        let is_misguided = self.nodes.at_mut(place).is_some_and(|node| node.is_misguided);
+        let (welcomed, lossy_epoch) =
+            (self.nodes.at(place).map_or(Epoch(0), |node| node.known), self.identity.lossy_epoch);
+        let is_misguided = welcomed != Epoch(0) && welcomed < lossy_epoch;
         let fits = live.filter(|object| !is_misguided && version <= object.head() && version > Version(0));
         let Some(object) = fits else {
-            let is_lost = live.is_some() || (known.is_none() && birth.0.epoch < self.identity.lossy_epoch);
+            // A node that was welcomed since the loss had it from after that, however old the object is.
+            let is_old = birth.0.epoch < lossy_epoch && welcomed < lossy_epoch;
+            let is_lost = live.is_some() || (known.is_none() && is_old);
             let newest = self.frames.newest();
             self.push(place, newest, &ToNode::Gone { alias, birth, is_lost });
             return self.mislead(place, alias);

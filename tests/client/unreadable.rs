@@ -208,6 +208,10 @@ impl Host for Rings {
 
 const BIRTH: Birth = Birth(CommitNumber { epoch: Epoch(7), n: 1 });
 
+fn at(version: Version) -> Token {
+    Token { birth: BIRTH, version, ..Token::default() }
+}
+
 fn root(job: &new::Job) -> Vec<u8> {
     let mut w = Writer::new();
     job.encode_root(&mut w);
@@ -243,7 +247,7 @@ fn join(slot: &Slot<old::Job>) -> Poll<Step<(), ()>> {
 fn an_unreadable_slot_follows_versions_and_settles_what_was_sent() {
     let (slot, rings) = slot();
     let mut watcher: Watcher<old::Job> = slot.watch();
-    slot.load_whole(BIRTH, Version(1), &root(&new::Job::default())).unwrap();
+    slot.load_whole(at(Version(1)), &root(&new::Job::default())).unwrap();
     let Poll::Ready(Step::Joined((), sent)) = join(&slot) else { panic!("it is current") };
     slot.take_batch().unwrap();
     let Poll::Ready(Step::Joined((), gathering)) = join(&slot) else { panic!("a batch gathers behind it") };
@@ -274,7 +278,7 @@ fn an_unreadable_slot_follows_versions_and_settles_what_was_sent() {
     let next = watcher.poll_next(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(next, Poll::Ready(Change::Unreadable { version: Version(2), .. })));
 
-    slot.load_whole(BIRTH, Version(6), &root(&new::Job::default())).unwrap();
+    slot.load_whole(at(Version(6)), &root(&new::Job::default())).unwrap();
     assert_eq!((slot.state(), slot.unreadable()), (State::Current, None));
     assert!(matches!(watcher.poll_next(&mut Context::from_waker(Waker::noop())), Poll::Ready(Change::Lagged)));
 }
@@ -282,7 +286,7 @@ fn an_unreadable_slot_follows_versions_and_settles_what_was_sent() {
 #[test]
 fn a_snapshot_that_is_not_known_is_given_up() {
     let (slot, rings) = slot();
-    slot.begin_load(BIRTH, Version(3), 100).unwrap();
+    slot.begin_load(at(Version(3)), 100).unwrap();
     slot.apply(2, &[]).unwrap();
     slot.load_segment(TransferId(8), 0, false, root(&paused()).into());
     slot.work();

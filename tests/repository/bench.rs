@@ -196,7 +196,12 @@ impl Bench {
 
     /// Connects a node that knows the class; swallows the answers.
     pub(crate) fn connect(&mut self, node: u64) -> Peer {
-        let mut peer = self.connect_bare(node);
+        self.connect_again(node, Epoch(0))
+    }
+
+    /// A node greets that was welcomed before.
+    pub(crate) fn connect_again(&mut self, node: u64, known: Epoch) -> Peer {
+        let mut peer = self.greet(node, known);
         self.send(&peer, &ToRepository::Register { schema: &schema().to_bytes() });
         self.settle();
         let answers = self.receive(&mut peer);
@@ -206,6 +211,10 @@ impl Bench {
 
     /// Connects a node and greets.
     pub(crate) fn connect_bare(&mut self, node: u64) -> Peer {
+        self.greet(node, Epoch(0))
+    }
+
+    fn greet(&mut self, node: u64, known: Epoch) -> Peer {
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         self.core.handle_connected(self.now, connection);
@@ -218,7 +227,7 @@ impl Bench {
             sequence: 0,
             request: 0,
         };
-        self.send(&peer, &ToRepository::Hello { protocol: PROTOCOL, node: NodeId(node), known: Epoch(0) });
+        self.send(&peer, &ToRepository::Hello { protocol: PROTOCOL, node: NodeId(node), known });
         peer
     }
 

@@ -54,6 +54,11 @@ fn what_a_restart_lost_is_told_as_lost() {
         bench.settle();
         assert_eq!(bench.receive(&mut a), [printed(&ToNode::Gone { alias: Alias(0), birth, is_lost })]);
     }
+    let mut b = bench.connect_again(2, EPOCH);
+    bench.send(&b, &ToRepository::Resume { alias: Alias(0), birth: old, version: Version(1) });
+    bench.settle();
+    let gone = printed(&ToNode::Gone { alias: Alias(0), birth: old, is_lost: false });
+    assert!(bench.receive(&mut b).contains(&gone), "it was there after the loss: it was destroyed since");
 }
 
 #[test]

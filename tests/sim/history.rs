@@ -339,12 +339,13 @@ impl History {
         assert!(version >= promised, "I10: {key} is read at {version} where {promised} was promised");
     }
 
-    /// A read with a token is refused; `here` is the object that the reader has under that name.
-    pub(crate) fn check_refused(&self, Shown { key, token, .. }: &Shown, here: Birth, refusal: Refusal) {
+    /// A read with a token is refused; `here` is what the reader had under that name.
+    pub(crate) fn check_refused(&self, Shown { key, token, .. }: &Shown, here: Token, refusal: Refusal) {
         let Token { lossy_epoch, birth, version } = token;
-        let is_lost = *lossy_epoch < self.lossy_epoch;
+        // A loss ends what the reader has too, whatever it asks for.
+        let is_lost = *lossy_epoch < self.lossy_epoch || here.lossy_epoch < self.lossy_epoch;
         let is_over = self.objects.get(birth).is_some_and(|object| object.ended == Some(true));
-        let is_another = here != *birth;
+        let is_another = here.birth != *birth;
         let is_rightful = match refusal {
             Refusal::Gone => is_over || is_lost || is_another,
             Refusal::Lost => is_lost,

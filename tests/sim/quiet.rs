@@ -87,7 +87,8 @@ impl World {
         for (n, node) in self.nodes.iter_mut().enumerate() {
             for open in node.opens.iter_mut().filter(|open| open.is_open) {
                 let history = &self.shards[open.shard].history;
-                if let (Some((found, _)), Ok(Some(Token { birth, .. }))) = (open.slot.unreadable(), open.slot.newest()) {
+                if let (Some((found, _)), Ok(Some(Token { birth, .. }))) = (open.slot.unreadable(), open.slot.newest())
+                {
                     let head = history.head(birth).map(|(head, _)| head);
                     assert_eq!(Some(found), head, "I5: node {n} with {}, which it could not read", open.key);
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use nam::ids::{Birth, RequestId, Token, Version};
+use nam::ids::{RequestId, Token, Version};
 use nam::node::{Answer, Ending, Guard, Slot, Unreadable};
 use nam::wire::FailureCode;
 
@@ -26,8 +26,8 @@ pub(crate) struct Reading {
     pub(crate) node: usize,
     pub(crate) shown: Shown,
     pub(crate) slot: Arc<Slot<Desk>>,
-    /// The object that the reader has under that name.
-    pub(crate) here: Birth,
+    /// What the reader had under that name when it began.
+    pub(crate) here: Token,
     pub(crate) request: Option<RequestId>,
     pulled: Option<Version>,
     pull_at: u64,
@@ -60,7 +60,7 @@ pub(crate) enum Progress {
 impl Reading {
     /// Begins a read; `None` until the object is here, and an application has a handle to read by.
     pub(crate) fn new(now: u64, node: usize, slot: &Arc<Slot<Desk>>, shown: Shown) -> Option<Self> {
-        let here = slot.newest().ok().flatten()?.birth;
+        let here = slot.newest().ok().flatten()?;
         let (slot, pull_at) = (Arc::clone(slot), now + PUSH_WAIT_MS);
         Some(Self { node, shown, slot, here, request: None, pulled: None, pull_at, refusal: None })
     }

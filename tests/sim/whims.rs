@@ -130,17 +130,7 @@ impl World {
                 }
             }
             10 if open.slot.current().is_some() => self.note_read(node, slot),
-            12 if has_handle && open.watching.is_none() => {
-                self.note_read(node, slot);
-                let open = &mut self.nodes[node].opens[slot];
-                open.watching = Some(Watching::new(&open.slot));
-            }
-            13 => {
-                if let Some(watching) = &mut open.watching {
-                    self.report.watched += watching.look(&self.shards[shard].history);
-                }
-            }
-            14 => open.watching = None,
+            12..14 if has_handle => self.use_watch(node, slot),
             11 if has_handle => {
                 let request = core.limit(id, self.swarm.expiry(&mut self.dice));
                 sides[shard].requests.insert(request, Asked::Newest);
@@ -150,6 +140,20 @@ impl World {
                 for _ in 0..=self.dice.below(2) {
                     self.tasks.push(Task::new(shard, &slot, *is_old, &mut self.dice));
                 }
+            }
+        }
+    }
+
+    /// The application begins to watch a part of an object, looks what it was told, or does not care any more.
+    fn use_watch(&mut self, node: usize, slot: usize) {
+        let is_over = self.dice.one_in(7);
+        let open = &mut self.nodes[node].opens[slot];
+        match &mut open.watching {
+            Some(_) if is_over => open.watching = None,
+            Some(watching) => self.report.watched += watching.look(&self.shards[open.shard].history),
+            None => {
+                open.watching = Some(Watching::new(&open.slot));
+                self.note_read(node, slot);
             }
         }
     }

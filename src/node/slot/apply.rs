@@ -116,7 +116,7 @@ impl<T: Class> Inner<T> {
     /// Settles the commit in flight; the value stands where the repository's word stood in the stream.
     fn settle_now(&mut self, settlement: Settlement) -> Result<(), Refusal> {
         let Some(in_flight) = self.in_flight.take() else { return Ok(()) };
-        let Some(here) = self.held.as_ref().map(|held| held.version) else { return Ok(()) };
+        let Some(here) = self.held.as_ref().map(|held| held.at.version) else { return Ok(()) };
         match settlement {
             Settlement::AsSent => {
                 let to = in_flight.base.next();

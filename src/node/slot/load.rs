@@ -89,7 +89,7 @@ impl<T: Class> Slot<T> {
                 self.ring(Ring::Taken { transfer: segment.transfer, index: segment.index });
             }
             Err(DecodeError::Unreadable(unknown)) => {
-                let version = load.version;
+                let version = load.at.version;
                 match self.change(&mut inner, |inner| inner.let_go(unknown, version)) {
                     Ok(()) => self.ring(Ring::GivenUp { transfer: segment.transfer }),
                     Err(refusal) => self.ring(Ring::Broken(refusal)),

@@ -63,7 +63,7 @@ impl<T: Class, V: PartialEq + Clone> PathWatcher<T, V> {
                         self.is_over = true;
                         return Poll::Ready(Some(Err(ending)));
                     }
-                    Poll::Ready(Change::Applied { .. } | Change::Lagged) => {}
+                    Poll::Ready(Change::Applied { .. } | Change::Unreadable { .. } | Change::Lagged) => {}
                 }
             }
             let Some(shown) = self.slot.shown() else {
