@@ -100,6 +100,11 @@ pub const CLASSES_MAX: usize = 4_096;
 /// Requests (open, pull, destroy, keys) of one node that wait for an answer; further ones wait on the node.
 pub const REQUESTS_MAX: usize = 65_536;
 
+/// Bytes that a node's replicas take in memory, superseded versions that guards still have included; beyond that those
+/// that were not used for longest are dropped and fetched again when they are read. A share of a server that leaves room for
+/// the application; `NodeBuilder::memory_max` sets another.
+pub const NODE_MEMORY_BYTES_MAX: usize = 1 << 30;
+
 /// Events that wait for one watcher; beyond it the watcher gets `Lagged` and goes on with the newest.
 pub const WATCH_EVENTS_MAX: usize = 64;
 

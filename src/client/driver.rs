@@ -7,7 +7,7 @@
 //! Runs on the node's own thread. Invariants: everything handed over before a turn leaves in one piece; a link that
 //! breaks is made again, with pauses that grow and jitter, until the node closes (F2). Source: own reasoning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -17,14 +17,18 @@ use tokio::sync::oneshot;
 use super::chance::pause;
 use super::connector::{Connector, Ends};
 use super::port::{Ask, Input, Port};
+use super::registry::Registry;
 use crate::error::Error;
 use crate::ids::{NodeId, RequestId};
-use crate::node::{Answer, Core, CoreEvent, LinkState, Replica, Violation};
+use crate::node::{Answer, Core, CoreEvent, Host, LinkState, Replica, ReplicaId, State, Violation};
 use crate::time::Instant;
 use crate::wire::{Arrival, CloseCode, CloseReason};
 
 /// The first and the longest pause between two tries to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How many replicas without a value a turn looks at again, to see whether anybody still has a handle.
+const FORGOTTEN_A_TURN: usize = 16;
 
 /// How long a goodbye may take to leave.
 const GOODBYE: Duration = Duration::from_millis(200);
@@ -35,6 +39,9 @@ pub(super) struct Driver {
     port: Arc<Port>,
     connector: Connector,
     worker: Sender<Arc<dyn Replica>>,
+    registry: Arc<Registry>,
+    /// Replicas whose values were dropped; forgotten as soon as nobody has a handle.
+    dropped: VecDeque<ReplicaId>,
     replies: BTreeMap<RequestId, oneshot::Sender<Answer>>,
     started: std::time::Instant,
     closing: Option<oneshot::Sender<()>>,
@@ -50,10 +57,28 @@ enum Ended {
 }
 
 impl Driver {
-    pub(super) fn new(node: NodeId, port: Arc<Port>, connector: Connector, worker: Sender<Arc<dyn Replica>>) -> Self {
-        let (core, replies, out) = (Core::new(node), BTreeMap::new(), Vec::new());
-        let started = std::time::Instant::now();
-        Self { core, port, connector, worker, replies, started, closing: None, is_stopped: false, out }
+    pub(super) fn new(
+        node: NodeId,
+        port: Arc<Port>,
+        connector: Connector,
+        (worker, registry): (Sender<Arc<dyn Replica>>, Arc<Registry>),
+    ) -> Self {
+        let (mut core, replies, out) = (Core::new(node), BTreeMap::new(), Vec::new());
+        core.set_memory(port.memory());
+        let (started, dropped) = (std::time::Instant::now(), VecDeque::new());
+        Self {
+            core,
+            port,
+            connector,
+            worker,
+            registry,
+            dropped,
+            replies,
+            started,
+            closing: None,
+            is_stopped: false,
+            out,
+        }
     }
 
     /// Keeps the link until the node closes.
@@ -277,6 +302,28 @@ impl Driver {
         }
         while let Some(replica) = self.core.poll_work() {
             let _ = self.worker.send(replica);
+        }
+        self.forget_dropped();
+    }
+
+    /// Forgets replicas whose values were dropped and that nobody has a handle to. Each turn looks at a few of those that
+    /// had one when they were dropped.
+    fn forget_dropped(&mut self) {
+        let mut looks = self.dropped.len().min(FORGOTTEN_A_TURN);
+        while let Some(replica) = self.core.poll_dropped() {
+            self.dropped.push_front(replica);
+            looks += 1;
+        }
+        for _ in 0..looks {
+            let Some(id) = self.dropped.pop_front() else { return };
+            let Some(replica) = self.core.replica(id).filter(|replica| replica.state() == State::Shell) else {
+                continue;
+            };
+            if self.registry.forget(&replica.name().key, id) {
+                self.core.release(id);
+            } else {
+                self.dropped.push_back(id);
+            }
         }
     }
 }

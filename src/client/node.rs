@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::ids::{NodeId, ObjectName};
 use crate::limits::{INLINE_BYTES_MAX, NAME_BYTES_MAX, OBJECT_BYTES_MAX, SEGMENT_BYTES_MAX};
-use crate::node::{Answer, LinkState, Replica, Slot};
+use crate::node::{Answer, LinkState, Replica, Slot, State};
 use crate::tracked::Class;
 
 /// How a node's links are.
@@ -129,7 +129,16 @@ impl Node {
         let place = self.shared.registry.place::<T>(key);
         let _turn = place.turn.lock().await;
         if let Some(slot) = place.slot() {
-            return self.object(slot);
+            let is_here = slot.state() != State::Shell;
+            let object = self.object(slot)?;
+            if is_here {
+                return Ok(object);
+            }
+            // Its value was dropped to save memory, and nobody told of its end.
+            match object.pull().await {
+                Err(Error::Gone { .. }) => {}
+                outcome => return outcome.map(|_| object),
+            }
         }
         let port = self.shared.port(key)?;
         port.push(Input::Register(T::schema()));
@@ -167,7 +176,8 @@ impl Node {
         let name = name_of::<T>(key)?;
         let place = self.shared.registry.place::<T>(key);
         let _turn = place.turn.lock().await;
-        if place.slot().is_some() {
+        // Of one without its value nobody told the end.
+        if place.slot().is_some_and(|slot| slot.state() != State::Shell) {
             return Err(Error::Exists { object: name });
         }
         let port = self.shared.port(key)?;
@@ -300,6 +310,27 @@ impl Node {
             }
         }
         NodeState::Ready
+    }
+
+    /// Bytes that this node's replicas take in memory, roughly: values, what guards keep of former ones, and what is known
+    /// of objects whose values were dropped. At most [`memory_max`](NodeBuilder::memory_max), but for what may not be
+    /// dropped.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let before = node.memory_used();
+    /// let cart = node.create("bob", Cart { owner: "b".repeat(1_000), ..Cart::default() }).await?;
+    /// assert!(node.memory_used() > before + 1_000);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn memory_used(&self) -> usize {
+        self.shared.memory.used()
     }
 
     /// How many reads asked with a token for a version that the repository lost, or never had: each answered `LostWrite`.

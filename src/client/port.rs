@@ -16,7 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::ids::Fence;
-use crate::node::{Answer, Host, LinkState, Replica, ReplicaId, Ring, Welcome};
+use crate::node::{Answer, Host, LinkState, Memory, Replica, ReplicaId, Ring, Welcome};
 use crate::schema::Schema;
 #[cfg(feature = "node")]
 use crate::transport::{Traffic, TrafficCounts};
@@ -73,12 +73,13 @@ pub(super) struct Port {
     /// Links that were lost so far: locks that were granted when there were fewer are lost.
     links_lost: AtomicU64,
     changed: Notify,
+    memory: Arc<Memory>,
     #[cfg(feature = "node")]
     traffic: Mutex<(TrafficCounts, Option<Traffic>)>,
 }
 
 impl Port {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(memory: Arc<Memory>) -> Self {
         let (link, since) = (LinkState::Down, Instant::now());
         Self {
             inputs: SegQueue::new(),
@@ -87,6 +88,7 @@ impl Port {
             standing: Mutex::new(Standing { link, since, trouble: None, welcome: None, is_ended: false }),
             links_lost: AtomicU64::new(0),
             changed: Notify::new(),
+            memory,
             #[cfg(feature = "node")]
             traffic: Mutex::default(),
         }
@@ -173,5 +175,9 @@ impl Port {
 impl Host for Port {
     fn ring(&self, replica: ReplicaId, ring: Ring) {
         self.push(Input::Ring(replica, ring));
+    }
+
+    fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
     }
 }

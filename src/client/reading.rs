@@ -50,7 +50,8 @@ impl<T: Class> Object<T> {
         }
     }
 
-    /// Reads whatever is here, without waiting; later peeks never show an older version.
+    /// Reads whatever is here, without waiting; later peeks never show an older version. If the value was dropped to save
+    /// memory, that is `Unavailable`, and the value is fetched for the next one.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]
@@ -190,7 +191,7 @@ impl<T: Class> Object<T> {
     }
 
     /// Asks the repository what changed; answers the version it had.
-    async fn pull(&self) -> Result<Version, Error> {
+    pub(super) async fn pull(&self) -> Result<Version, Error> {
         match self.ask(Ask::Pull(self.replica())).await? {
             Answer::Pulled(version) => Ok(version),
             // The value had been dropped, and the object was opened again.

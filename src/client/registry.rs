@@ -5,22 +5,33 @@
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::port::{Input, Port};
-use crate::node::{Replica, Slot, Unreadable};
+use crate::node::{Replica, ReplicaId, Slot, Unreadable};
 use crate::tracked::Class;
 
 /// All objects of a node.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    places: Mutex<BTreeMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
+    /// By key; objects of several classes may share one.
+    places: Mutex<BTreeMap<String, Vec<Arc<dyn AnyPlace>>>>,
+}
+
+/// A place of any class.
+trait AnyPlace: Debug + Send + Sync {
+    fn is_of(&self, class: TypeId) -> bool;
+
+    /// Whether this replica is here, and nobody but the place and its core has a handle to it.
+    fn has_abandoned(&self, replica: ReplicaId) -> bool;
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
 /// Where the slot of one name is or will be.
-#[derive(Debug)]
 pub(super) struct Place<T: Class> {
     /// Held while the object is opened or created.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -31,13 +42,52 @@ impl Registry {
     /// The place of an object.
     pub(super) fn place<T: Class>(&self, key: &str) -> Arc<Place<T>> {
         let mut places = self.places.lock();
-        let known = places.get(&(TypeId::of::<T>(), key.to_owned())).cloned();
-        if let Some(place) = known.and_then(|known| known.downcast::<Place<T>>().ok()) {
+        let of_key = places.entry(key.to_owned()).or_default();
+        let known = of_key.iter().find(|place| place.is_of(TypeId::of::<T>())).map(Arc::clone);
+        if let Some(place) = known.and_then(|known| known.into_any().downcast::<Place<T>>().ok()) {
             return place;
         }
         let place = Arc::new(Place { turn: tokio::sync::Mutex::new(()), slot: Mutex::new(None) });
-        places.insert((TypeId::of::<T>(), key.to_owned()), Arc::clone(&place) as Arc<dyn Any + Send + Sync>);
+        of_key.push(Arc::clone(&place) as Arc<dyn AnyPlace>);
         place
+    }
+
+    /// Forgets a replica unless somebody has a handle to it, or opens it just now; answers whether it is forgotten.
+    pub(super) fn forget(&self, key: &str, replica: ReplicaId) -> bool {
+        let mut places = self.places.lock();
+        let Some(of_key) = places.get_mut(key) else { return false };
+        // Who opens it has the place, which is handed out under this lock only.
+        let is_it = |place: &Arc<dyn AnyPlace>| Arc::strong_count(place) == 1 && place.has_abandoned(replica);
+        let Some(at) = of_key.iter().position(is_it) else { return false };
+        of_key.swap_remove(at);
+        if of_key.is_empty() {
+            places.remove(key);
+        }
+        true
+    }
+}
+
+/// Who has a slot that nobody has a handle to: its place, and its core.
+const OWN_HANDLES: usize = 2;
+
+impl<T: Class> Debug for Place<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
+impl<T: Class> AnyPlace for Place<T> {
+    fn is_of(&self, class: TypeId) -> bool {
+        TypeId::of::<T>() == class
+    }
+
+    fn has_abandoned(&self, replica: ReplicaId) -> bool {
+        let slot = self.slot.lock();
+        slot.as_ref().is_some_and(|slot| slot.id() == replica && Arc::strong_count(slot) == OWN_HANDLES)
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 }
 

@@ -11,6 +11,7 @@ use super::Node;
 use super::connector::Connector;
 #[cfg(feature = "node")]
 use crate::error::Error;
+use crate::limits::NODE_MEMORY_BYTES_MAX;
 use crate::tracked::Class;
 #[cfg(feature = "node")]
 use crate::transport::{Dialer, Identity, Trust};
@@ -26,6 +27,8 @@ const LOCAL_READS: Duration = Duration::from_secs(60);
 pub(super) struct Settings {
     pub(super) patience: Duration,
     pub(super) local_reads: Duration,
+    /// Bytes that replicas may take in memory.
+    pub(super) memory_max: usize,
     /// Classes whose replicas are not read without a link.
     fail_closed: BTreeSet<&'static str>,
 }
@@ -39,7 +42,8 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { patience: PATIENCE, local_reads: LOCAL_READS, fail_closed: BTreeSet::new() }
+        let (memory_max, fail_closed) = (NODE_MEMORY_BYTES_MAX, BTreeSet::new());
+        Self { patience: PATIENCE, local_reads: LOCAL_READS, memory_max, fail_closed }
     }
 }
 
@@ -88,6 +92,21 @@ impl NodeBuilder {
     /// ```
     pub fn local_reads(mut self, bound: Duration) -> Self {
         self.settings.local_reads = bound;
+        self
+    }
+
+    /// Sets how many bytes the node's replicas take in memory; 1 GiB by default.
+    ///
+    /// Beyond that, objects that were not used for longest lose their values here, whether or not there are handles to
+    /// them, and are fetched again when they are used. What a guard shows, what is watched and what has a change under
+    /// way stays; versions that only guards still have count too. See [`Node::memory_used`](super::Node::memory_used).
+    ///
+    /// ```
+    /// let builder = nam::Node::builder().memory_max(64 << 20);
+    /// # drop(builder);
+    /// ```
+    pub fn memory_max(mut self, bytes: usize) -> Self {
+        self.settings.memory_max = bytes;
         self
     }
 

@@ -24,7 +24,7 @@ use super::settings::Settings;
 use super::{chance, worker};
 use crate::error::Error;
 use crate::ids::{NodeId, ObjectName, Token, shard_of};
-use crate::node::{Answer, LinkState, Replica, ReplicaId};
+use crate::node::{Answer, LinkState, Memory, Replica, ReplicaId};
 use crate::wire::ShardAddress;
 
 /// One node of this process.
@@ -33,7 +33,8 @@ pub(super) struct Shared {
     id: NodeId,
     /// The shards' ports, in the order of their ids.
     ports: Vec<Arc<Port>>,
-    pub(super) registry: Registry,
+    pub(super) registry: Arc<Registry>,
+    pub(super) memory: Arc<Memory>,
     pub(super) settings: Settings,
     timers: Handle,
     next_replica: AtomicU64,
@@ -47,18 +48,22 @@ pub(super) struct Shared {
 struct Threads {
     drivers: UnboundedSender<Driver>,
     worker: Sender<Arc<dyn Replica>>,
+    registry: Arc<Registry>,
+    memory: Arc<Memory>,
 }
 
 impl Shared {
     /// Starts a node and connects it.
     pub(super) async fn start(connector: Connector, settings: Settings) -> Result<Self, Error> {
         let id = NodeId(chance::draw());
-        let (threads, timers) = Threads::start().map_err(|error| no_thread(&error))?;
+        let (registry, memory) = (Arc::default(), Arc::new(Memory::new(settings.memory_max)));
+        let (threads, timers) = Threads::start(&registry, &memory).map_err(|error| no_thread(&error))?;
         let first = threads.drive(id, connector.clone());
         let mut node = Self {
             id,
             ports: vec![first],
-            registry: Registry::default(),
+            registry,
+            memory,
             settings,
             timers,
             next_replica: AtomicU64::new(0),
@@ -192,7 +197,7 @@ impl Drop for Shared {
 pub(super) struct Elapsed;
 
 impl Threads {
-    fn start() -> std::io::Result<(Self, Handle)> {
+    fn start(registry: &Arc<Registry>, memory: &Arc<Memory>) -> std::io::Result<(Self, Handle)> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let timers = runtime.handle().clone();
         let (drivers, mut starting) = unbounded_channel::<Driver>();
@@ -205,13 +210,15 @@ impl Threads {
                 running.join_all().await;
             });
         })?;
-        Ok((Self { drivers, worker: worker::start()? }, timers))
+        let (registry, memory) = (Arc::clone(registry), Arc::clone(memory));
+        Ok((Self { drivers, worker: worker::start()?, registry, memory }, timers))
     }
 
     /// Starts to drive a link.
     fn drive(&self, id: NodeId, connector: Connector) -> Arc<Port> {
-        let port = Arc::new(Port::new());
-        let driver = Driver::new(id, Arc::clone(&port), connector, self.worker.clone());
+        let port = Arc::new(Port::new(Arc::clone(&self.memory)));
+        let registry = Arc::clone(&self.registry);
+        let driver = Driver::new(id, Arc::clone(&port), connector, (self.worker.clone(), registry));
         let _ = self.drivers.send(driver);
         port
     }

@@ -5,12 +5,14 @@
 //! and never holds a user's struct. Invariants: I2–I5, I8, I13 of `ARCHITECTURE.md`. Source: own reasoning.
 
 mod core;
+mod memory;
 mod replica;
 mod slot;
 mod state;
 mod verdict;
 
 pub use self::core::{Answer, Core, CoreEvent, LinkState, Violation, Welcome};
+pub use memory::Memory;
 pub use replica::{Applied, Ending, Host, Outgoing, Refusal, RefusedCommit, Replica, ReplicaId, Ring, Settlement};
 pub use slot::{AloneTurn, Change, Guard, PathChange, PathWatcher, Scope, Slot, Step, Steps, Unreadable, Watcher};
 pub use state::{Event, State};

@@ -5,10 +5,12 @@
 //! for a guard or for a copy; what takes long happens in [`Replica::work`], off the I/O thread. Source: own reasoning.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::memory::Memory;
 use super::state::{Event, State};
 use crate::coding::DecodeError;
 use crate::ids::{Birth, Fence, ObjectName, Token, TransferId, Version};
@@ -134,6 +136,11 @@ pub enum Ring {
 pub trait Host: Debug + Send + Sync {
     /// Hears what a replica asks for.
     fn ring(&self, replica: ReplicaId, ring: Ring);
+
+    /// The budget that its replicas share.
+    fn memory(&self) -> Arc<Memory> {
+        Arc::default()
+    }
 }
 
 /// A replica of any class, as the core sees it.
@@ -225,6 +232,9 @@ pub trait Replica: Debug + Send + Sync {
 
     /// Drops the value to save memory, if nothing needs it; identity and version stay.
     fn evict(&self) -> bool;
+
+    /// When it was used last, by the clock of [`Memory`].
+    fn used_at(&self) -> u64;
 
     /// Whether the value was read since the last call.
     fn take_read(&self) -> bool;

@@ -1,5 +1,6 @@
 //! What an application relies on at a node: slots, the core over a link, the client against an in-process repository.
 
+mod budget;
 mod closures;
 mod crowd;
 mod expiry;

@@ -7,6 +7,7 @@ mod bench;
 #[path = "../repository/keeper.rs"]
 #[allow(dead_code, reason = "the repository's tests use more of it")]
 mod keeper;
+mod replicas;
 mod shapes;
 mod subscriptions;
 
@@ -86,4 +87,6 @@ fn memory_stays_in_its_budget() {
         assert!(measured.loaded <= 2.0, "{shape:?} loaded");
         assert!(measured.worked <= 3.0, "{shape:?} worked");
     }
+    // Last, for its threads go on for a while.
+    replicas::measure();
 }

@@ -4,7 +4,7 @@
 
 use nam::expiry::Expiry;
 use nam::journal::{Entry, Frame};
-use nam::node::{LinkState, Replica};
+use nam::node::{LinkState, Replica, State};
 use nam::wire::ToRepository;
 use std::time::Duration;
 
@@ -143,6 +143,7 @@ impl World {
 
     /// Whether a slot shows what it showed, told without reading it, for that would be use.
     pub(crate) fn is_seen(open: &crate::node::Open) -> bool {
-        open.seen.is_some() && open.slot.reached() == open.seen
+        // Looking at what was dropped to save memory would bring it back.
+        open.slot.state() == State::Shell || (open.seen.is_some() && open.slot.reached() == open.seen)
     }
 }

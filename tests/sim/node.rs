@@ -5,20 +5,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nam::ids::{Birth, Fence, NodeId, RequestId, Version};
-use nam::node::{Core, Guard, Host, Replica, ReplicaId, Ring, Slot};
+use nam::node::{Core, Guard, Host, Memory, Replica, ReplicaId, Ring, Slot};
 use nam::repository::ConnectionId;
 use parking_lot::Mutex;
 
 use crate::class::Desk;
+use crate::swarm::Swarm;
 use crate::watching::Watching;
 
 /// Collects what slots ask for, to be handled in order.
 #[derive(Debug, Default)]
-pub(crate) struct Bell(pub(crate) Mutex<Vec<(ReplicaId, Ring)>>);
+pub(crate) struct Bell(pub(crate) Mutex<Vec<(ReplicaId, Ring)>>, Arc<Memory>);
 
 impl Host for Bell {
     fn ring(&self, replica: ReplicaId, ring: Ring) {
         self.0.lock().push((replica, ring));
+    }
+
+    fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.1)
     }
 }
 
@@ -87,22 +92,27 @@ pub(crate) struct Node {
     pub(crate) opens: Vec<Open>,
     /// Whether it is of an older version of the program.
     pub(crate) is_old: bool,
+    /// What they may take.
+    pub(crate) memory: Arc<Memory>,
 }
 
 impl Node {
-    pub(crate) fn new(number: u64, is_old: bool, shards: usize, credit_bytes: usize) -> Self {
+    pub(crate) fn new(number: u64, is_old: bool, shards: usize, swarm: &Swarm) -> Self {
+        let memory = Arc::new(Memory::new(swarm.memory_max));
         let side = |_| {
-            let core = new_core(7_000 + number, credit_bytes);
-            let (bell, requests, unread) = (Arc::default(), BTreeMap::new(), VecDeque::new());
+            let core = new_core(7_000 + number, swarm.credit_bytes, &memory);
+            let bell = Arc::new(Bell(Mutex::default(), Arc::clone(&memory)));
+            let (requests, unread) = (BTreeMap::new(), VecDeque::new());
             Side { core, bell, link: None, is_connecting: false, requests, is_paused: false, unread }
         };
-        Self { sides: (0..shards).map(side).collect(), opens: Vec::new(), is_old }
+        let sides = (0..shards).map(side).collect();
+        Self { sides, opens: Vec::new(), is_old, memory }
     }
 
     /// The process ends and begins again as another node: nothing that it had is of use any more.
     pub(crate) fn begin_anew(&mut self, shard: usize, number: u64, credit_bytes: usize) {
         let side = &mut self.sides[shard];
-        side.core = new_core(number, credit_bytes);
+        side.core = new_core(number, credit_bytes, &self.memory);
         side.requests.clear();
         side.unread.clear();
         side.bell.0.lock().clear();
@@ -144,9 +154,10 @@ impl Node {
     }
 }
 
-fn new_core(number: u64, credit_bytes: usize) -> Core {
+fn new_core(number: u64, credit_bytes: usize, memory: &Arc<Memory>) -> Core {
     let mut core = Core::new(NodeId(number));
     core.set_credit_bytes(credit_bytes);
+    core.set_memory(Arc::clone(memory));
     core.register(&<Desk as nam::__private::Class>::schema());
     core
 }

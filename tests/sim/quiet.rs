@@ -67,6 +67,10 @@ impl World {
                     is_current = false;
                     node.sides[open.shard].core.open(Arc::clone(&open.slot) as _);
                 }
+                // Where memory is short it would be dropped again.
+                if state == State::Shell && self.swarm.memory_max < 1 << 20 {
+                    continue;
+                }
                 if matches!(state, State::Stale | State::Shell | State::Unverified | State::Loading) {
                     is_current = false;
                     if open.slot.unreadable().is_some_and(|(found, newest)| newest > found) {

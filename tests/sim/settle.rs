@@ -141,6 +141,7 @@ impl World {
         let mut bytes = Vec::new();
         side.core.poll_records(&mut bytes);
         let segments: Vec<_> = std::iter::from_fn(|| side.core.poll_segment().map(joined)).collect();
+        self.report.shed += std::iter::from_fn(|| side.core.poll_dropped()).count() as u64;
         let events: Vec<_> = std::iter::from_fn(|| side.core.poll_event()).collect();
         if let Some(connection) = side.link.as_ref().map(|half| half.connection) {
             let link = LinkName { node, shard: at, connection };

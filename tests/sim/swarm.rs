@@ -53,6 +53,8 @@ pub(crate) struct Swarm {
     pub(crate) credit_bytes: usize,
     /// Bytes of a piece of a created value.
     pub(crate) piece_bytes: usize,
+    /// Bytes that a node's replicas may take.
+    pub(crate) memory_max: usize,
     pub(crate) caps: Caps,
     /// Whether the first node is of an older version of the program.
     pub(crate) has_old: bool,
@@ -88,6 +90,7 @@ impl Swarm {
             credit_bytes: if is_narrow { 1 + dice.index(400) } else { CREDIT_BYTES },
             piece_bytes: if is_narrow { 900 + dice.index(3_000) } else { SEGMENT_BYTES_MAX / 8 },
             has_old: dice.one_in(3),
+            memory_max: [usize::MAX / 2, 60_000, 20_000][dice.index(3)],
             caps: Caps { tuning, windows, unread_bytes_max, ..Caps::default() },
             images: ImageCaps {
                 journal_bytes: [400, 2_000, 10_000, 60_000][dice.index(4)],

@@ -78,7 +78,7 @@ impl World {
     }
 
     fn use_slot(&mut self, node: usize, slot: usize) {
-        let Node { sides, opens, is_old } = &mut self.nodes[node];
+        let Node { sides, opens, is_old, .. } = &mut self.nodes[node];
         let open = &mut opens[slot];
         let (shard, id) = (open.shard, open.slot.id());
         let core = &mut sides[shard].core;

@@ -49,6 +49,8 @@ pub(crate) struct Report {
     /// How often a shard came back from a backup, and tokens that were refused for what that lost.
     pub(crate) restored: u64,
     pub(crate) lost: u64,
+    /// Values that nodes dropped to keep within their budgets.
+    pub(crate) shed: u64,
     /// What watches of a part of an object told.
     pub(crate) watched: u64,
     /// Objects that ended by themselves, and how often nodes told of use.
@@ -88,6 +90,7 @@ impl Report {
         self.refused += other.refused;
         self.restored += other.restored;
         self.lost += other.lost;
+        self.shed += other.shed;
         self.watched += other.watched;
         self.expired += other.expired;
         self.touches += other.touches;
@@ -112,6 +115,7 @@ impl Report {
         assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
         assert!(self.unreadable > 0 && self.readable_again > 0, "too little is unreadable: {self:?}");
         assert!(self.watched > 0, "too little is watched: {self:?}");
+        assert!(self.shed > 100, "too little memory is short: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
         assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");
@@ -152,9 +156,7 @@ impl World {
         let rules = Mutant::rules(mutant);
         let mut world = Self {
             shards: (0..shards).map(|_| Shard::new(&mut dice, swarm.caps, swarm.images, rules)).collect(),
-            nodes: (0..nodes)
-                .map(|n| Node::new(n as u64, n == 0 && swarm.has_old, shards, swarm.credit_bytes))
-                .collect(),
+            nodes: (0..nodes).map(|n| Node::new(n as u64, n == 0 && swarm.has_old, shards, &swarm)).collect(),
             dice,
             swarm,
             mutant,
@@ -197,6 +199,11 @@ impl World {
             }
         }
         self.check_quiet();
+        for node in std::mem::take(&mut self.nodes) {
+            let memory = std::sync::Arc::clone(&node.memory);
+            drop(node);
+            assert_eq!(memory.used(), 0, "V1: what nobody has is counted");
+        }
         self.report.effects = self.effects.number();
         self.report
     }

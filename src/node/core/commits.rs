@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::deferred::Wish;
 use super::up::Up;
 use super::{Answer, Core, Violation};
 use crate::expiry::Expiry;
@@ -31,7 +32,7 @@ pub(super) struct Outstanding {
 }
 
 impl Outstanding {
-    fn new(replica: Arc<dyn Replica>, request: Option<RequestId>, change: Change) -> Self {
+    pub(super) fn new(replica: Arc<dyn Replica>, request: Option<RequestId>, change: Change) -> Self {
         Self { replica, request, change, is_sent: false, transfer: None }
     }
 
@@ -46,7 +47,7 @@ impl Outstanding {
 }
 
 #[derive(Debug)]
-enum Change {
+pub(super) enum Change {
     /// Sent by the alias under which the replica was presented on the link: an alias of an earlier link may name
     /// another object by now (I11).
     Commit(Outgoing),
@@ -72,18 +73,25 @@ impl Core {
 
     /// Ends an object for good; answered by `Destroyed`.
     pub fn destroy(&mut self, replica: ReplicaId) -> RequestId {
-        self.submit_for(replica, |alias, birth| Change::Destroy { alias, birth })
+        self.submit_for(replica, Wish::Destroy)
     }
 
     /// Changes when an object ends by itself; answered by `Limited`.
     pub fn limit(&mut self, replica: ReplicaId, expiry: Expiry) -> RequestId {
-        self.submit_for(replica, |alias, birth| Change::Limit { alias, birth, expiry })
+        self.submit_for(replica, Wish::Limit(expiry))
     }
 
-    fn submit_for(&mut self, replica: ReplicaId, change: impl FnOnce(Alias, Birth) -> Change) -> RequestId {
-        match self.replicas.get(&replica).and_then(|e| Some((Arc::clone(&e.replica), e.alias?, e.birth?))) {
-            Some((replica, alias, birth)) => self.submit(replica, change(alias, birth)),
-            None => {
+    /// Whether something of the object as a whole has no outcome: it is sent under the alias that it was asked by.
+    pub(super) fn has_submitted(&self, replica: ReplicaId) -> bool {
+        self.submissions.iter().chain(self.commits.values()).any(|outstanding| outstanding.concerns(replica))
+    }
+
+    fn submit_for(&mut self, id: ReplicaId, wish: Wish) -> RequestId {
+        let known = self.replicas.get(&id).map(|entry| (Arc::clone(&entry.replica), entry.alias, entry.birth));
+        match known {
+            Some((replica, Some(alias), Some(birth))) => self.submit(replica, wish.change(alias, birth)),
+            Some((_, None, Some(_))) => self.defer(id, wish),
+            _ => {
                 let request = self.new_request();
                 self.answer(request, Answer::Ended(Ending::Gone));
                 request
@@ -224,6 +232,7 @@ impl Core {
 
     pub(super) fn settled(&mut self, sequence: Sequence, settlement: Settlement) -> Result<(), Violation> {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
+        self.sweep_again();
         let id = outstanding.replica.id();
         match outstanding.change {
             Change::Commit(_) => outstanding.replica.settle(settlement).map_err(|refusal| self.diverged(id, &refusal)),
@@ -286,6 +295,7 @@ impl Core {
         entry.is_presented = true;
         self.aliases.insert(alias, id);
         outstanding.replica.created(at).map_err(|refusal| self.diverged(id, &refusal))?;
+        self.note_resident(id);
         self.tell(outstanding.request, Answer::Created);
         Ok(())
     }

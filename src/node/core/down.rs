@@ -214,6 +214,7 @@ impl Core {
 
     /// A slot's snapshot is whole.
     pub(super) fn load_ended(&mut self, replica: ReplicaId) {
+        self.note_resident(replica);
         let is_load = |down: &Down| down.is_of(replica) && down.goal.as_ref().is_some_and(|goal| goal.is_snapshot);
         let loads = self.down.transfers.iter();
         let Some(transfer) = loads.filter(|(_, down)| is_load(down)).map(|(id, _)| *id).next() else { return };

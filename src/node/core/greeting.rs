@@ -68,6 +68,7 @@ impl Core {
         self.send(&ToRepository::Goodbye);
         self.replicas.values().for_each(|entry| entry.replica.end(Ending::Closed));
         self.close_locks();
+        self.close_deferred();
         let waiting: Vec<RequestId> = self.requests.keys().copied().collect();
         for request in waiting {
             self.end_request(request, Ending::Closed);

@@ -13,7 +13,9 @@
 //! [`COMMITS_UNACKNOWLEDGED_MAX`](crate::limits::COMMITS_UNACKNOWLEDGED_MAX) a link are in flight; same inputs, same
 //! effects. Source: own reasoning; the four kinds of calls are quinn-proto's.
 
+mod budget;
 mod commits;
+mod deferred;
 mod down;
 mod greeting;
 mod locks;
@@ -28,12 +30,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::budget::Residents;
 use self::commits::Outstanding;
+use self::deferred::Deferred;
 use self::down::DownTransfers;
 use self::locks::Locks;
 use self::requests::Request;
 use self::touches::{KeptBack, Usage};
 use self::up::Up;
+use super::memory::Memory;
 use super::replica::{Ending, Replica, ReplicaId, Ring};
 use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, ShardId, Token, TransferId, Version};
 use crate::limits::CREDIT_BYTES;
@@ -172,6 +177,8 @@ struct Entry {
     unread_bytes: usize,
     /// If its object ends when it is unused: what was told of its use.
     usage: Option<Usage>,
+    /// If a value is here: where it stands among those that may go.
+    ranked: Option<u64>,
 }
 
 /// The node's half of one shard link.
@@ -192,6 +199,9 @@ pub struct Core {
     /// Creations and destructions that wait for room among the commits.
     submissions: VecDeque<Outstanding>,
     dirty: VecDeque<ReplicaId>,
+    deferred: Vec<Deferred>,
+    memory: Arc<Memory>,
+    residents: Residents,
     locks: Locks,
     kept_back: KeptBack,
     now: Instant,
@@ -224,6 +234,9 @@ impl Core {
             next_sequence: 0,
             submissions: VecDeque::new(),
             dirty: VecDeque::new(),
+            deferred: Vec::new(),
+            memory: Arc::default(),
+            residents: Residents::default(),
             locks: Locks::default(),
             kept_back: KeptBack::default(),
             now: Instant(0),
@@ -266,7 +279,7 @@ impl Core {
     /// Requests without an answer.
     #[must_use]
     pub fn unanswered(&self) -> usize {
-        self.requests.len() + self.locks.unanswered()
+        self.requests.len() + self.deferred.len() + self.locks.unanswered()
     }
 
     /// A replica asks for something.
@@ -292,6 +305,7 @@ impl Core {
         if self.link == LinkState::Down {
             return;
         }
+        self.shed();
         self.send_submissions();
         self.send_batches();
         if out.is_empty() {

@@ -138,7 +138,9 @@ impl Core {
         self.dirty.retain(|dirty| *dirty != id);
         self.drop_commits(id);
         self.discard_down(id);
+        self.forget_resident(id, entry.ranked);
         entry.replica.end(ending);
+        self.end_deferred(id, &Answer::Ended(ending));
         self.end_locks_of(id, ending);
         let waiting: Vec<_> =
             self.requests.iter().filter(|(_, r)| r.concerns(id)).map(|(request, _)| *request).collect();

@@ -87,11 +87,12 @@ impl Core {
 
     /// Drops a replica's value to save memory; identity and version stay, and the next read opens it again.
     pub fn evict(&mut self, replica: ReplicaId) -> bool {
-        if !self.replicas.get(&replica).is_some_and(|entry| entry.replica.evict()) {
+        if self.has_submitted(replica) || !self.replicas.get(&replica).is_some_and(|entry| entry.replica.evict()) {
             return false;
         }
         self.tell_use_of(replica);
         let Some(entry) = self.replicas.get_mut(&replica) else { return false };
+        let ranked = entry.ranked.take();
         // What it was presented with is void: the end of a resume confirms nothing of it.
         entry.is_presented = false;
         if let Some(alias) = entry.alias.take() {
@@ -100,6 +101,7 @@ impl Core {
                 self.send(&ToRepository::Close { alias, birth });
             }
         }
+        self.forget_resident(replica, ranked);
         true
     }
 
@@ -114,6 +116,7 @@ impl Core {
             is_presented: false,
             unread_bytes: 0,
             usage: None,
+            ranked: None,
         });
         id
     }
@@ -215,6 +218,7 @@ impl Core {
         entry.is_presented = true;
         self.aliases.insert(alias, id);
         self.mark_dirty(id);
+        self.resume_deferred(id);
         self.send_again();
         self.ask_locks(Some(id));
         self.take_form(request, id, (birth, version), form)
@@ -298,6 +302,7 @@ impl Core {
             }
         };
         outcome.map_err(|refusal: Refusal| self.diverged(id, &refusal))?;
+        self.note_resident(id);
         replaced.into_iter().chain([request]).for_each(|request| self.complete(request, version));
         Ok(())
     }
@@ -346,9 +351,14 @@ impl Core {
         if asked.is_asked_for() {
             self.answer(request, answer.clone());
         }
-        if let Some(entry) = asked.replica().and_then(|id| self.replicas.get_mut(&id)) {
+        if let Some(id) = asked.replica()
+            && let Some(entry) = self.replicas.get_mut(&id)
+        {
             entry.rewind = entry.rewind.filter(|rewind| *rewind != request);
             entry.replica.pull_failed();
+            if entry.alias.is_none() {
+                self.end_deferred(id, answer);
+            }
         }
     }
 

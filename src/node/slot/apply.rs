@@ -201,6 +201,7 @@ fn apply_whole<T: Class>(held: &mut Held<T>, delta: &[u8], to: Version) -> Resul
     match held.value.apply(Reader::new(delta), Some(&mut changes)) {
         Ok(()) => {
             held.at.version = to;
+            held.share.grow(delta.len());
             Ok(changes)
         }
         Err(error) => {

@@ -9,6 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::ids::{Birth, Token, Version};
+use crate::node::memory::Share;
 use crate::tracked::Class;
 
 /// How often a writer looks again for a reader that is just leaving, before it makes way for a copy.
@@ -18,6 +19,12 @@ const SPINS: u32 = 64;
 pub(crate) struct Held<T: Class> {
     pub(crate) value: T,
     pub(crate) at: Token,
+    pub(super) share: Share,
+}
+
+/// Bytes that a value takes, roughly. Costs a walk through all of it.
+pub(super) fn heap_bytes<T: Class>(value: &T) -> usize {
+    size_of::<Held<T>>() + value.heap_bytes()
 }
 
 impl<T: Class> Held<T> {
@@ -34,7 +41,7 @@ impl<T: Class> Held<T> {
 
     /// A copy that no guard pins.
     pub(super) fn copy(&self) -> Self {
-        Self { value: self.value.clone(), at: self.at }
+        Self { value: self.value.clone(), at: self.at, share: self.share.of_copy() }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Held, Inner, Slot};
+use super::{Held, Inner, Share, Slot, heap_bytes};
 use crate::coding::{DecodeError, Reader};
 use crate::ids::{Token, TransferId};
 use crate::node::replica::{Refusal, Ring};
@@ -29,6 +29,8 @@ pub(super) struct Load<T> {
     pub(super) serial: u64,
     pub(super) segments: VecDeque<SnapshotSegment>,
     value: Option<T>,
+    /// What the value takes, once it is whole.
+    heap_bytes: usize,
     is_decoding: bool,
     is_complete: bool,
     /// Bytes that were decoded.
@@ -48,8 +50,8 @@ pub(super) struct SnapshotSegment {
 
 impl<T> Load<T> {
     pub(super) fn new(at: Token, serial: u64, announced: usize) -> Self {
-        let (value, segments) = (None, VecDeque::new());
-        Self { at, serial, segments, value, is_decoding: false, is_complete: false, bytes: 0, announced }
+        let (value, heap_bytes, segments) = (None, 0, VecDeque::new());
+        Self { at, serial, segments, value, heap_bytes, is_decoding: false, is_complete: false, bytes: 0, announced }
     }
 
     /// Takes what the next segment needs to be decoded: the value so far, and how many bytes come behind it.
@@ -78,12 +80,14 @@ impl<T: Class> Slot<T> {
     }
 
     fn segment_decoded(&self, serial: u64, segment: &SnapshotSegment, outcome: Result<T, DecodeError>) {
+        let heap_bytes = outcome.as_ref().map_or(0, |value| if segment.is_last { heap_bytes(value) } else { 0 });
         let mut inner = self.inner.lock();
         let Some(load) = inner.load.as_mut().filter(|load| load.serial == serial) else { return };
         load.is_decoding = false;
         match outcome {
             Ok(value) => {
                 load.value = Some(value);
+                load.heap_bytes = heap_bytes;
                 load.bytes += segment.bytes.len();
                 load.is_complete = segment.is_last;
                 self.ring(Ring::Taken { transfer: segment.transfer, index: segment.index });
@@ -111,11 +115,13 @@ impl<T: Class> Slot<T> {
 
     /// The value under construction becomes the value; answers the former one.
     fn finish_load(&self, inner: &mut Inner<T>) -> Result<Option<Arc<Held<T>>>, Refusal> {
-        let Some(Load { value: Some(value), at, bytes, .. }) = inner.load.take() else {
+        let Some(Load { value: Some(value), heap_bytes, at, bytes, .. }) = inner.load.take() else {
             return Ok(None);
         };
         inner.state = inner.state.after(Event::LoadEnded, inner.held.is_some())?;
-        let former = inner.held.replace(Arc::new(Held { value, at }));
+        let share = Share::new(&inner.memory, heap_bytes);
+        let former = inner.held.replace(Arc::new(Held { value, at, share }));
+        inner.used_at = inner.memory.tick();
         inner.bytes = bytes;
         inner.is_pull_rung = false;
         inner.unknown = None;
@@ -137,6 +143,7 @@ impl<T: Class> Slot<T> {
             Err(error) => return Err(error.into()),
         };
         if let Some(load) = &mut inner.load {
+            load.heap_bytes = heap_bytes(&value);
             load.value = Some(value);
             load.bytes = delta.len();
         }

@@ -35,6 +35,7 @@ use parking_lot::{Mutex, MutexGuard};
 use self::batch::{Batch, InFlight};
 pub use self::held::Guard;
 pub(crate) use self::held::Held;
+use self::held::heap_bytes;
 use self::load::Load;
 pub use self::path::{PathChange, PathWatcher};
 use self::queue::Queue;
@@ -45,6 +46,7 @@ pub use self::update::{AloneTurn, Scope, Step};
 
 use self::watch::Watchers;
 pub use self::watch::{Change, Watcher};
+use super::memory::{Memory, Share};
 use super::replica::{Ending, Host, ReplicaId, Ring};
 use super::state::State;
 use crate::coding::UnknownValue;
@@ -53,6 +55,9 @@ use crate::tracked::Class;
 
 /// How long a closure that changes one object waits for the lock of another: whoever has that may wait for this one.
 const CLOSURE_PATIENCE: Duration = Duration::from_millis(100);
+
+/// Bytes that a slot takes beside itself: its place on the node, what its core knows of it.
+const SLOT_BYTES: usize = 400;
 
 thread_local! {
     /// The slot whose closure runs on this thread, by address; 0 for none.
@@ -64,6 +69,8 @@ pub struct Slot<T: Class> {
     id: ReplicaId,
     name: ObjectName,
     host: Arc<dyn Host>,
+    /// What the slot itself takes, and its name.
+    _share: Share,
     watchers: Arc<Watchers<T>>,
     inner: Mutex<Inner<T>>,
 }
@@ -83,6 +90,12 @@ pub(crate) struct Inner<T: Class> {
     /// Bytes of the value when it was last seen whole.
     bytes: usize,
     is_read: bool,
+    memory: Arc<Memory>,
+    /// When it was used last, by the clock of `memory`.
+    used_at: u64,
+    /// A value that was dropped to save memory, until it is freed off the I/O thread.
+    dropped: Option<Arc<Held<T>>>,
+    is_measure_wanted: bool,
     /// Whether the next use is to be told.
     is_use_expected: bool,
     /// Whether deltas are dropped until a pull is answered: too many waited.
@@ -96,7 +109,8 @@ pub(crate) struct Inner<T: Class> {
     /// Whether reads heed the version they ask for, and the loss before it.
     has_floor: bool,
     knows_losses: bool,
-    draft: Option<T>,
+    /// The value of an object that is about to be created, and what it takes.
+    draft: Option<(T, usize)>,
     queue: Queue,
     load: Option<Load<T>>,
     /// Counts the loads.
@@ -118,15 +132,18 @@ impl<T: Class> Slot<T> {
     #[must_use]
     pub fn new(id: ReplicaId, key: &str, host: Arc<dyn Host>) -> Arc<Self> {
         let name = ObjectName { class: T::NAME.to_owned(), key: key.to_owned() };
-        let inner = Inner::new();
+        let memory = host.memory();
+        let share = Share::new(&memory, size_of::<Self>() + SLOT_BYTES + T::NAME.len() + key.len());
+        let inner = Inner::new(memory);
         let watchers = Arc::clone(&inner.watchers);
-        Arc::new(Self { id, name, host, watchers, inner: Mutex::new(inner) })
+        Arc::new(Self { id, name, host, _share: share, watchers, inner: Mutex::new(inner) })
     }
 
     /// Keeps the value of an object that is about to be created.
     pub fn draft(&self, value: T, bytes: usize) {
+        let heap_bytes = heap_bytes(&value);
         let mut inner = self.inner.lock();
-        inner.draft = Some(value);
+        inner.draft = Some((value, heap_bytes));
         inner.bytes = bytes;
     }
 
@@ -160,7 +177,7 @@ impl<T: Class> Slot<T> {
 }
 
 impl<T: Class> Inner<T> {
-    fn new() -> Self {
+    fn new(memory: Arc<Memory>) -> Self {
         Self {
             state: State::Absent,
             ending: None,
@@ -171,6 +188,10 @@ impl<T: Class> Inner<T> {
             newest: Version(0),
             bytes: 0,
             is_read: false,
+            used_at: memory.clock(),
+            memory,
+            dropped: None,
+            is_measure_wanted: false,
             is_use_expected: false,
             is_dropping: false,
             is_distrusted: false,

@@ -10,9 +10,9 @@ use bytes::Bytes;
 
 use super::load::{Load, SnapshotSegment};
 use super::queue::Item;
-use super::{Held, Inner, Slot};
+use super::{Held, Inner, Share, Slot, heap_bytes};
 use crate::ids::{Birth, ObjectName, Token, TransferId, Version};
-use crate::limits::COPY_PATIENCE_MS;
+use crate::limits::{COPY_PATIENCE_MS, SLOT_QUEUE_BYTES_MAX};
 use crate::node::replica::{Applied, Ending, Outgoing, Refusal, Replica, ReplicaId, Ring, Settlement};
 use crate::node::state::{Event, State};
 use crate::tracked::Class;
@@ -139,12 +139,14 @@ impl<T: Class> Replica for Slot<T> {
 
     fn created(&self, at: Token) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
-        let Some(value) = inner.draft.take() else {
+        let Some((value, heap_bytes)) = inner.draft.take() else {
             return Err(Refusal::Unexpected { state: inner.state, event: Event::LoadEnded });
         };
         let is_held = inner.held.is_some();
         inner.state = inner.state.after(Event::LoadBegun, is_held)?.after(Event::LoadEnded, is_held)?;
-        inner.held = Some(Arc::new(Held { value, at }));
+        let share = Share::new(&inner.memory, heap_bytes);
+        inner.held = Some(Arc::new(Held { value, at, share }));
+        inner.used_at = inner.memory.tick();
         (inner.lossy_epoch, inner.birth) = (at.lossy_epoch, Some(at.birth));
         (inner.reached, inner.newest) = (at.version, at.version);
         inner.wake();
@@ -184,15 +186,24 @@ impl<T: Class> Replica for Slot<T> {
     fn evict(&self) -> bool {
         let mut inner = self.inner.lock();
         let is_needed = inner.in_flight.is_some() || inner.batch.is_some() || inner.watchers.is_watched();
-        let is_pinned = inner.held.as_ref().is_none_or(|held| Arc::strong_count(held) > 1);
-        match inner.state.after(Event::Evicted, inner.held.is_some()) {
-            Ok(state) if !is_needed && !is_pinned && inner.queue.is_empty() => {
-                inner.state = state;
-                inner.held = None;
-                true
-            }
-            _ => false,
+        if is_needed || inner.load.is_some() || !inner.queue.is_empty() {
+            return false;
         }
+        let Ok(state) = inner.state.after(Event::Evicted, inner.held.is_some()) else { return false };
+        let Some(held) = inner.held.as_mut().and_then(Held::unshared) else { return false };
+        held.share.set(0);
+        inner.state = state;
+        // A large value takes long to free: that is not for the I/O thread.
+        let is_large = inner.bytes > SLOT_QUEUE_BYTES_MAX;
+        inner.dropped = inner.held.take().filter(|_| is_large);
+        if inner.dropped.is_some() {
+            self.ring(Ring::Work);
+        }
+        true
+    }
+
+    fn used_at(&self) -> u64 {
+        self.inner.lock().used_at
     }
 
     fn take_read(&self) -> bool {
@@ -218,6 +229,7 @@ impl<T: Class> Replica for Slot<T> {
     fn work(&self) {
         self.decode_segments();
         self.copy();
+        self.measure();
     }
 }
 
@@ -233,15 +245,34 @@ impl<T: Class> Slot<T> {
         inner: &mut Inner<T>,
         change: impl FnOnce(&mut Inner<T>) -> Result<R, Refusal>,
     ) -> Result<R, Refusal> {
-        let (was_in_flight, was_wanted) = (inner.in_flight.is_some(), inner.is_copy_wanted);
+        let was_in_flight = inner.in_flight.is_some();
+        let (copy_was_wanted, measure_was_wanted) = (inner.is_copy_wanted, inner.is_measure_wanted);
         let answer = change(inner);
-        if inner.is_copy_wanted && !was_wanted {
+        inner.is_measure_wanted |= inner.held.as_ref().is_some_and(|held| held.share.is_blurred());
+        if (inner.is_copy_wanted && !copy_was_wanted) || (inner.is_measure_wanted && !measure_was_wanted) {
             self.ring(Ring::Work);
         }
         if was_in_flight && inner.in_flight.is_none() && inner.batch.is_some() {
             self.ring(Ring::Batch);
         }
         answer
+    }
+
+    /// Frees what was dropped, and measures the value again if deltas may have added much to it; both outside the lock.
+    fn measure(&self) {
+        let (dropped, held) = {
+            let mut inner = self.inner.lock();
+            let is_wanted = std::mem::take(&mut inner.is_measure_wanted);
+            (inner.dropped.take(), inner.held.clone().filter(|_| is_wanted))
+        };
+        drop(dropped);
+        let Some(held) = held else { return };
+        let (at, bytes) = (held.at, heap_bytes(&held.value));
+        drop(held);
+        let mut inner = self.inner.lock();
+        if let Some(held) = inner.held.as_mut().filter(|held| held.at == at).and_then(Held::unshared) {
+            held.share.set(bytes);
+        }
     }
 
     /// Copies the value if a guard pins it and somebody wants to change it, outside the lock; applies what waits.

@@ -55,6 +55,7 @@ impl<T: Class> Slot<T> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_readable()?;
         self.note_read(&mut inner);
+        self.want_newer_than_nothing(&mut inner);
         Ok(inner.guard())
     }
 
@@ -66,6 +67,7 @@ impl<T: Class> Slot<T> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_readable()?;
         self.note_read(&mut inner);
+        self.want_newer_than_nothing(&mut inner);
         Ok(inner.held.as_ref().map(|held| read(&held.value)))
     }
 
@@ -148,8 +150,16 @@ impl<T: Class> Slot<T> {
 
     /// The object was used here: tells of it if that is expected.
     pub(super) fn note_use(&self, inner: &mut Inner<T>) {
+        inner.used_at = inner.memory.clock();
         if std::mem::take(&mut inner.is_use_expected) {
             self.ring(Ring::Used);
+        }
+    }
+
+    /// Has a value that was dropped to save memory fetched, for those who look again.
+    fn want_newer_than_nothing(&self, inner: &mut Inner<T>) {
+        if inner.state == State::Shell {
+            self.want_newer(inner);
         }
     }
 

@@ -88,6 +88,7 @@ impl<T: Class> Slot<T> {
             inner.wait(context);
             return Poll::Pending;
         };
+        inner.used_at = inner.memory.clock();
         let step = match inner.run(std::ptr::from_ref(self).addr(), closure) {
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
             Ok(Ran::Unfit(error)) => Step::Unfit(error),
