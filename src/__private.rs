@@ -8,12 +8,12 @@ pub use crate::delta::{Field, FieldsReader, FieldsWriter, WireType};
 pub use crate::ids::{FieldId, VariantId};
 pub use crate::schema::{EnumDef, KeyKind, Kind, SchemaBuilder, StructDef, TypeDef, VariantDef};
 pub use crate::tracked::derived::{
-    apply, debug_changes, decode_enum, decode_struct, edit, encode, encode_diff, encode_edit, kind, replace, undo,
-    unknown_variant,
+    apply, debug_changes, decode_enum, decode_struct, edit, encode, encode_diff, encode_edit, encode_guards, kind,
+    replace, undo, unknown_variant,
 };
 pub use crate::tracked::field::{
-    Absence, FieldSpec, apply_field, decode_field, decode_field_or, diff_field, edit_field, field_def, put_field,
-    require,
+    Absence, FieldSpec, apply_field, decode_field, decode_field_or, diff_field, edit_field, field_def, guard_field,
+    put_field, require,
 };
 pub use crate::tracked::key::Seal;
 pub use crate::tracked::policy::{Add, Append, Lww, Max, Min, Union};

@@ -36,6 +36,10 @@ pub const OBJECT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Encoded bytes of one delta that changes an existing object. Beyond it the commit is refused with `Limit`.
 pub const DELTA_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Bytes of what one commit requires besides what it changes: a thousand small fields. A node that requires more requires
+/// the whole object; a repository refuses such a commit with `Limit`.
+pub const GUARD_BYTES_MAX: usize = 4 * 1024;
+
 /// Bytes of a delta inside a record of an ordered stream; a larger one travels as a bulk transfer, so that it delays nobody.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 

@@ -26,7 +26,8 @@ use crate::model::Container;
 /// - `PortfolioMut<'_>`, the cursor: derefs to `Portfolio` for reads; `cash_mut()` writes the field `cash` (`_0_mut()` the
 ///   first of a tuple struct), `into_cash()` does so for as long as the cursor may, `fields()` and `into_fields()` answer
 ///   `PortfolioFields<'_>`, the cursors of all fields at once; `set(value)` replaces, `edit(|p: &mut Portfolio| ..)` runs
-///   code that knows no cursors, `reborrow()` answers a shorter cursor.
+///   code that knows no cursors, `reborrow()` answers a shorter cursor; `require_cash()` reads the field, and has the
+///   commit fail, so that the closure runs again, if it changed since.
 /// - `PortfolioChanges`, the change set: a record for each field, `is_changed()`, `previous()`.
 ///
 /// A plain write past the cursor does not compile: for `p.cash = 5.0` the compiler says E0594, that `PortfolioMut<'_>` lacks

@@ -1,6 +1,7 @@
 //! The names that the expansion gives to what it makes.
 //!
-//! One place decides what users will type: `FooMut`, `FooChanges`, `FooFields`, `FooVariantMut`, `x_mut`, `into_x`.
+//! One place decides what users will type: `FooMut`, `FooChanges`, `FooFields`, `FooVariantMut`, `x_mut`, `into_x`,
+//! `require_x`.
 //! Invariant: a raw identifier loses its `r#` inside a longer name and in the schema. Source: own reasoning.
 
 use proc_macro2::{Ident, Span};
@@ -37,6 +38,11 @@ impl Names {
 pub(crate) fn accessors(name: &str, span: Span) -> (Ident, Ident) {
     let lead = if name.starts_with(|first: char| first.is_ascii_digit()) { "_" } else { "" };
     (format_ident!("{lead}{name}_mut", span = span), format_ident!("into_{name}", span = span))
+}
+
+/// The method that reads a field and requires it: `require_cash`.
+pub(crate) fn requirement(name: &str, span: Span) -> Ident {
+    format_ident!("require_{name}", span = span)
 }
 
 /// The change set of an enum's variant: `StatusFilledChanges`, and the record it stands in: `filled`.

@@ -63,7 +63,7 @@ impl<T: Class> Transaction<T> {
     ///
     /// # Errors
     /// `Aborted` with the closure's own error, which discards this step only; `Failed` with `Conflict` if somebody else
-    /// changed what earlier steps wrote: begin again; otherwise as [`Object::update`].
+    /// changed what earlier steps wrote or required (`require_x()`, `require_key()`): begin again; otherwise as [`Object::update`].
     pub async fn with<V, E>(
         &mut self,
         mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
@@ -100,7 +100,7 @@ impl<T: Class> Transaction<T> {
     /// ```
     ///
     /// # Errors
-    /// `Conflict` if somebody else changed what the steps wrote: begin again; otherwise as [`Object::update`].
+    /// `Conflict` if somebody else changed what the steps wrote or required: begin again; otherwise as [`Object::update`].
     pub async fn commit(mut self) -> Result<Committed<()>, Error> {
         let Self { object, steps } = &mut self;
         let _turn = object.slot.queue_alone();

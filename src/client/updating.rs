@@ -46,7 +46,27 @@ impl<T: Class> Object<T> {
     /// take it back.
     ///
     /// The closure runs under the object's lock, as often as needed: keep it short, and free of effects other than its
-    /// writes. What it only reads is not protected, see [`update_isolated`](Self::update_isolated).
+    /// writes. What it only reads is not protected, unless it says so: the cursor's `require_x()` and the `require_key()` of
+    /// maps and sets read, and have the commit fail, so that the closure runs again, if what they read changed since;
+    /// [`update_isolated`](Self::update_isolated) requires all of the object. A closure that only requires makes no
+    /// version: it is answered at one where all that it read stood.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { paid: bool, items: std::collections::BTreeMap<String, u32> }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let done = cart.update(|cart| {
+    ///     // Nobody pays meanwhile, and nobody else takes the last pear: then this runs again, and sees it.
+    ///     let is_open = !*cart.require_paid() && cart.items_mut().require_key("pear").is_none();
+    ///     if is_open { cart.items_mut().insert("plum".to_owned(), 1); }
+    ///     Ok::<_, nam::Error>(is_open)
+    /// }).await.expect("nobody was in the way");
+    /// assert!(done.value);
+    /// # Ok(()) }
+    /// ```
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]

@@ -154,6 +154,11 @@ impl<'w> FieldsWriter<'w> {
         written
     }
 
+    /// Writes that a field is required as a whole: as a put of nothing, whatever its kind.
+    pub fn guard(&mut self, id: FieldId) {
+        self.put(id, WireType::Varint, |w| w.varint(0));
+    }
+
     /// Writes an operation of the field's policy; `operand` writes it without a length.
     pub fn operation(&mut self, id: FieldId, operand: impl FnOnce(&mut Writer)) {
         self.last_edit = None;

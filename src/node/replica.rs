@@ -84,6 +84,8 @@ pub struct Outgoing {
     pub is_isolated: bool,
     /// The lock that it was made under.
     pub fence: Option<Fence>,
+    /// What must not have changed after the base, besides: edits, each sized.
+    pub guards: Bytes,
     /// The edit body of the root struct.
     pub delta: Bytes,
 }

@@ -31,16 +31,16 @@ impl Core {
     /// Takes a record that asks for an effect; answers at once if the effect is there already.
     pub(super) fn handle_commit_record(&mut self, place: Place, record: &ToRepository<'_>) -> Result<(), Violation> {
         match *record {
-            ToRepository::Commit { sequence, alias, base, is_isolated, fence, delta, .. } => {
+            ToRepository::Commit { sequence, alias, base, is_isolated, fence, guards, delta, .. } => {
                 if self.is_admitted(place, sequence) {
-                    let terms = Terms { base, is_isolated, fence };
+                    let terms = Terms { base, is_isolated, fence, guards: Bytes::copy_from_slice(guards) };
                     self.offer(place, sequence, alias, terms, Bytes::copy_from_slice(delta));
                 }
                 Ok(())
             }
-            ToRepository::BulkCommit { sequence, alias, base, is_isolated, fence, transfer, bytes, .. } => {
+            ToRepository::BulkCommit { sequence, alias, base, is_isolated, fence, guards, transfer, bytes, .. } => {
                 let is_admitted = self.is_admitted(place, sequence);
-                let terms = Terms { base, is_isolated, fence };
+                let terms = Terms { base, is_isolated, fence, guards: Bytes::copy_from_slice(guards) };
                 self.announce_commit(place, transfer, bytes, (sequence, alias, terms), is_admitted)
             }
             ToRepository::Create { sequence, class, key, expiry, value, .. } => {
@@ -176,7 +176,10 @@ impl Core {
             offer.terms.base = offer.terms.base.max(horizon);
         }
         let scope = if offer.terms.is_isolated { Scope::WholeObject } else { Scope::Cells };
-        let judging = Judging::new(offer.delta.clone(), offer.terms.base, scope);
+        if !self.rules.has(Rule::Guard) {
+            offer.terms.guards.clear();
+        }
+        let judging = Judging::new(offer.delta.clone(), offer.terms.base, scope).guarded_by(offer.terms.guards.clone());
         self.judge_on(alias, Box::new(judging), offer);
     }
 

@@ -121,12 +121,14 @@ impl Turn {
 }
 
 /// What a commit is judged by, besides its delta.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) base: Version,
     pub(super) is_isolated: bool,
     /// The lock that it is made under.
     pub(super) fence: Option<Fence>,
+    /// What must not have changed after the base, besides.
+    pub(super) guards: Bytes,
 }
 
 /// A commit that a node offers.

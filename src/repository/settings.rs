@@ -119,6 +119,8 @@ pub enum Rule {
     Gate,
     /// Overlapping commits conflict (I9).
     Overlap,
+    /// What a commit requires has not changed (W5).
+    Guard,
     /// What happened below the horizon is unknown (I2).
     Horizon,
     /// An alias is free only when no node can mean the old object by it (I11).

@@ -74,6 +74,10 @@ impl<T: Tracked, const N: usize> Changes for ArrayChanges<T, N> {
         let entry = size_of::<(usize, T::Changes)>();
         old + self.elements.values().map(|changes| entry + changes.heap_bytes()).sum::<usize>()
     }
+
+    fn required(&self) -> usize {
+        self.elements.values().map(T::Changes::required).sum()
+    }
 }
 
 /// Writes an array; reads are those of the array.
@@ -187,6 +191,11 @@ impl<T: Tracked, const N: usize> Tracked for [T; N] {
             w,
         );
         put_if_not_longer(self, edit, start, w)
+    }
+
+    /// What is required of an element is required of the array.
+    fn encode_guards(&self, changes: &Self::Changes, _: &mut Writer) -> Edit {
+        if changes.required() > 0 { Edit::Put } else { Edit::Same }
     }
 
     fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {

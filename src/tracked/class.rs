@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Derived, Edit};
+use super::{Changes as _, Derived, Edit};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::{FieldsReader, FieldsWriter};
 use crate::schema::{Schema, SchemaBuilder};
@@ -35,6 +35,23 @@ pub trait Class: Derived {
     /// Any [`DecodeError`].
     fn decode_root(body: Reader<'_>) -> Result<Self, DecodeError> {
         Self::decode_fields(None, FieldsReader::new(body))
+    }
+
+    /// Writes what `changes` requires, in the form of a delta; of `made` marks those that went with undone changes are
+    /// made good by all fields. Leaves nothing if nothing is required.
+    fn encode_requirements(&self, changes: &Self::Changes, made: usize, w: &mut Writer) {
+        let at = w.len();
+        let found = changes.required();
+        let answer = if found == made { self.encode_guards(changes, w) } else { Edit::Put };
+        if answer == Edit::Edited {
+            return;
+        }
+        w.truncate(at);
+        if answer == Edit::Put {
+            let mut fields = FieldsWriter::new(w);
+            Self::schema().root_fields().iter().for_each(|field| fields.guard(field.id));
+            fields.finish();
+        }
     }
 
     /// Writes the delta of what `changes` did; answers whether anything differs, and leaves nothing if not.

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use super::required::Required;
 use super::{Changes, Edit, Tracked};
 use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
 use crate::delta::{Field, FieldsReader, FieldsWriter};
@@ -41,6 +42,9 @@ pub trait Derived: Tracked {
     /// Writes what `changes` did to each field.
     fn encode_field_edits(&self, changes: &Self::Changes, w: &mut FieldsWriter<'_>);
 
+    /// Writes what was required of each field.
+    fn encode_field_guards(&self, _changes: &Self::Changes, _w: &mut FieldsWriter<'_>) {}
+
     /// Writes how each field differs from `old`, which is of the same variant.
     fn encode_field_diffs(&self, old: &Self, w: &mut FieldsWriter<'_>);
 
@@ -60,20 +64,47 @@ pub trait Derived: Tracked {
     fn swap_local(&mut self, _other: &mut Self) {}
 }
 
-/// A whole former value, kept when a struct or enum was replaced or edited by code that knows no cursors.
-pub struct Old<T>(Option<Box<T>>);
+/// A whole former value, kept when a struct or enum was replaced or edited by code that knows no cursors; and which of
+/// its fields were required.
+pub struct Old<T> {
+    former: Option<Box<T>>,
+    required: Required<u32>,
+}
 
 impl<T> Old<T> {
     /// The former value, if it is kept.
     #[must_use]
     pub fn get(&self) -> Option<&T> {
-        self.0.as_deref()
+        self.former.as_deref()
     }
 
     /// Whether a former value is kept.
     #[must_use]
     pub fn is_some(&self) -> bool {
-        self.0.is_some()
+        self.former.is_some()
+    }
+
+    /// Whether it keeps anything.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
+        self.is_some() || !self.required.is_empty()
+    }
+
+    /// Has the commit fail if the field `id` changed since.
+    pub fn require(&mut self, id: u32) {
+        self.required.add(id);
+    }
+
+    /// Whether the field `id` is required.
+    #[must_use]
+    pub fn requires(&self, id: u32) -> bool {
+        self.required.has(&id)
+    }
+
+    /// How many fields are required.
+    #[must_use]
+    pub fn required(&self) -> usize {
+        self.required.len()
     }
 
     /// Bytes of heap behind it.
@@ -82,13 +113,13 @@ impl<T> Old<T> {
     where
         T: Tracked,
     {
-        self.get().map_or(0, |old| size_of::<T>() + old.heap_bytes())
+        self.get().map_or(0, |old| size_of::<T>() + old.heap_bytes()) + self.required.heap_bytes()
     }
 }
 
 impl<T> Default for Old<T> {
     fn default() -> Self {
-        Self(None)
+        Self { former: None, required: Required::default() }
     }
 }
 
@@ -135,6 +166,10 @@ impl<C: Changes> Changes for BoxedChanges<C> {
 
     fn heap_bytes(&self) -> usize {
         self.get().map_or(0, |changes| size_of::<C>() + changes.heap_bytes())
+    }
+
+    fn required(&self) -> usize {
+        self.get().map_or(0, C::required)
     }
 }
 
@@ -198,6 +233,20 @@ pub fn encode_edit<T: Derived>(value: &T, changes: &T::Changes, w: &mut Writer) 
     if fields.finish() { Edit::Edited } else { Edit::Same }
 }
 
+/// Writes what was required of the parts; all of an enum whose variant may be another one.
+pub fn encode_guards<T: Derived>(value: &T, changes: &T::Changes, w: &mut Writer) -> Edit {
+    if changes.required() == 0 {
+        return Edit::Same;
+    }
+    if value.variant().is_some() && T::old(changes).is_some() {
+        return Edit::Put;
+    }
+    write_variant(value, w);
+    let mut fields = FieldsWriter::new(w);
+    value.encode_field_guards(changes, &mut fields);
+    if fields.finish() { Edit::Edited } else { Edit::Same }
+}
+
 /// Writes the body of an edit that leads from `old` to `value`; an enum of another variant is put.
 pub fn encode_diff<T: Derived>(value: &T, old: &T, w: &mut Writer) -> Edit {
     if value.variant() != old.variant() {
@@ -239,14 +288,14 @@ pub fn replace<T: Derived>(value: &mut T, mut new: T, changes: Option<&mut T::Ch
     let (old, rest) = split(before);
     *T::old_mut(changes) = old.unwrap_or_else(|| {
         former.undo_fields(rest);
-        Old(Some(Box::new(former)))
+        Old { former: Some(Box::new(former)), required: Required::default() }
     });
 }
 
 /// Restores what `changes` kept.
 pub fn undo<T: Derived>(value: &mut T, changes: T::Changes) {
     match split::<T>(changes) {
-        (Some(Old(Some(mut old))), _) => {
+        (Some(Old { former: Some(mut old), .. }), _) => {
             value.swap_local(&mut old);
             *value = *old;
         }
@@ -260,7 +309,7 @@ pub fn edit<T: Derived, R>(value: &mut T, changes: &mut T::Changes, f: impl FnOn
     if !T::old(changes).is_some() {
         let mut old = value.clone();
         old.undo_fields(std::mem::take(changes));
-        T::old_mut(changes).0 = Some(Box::new(old));
+        T::old_mut(changes).former = Some(Box::new(old));
     }
     f(value)
 }

@@ -71,6 +71,26 @@ pub fn edit_field<M: Tracking<V>, V>(
     }
 }
 
+/// Writes that a field is required, all of it if `is_required`, or parts of it.
+pub fn guard_field<M: Tracking<V>, V>(
+    w: &mut FieldsWriter<'_>,
+    id: u32,
+    is_required: bool,
+    value: &V,
+    changes: &M::Changes,
+) {
+    let mut answer = if is_required { Edit::Put } else { Edit::Same };
+    if !is_required && changes.required() > 0 {
+        w.edit(FieldId(id), |w| {
+            answer = M::encode_guards(value, changes, w);
+            answer == Edit::Edited
+        });
+    }
+    if answer == Edit::Put {
+        w.guard(FieldId(id));
+    }
+}
+
 /// Writes how a field differs from a former value, if it does.
 pub fn diff_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, absence: Absence, value: &V, old: &V) {
     write_field::<M, V>(w, id, absence, value, |w| M::encode_diff(value, old, w));
@@ -210,4 +230,18 @@ pub(crate) fn edit_entry<V: Tracked>(
             false
         }
     }
+}
+
+/// Writes the head of an entry of which parts are required, and which; `body` is an `encode_guards`. Answers whether it
+/// wrote.
+pub(crate) fn guard_entry(w: &mut Writer, body: impl FnOnce(&mut Writer) -> Edit) -> bool {
+    let mut answer = Edit::Same;
+    w.framed_if(2, |w| {
+        answer = body(w);
+        answer == Edit::Edited
+    });
+    if answer == Edit::Put {
+        w.varint(0);
+    }
+    answer != Edit::Same
 }

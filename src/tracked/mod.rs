@@ -21,6 +21,8 @@ mod opaque;
 mod option;
 mod pointer;
 pub mod policy;
+#[doc(hidden)]
+pub mod required;
 mod scalar;
 mod set;
 mod splice;
@@ -90,6 +92,12 @@ pub trait Tracked: Sized + Clone + Send + Sync + 'static {
     /// What stands behind the writer's former end counts only if the answer is `Edited` (or `Operation`).
     fn encode_edit(&self, changes: &Self::Changes, w: &mut Writer) -> Edit;
 
+    /// Writes what was required of the value's parts, as the body of an edit (`docs/wire.md` §5.8); `Put` if that is all
+    /// of it.
+    fn encode_guards(&self, _changes: &Self::Changes, _w: &mut Writer) -> Edit {
+        Edit::Same
+    }
+
     /// As [`encode_edit`](Self::encode_edit), from a whole former value.
     fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit;
 
@@ -121,6 +129,11 @@ pub trait Changes: Default + Debug + Send + Sync + 'static {
 
     /// Bytes of heap behind the change set, roughly.
     fn heap_bytes(&self) -> usize;
+
+    /// How many parts were required to stay as they were read.
+    fn required(&self) -> usize {
+        0
+    }
 }
 
 /// What came of encoding a change.

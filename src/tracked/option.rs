@@ -73,6 +73,10 @@ impl<T: Tracked> Changes for OptionChanges<T> {
         let old = self.old.as_ref().and_then(Option::as_ref);
         old.map_or(0, T::heap_bytes) + self.inner.heap_bytes()
     }
+
+    fn required(&self) -> usize {
+        self.inner.required()
+    }
 }
 
 /// Writes an option; reads are those of the `Option`.
@@ -194,6 +198,14 @@ impl<T: Tracked> Tracked for Option<T> {
             (Some(old), _) => self.encode_diff(old, w),
             (None, Some(value)) => value.encode_edit(&changes.inner, w),
             (None, None) => Edit::Same,
+        }
+    }
+
+    fn encode_guards(&self, changes: &Self::Changes, w: &mut Writer) -> Edit {
+        match (&changes.old, self) {
+            _ if changes.required() == 0 => Edit::Same,
+            (None, Some(value)) => value.encode_guards(&changes.inner, w),
+            _ => Edit::Put,
         }
     }
 

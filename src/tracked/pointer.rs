@@ -39,6 +39,10 @@ impl<T: Tracked> Tracked for Box<T> {
         changes.get().map_or(Edit::Same, |changes| (**self).encode_edit(changes, w))
     }
 
+    fn encode_guards(&self, changes: &Self::Changes, w: &mut Writer) -> Edit {
+        changes.get().map_or(Edit::Same, |changes| (**self).encode_guards(changes, w))
+    }
+
     fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {
         (**self).encode_diff(old, w)
     }

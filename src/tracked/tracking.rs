@@ -53,6 +53,11 @@ pub trait Tracking<V>: 'static {
     /// Writes what leads from what `changes` keeps to the value.
     fn encode_edit(value: &V, changes: &Self::Changes, w: &mut Writer) -> Edit;
 
+    /// Writes what was required of the value's parts.
+    fn encode_guards(_value: &V, _changes: &Self::Changes, _w: &mut Writer) -> Edit {
+        Edit::Same
+    }
+
     /// Writes what leads from `old` to the value.
     fn encode_diff(value: &V, old: &V, w: &mut Writer) -> Edit;
 
@@ -149,6 +154,11 @@ impl<V: Tracked> Tracking<V> for Plain {
     #[inline]
     fn encode_edit(value: &V, changes: &V::Changes, w: &mut Writer) -> Edit {
         value.encode_edit(changes, w)
+    }
+
+    #[inline]
+    fn encode_guards(value: &V, changes: &V::Changes, w: &mut Writer) -> Edit {
+        value.encode_guards(changes, w)
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use super::derived::{self, Derived, Old};
 use super::field::{
-    Absence, FieldSpec, apply_field, decode_field, diff_field, edit_field, field_def, put_field, require,
+    Absence, FieldSpec, apply_field, decode_field, diff_field, edit_field, field_def, guard_field, put_field, require,
 };
 use super::{AsList, Changes, Edit, Leaf, LeafChanges, Plain, Tracked};
 use crate::coding::{DecodeError, Reader, Writer};
@@ -88,6 +88,10 @@ macro_rules! tuples {
             fn heap_bytes(&self) -> usize {
                 self.old.heap_bytes() $(+ self.parts.$at.heap_bytes())+
             }
+
+            fn required(&self) -> usize {
+                0 $(+ self.parts.$at.required())+
+            }
         }
 
         impl<'a, $($part: Tracked),+> TupleMut<'a, ($($part,)+)> {
@@ -139,6 +143,10 @@ macro_rules! tuples {
                 $(edit_field::<Plain, _>(w, $id, Absence::Refused, &self.$at, &changes.parts.$at);)+
             }
 
+            fn encode_field_guards(&self, changes: &Self::Changes, w: &mut FieldsWriter<'_>) {
+                $(guard_field::<Plain, _>(w, $id, false, &self.$at, &changes.parts.$at);)+
+            }
+
             fn encode_field_diffs(&self, old: &Self, w: &mut FieldsWriter<'_>) {
                 $(diff_field::<Plain, _>(w, $id, Absence::Refused, &self.$at, &old.$at);)+
             }
@@ -185,6 +193,10 @@ macro_rules! tuples {
 
             fn encode_edit(&self, changes: &Self::Changes, w: &mut Writer) -> Edit {
                 derived::encode_edit(self, changes, w)
+            }
+
+            fn encode_guards(&self, changes: &Self::Changes, w: &mut Writer) -> Edit {
+                derived::encode_guards(self, changes, w)
             }
 
             fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {

@@ -35,6 +35,10 @@ impl<T: Tracked> Tracked for Vec<T> {
         T::InVec::encode_edit(self, changes, w)
     }
 
+    fn encode_guards(&self, changes: &Self::Changes, w: &mut Writer) -> Edit {
+        T::InVec::encode_guards(self, changes, w)
+    }
+
     fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {
         T::InVec::encode_diff(self, old, w)
     }

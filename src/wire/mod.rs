@@ -7,6 +7,7 @@
 //! frequent records have a one-byte head. Source: `docs/wire.md` §6, normative; golden bytes in `tests/codec/`.
 
 mod codes;
+mod commit;
 mod framing;
 mod link;
 mod lock;

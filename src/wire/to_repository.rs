@@ -6,8 +6,9 @@
 //! object by it. Source: `docs/wire.md` §6.3.
 
 use super::RawRecord;
+use super::commit::{self, read_sequence, write_sequence};
 use super::framing::{EXTENDED, append, append_extended};
-use super::lock::{LockRequest, read_fence, write_fence};
+use super::lock::LockRequest;
 use super::to_node::{read_birth, write_birth};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
@@ -31,6 +32,8 @@ pub enum ToRepository<'a> {
         is_isolated: bool,
         /// The lock that it is made under.
         fence: Option<Fence>,
+        /// What must not have changed after the base, besides: edits, each sized.
+        guards: &'a [u8],
         /// An edit body of the root struct, operations allowed.
         delta: &'a [u8],
     },
@@ -129,6 +132,8 @@ pub enum ToRepository<'a> {
         is_isolated: bool,
         /// The lock that it is made under.
         fence: Option<Fence>,
+        /// What must not have changed after the base, besides: edits, each sized.
+        guards: &'a [u8],
         /// Names its segments.
         transfer: TransferId,
         /// Bytes of the delta.
@@ -199,11 +204,7 @@ impl<'a> ToRepository<'a> {
     /// Appends the record to a stream.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::Commit { sequence, unacked, alias, base, is_isolated, fence: None, delta } => append(out, 0, |w| {
-                write_sequence(sequence, unacked, w);
-                write_base(alias, base, is_isolated, w);
-                w.raw(delta);
-            }),
+            Self::Commit { .. } | Self::BulkCommit { .. } => commit::encode(self, out),
             Self::Credit { bytes } => append(out, 1, |w| w.varint(bytes)),
             Self::Pull { request, alias, birth, rewind } => append(out, 2, |w| {
                 w.varint(u64::from(request.0));
@@ -248,25 +249,6 @@ impl<'a> ToRepository<'a> {
                 write_name(class, key, w);
                 write_creation(expiry, value, w);
             }),
-            Self::Commit { sequence, unacked, alias, base, is_isolated, fence: Some(fence), delta } => {
-                append_extended(out, 12, |w| {
-                    write_sequence(sequence, unacked, w);
-                    write_base(alias, base, is_isolated, w);
-                    write_fence(fence, w);
-                    w.raw(delta);
-                });
-            }
-            Self::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes } => {
-                append_extended(out, if fence.is_some() { 13 } else { 4 }, |w| {
-                    write_sequence(sequence, unacked, w);
-                    write_base(alias, base, is_isolated, w);
-                    if let Some(fence) = fence {
-                        write_fence(fence, w);
-                    }
-                    w.varint(u64::from(transfer.0));
-                    w.varint(bytes);
-                });
-            }
             Self::Destroy { sequence, unacked, alias, birth } => append_extended(out, 5, |w| {
                 write_sequence(sequence, unacked, w);
                 w.varint(u64::from(alias.0));
@@ -303,11 +285,7 @@ impl<'a> ToRepository<'a> {
     pub fn decode(raw: RawRecord<'a>) -> Result<Self, DecodeError> {
         let mut r = Reader::new(raw.body);
         let record = match raw.kind {
-            0 => {
-                let (sequence, unacked) = read_sequence(&mut r)?;
-                let (alias, base, is_isolated) = read_base(&mut r)?;
-                Self::Commit { sequence, unacked, alias, base, is_isolated, fence: None, delta: r.take(r.left())? }
-            }
+            0 => commit::decode(None, &mut r)?,
             1 => Self::Credit { bytes: r.varint()? },
             2 => Self::Pull {
                 request: RequestId(r.varint32()?),
@@ -346,13 +324,8 @@ impl<'a> ToRepository<'a> {
                 let (expiry, value) = read_creation(r)?;
                 Self::Create { sequence, unacked, class, key, expiry, value }
             }
-            kind @ (4 | 13) => {
-                let (sequence, unacked) = read_sequence(r)?;
-                let (alias, base, is_isolated) = read_base(r)?;
-                let fence = if kind == 13 { Some(read_fence(r)?) } else { None };
-                let transfer = TransferId(r.varint32()?);
-                let bytes = r.varint()?;
-                Self::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes }
+            kind @ (commit::BULK | commit::FENCED | commit::FENCED_BULK | commit::GUARDED) => {
+                commit::decode(Some(kind), r)?
             }
             5 => {
                 let (sequence, unacked) = read_sequence(r)?;
@@ -373,27 +346,9 @@ impl<'a> ToRepository<'a> {
                 Self::Limit { sequence, unacked, alias, birth, expiry: Expiry::read(r)? }
             }
             11 => Self::Lock(LockRequest::read(r)?),
-            12 => {
-                let (sequence, unacked) = read_sequence(r)?;
-                let (alias, base, is_isolated) = read_base(r)?;
-                let fence = Some(read_fence(r)?);
-                Self::Commit { sequence, unacked, alias, base, is_isolated, fence, delta: r.take(r.left())? }
-            }
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }
-}
-
-fn write_sequence(sequence: Sequence, unacked: Sequence, w: &mut Writer) {
-    w.varint(sequence.0);
-    w.varint(sequence.0.saturating_sub(unacked.0));
-}
-
-fn read_sequence(r: &mut Reader<'_>) -> Result<(Sequence, Sequence), DecodeError> {
-    let sequence = r.varint()?;
-    let back = r.varint()?;
-    let unacked = sequence.checked_sub(back).ok_or(DecodeError::Unknown { what: "sequence", found: back })?;
-    Ok((Sequence(sequence), Sequence(unacked)))
 }
 
 const TRANSFERRED: u8 = 1;
@@ -446,18 +401,6 @@ fn read_ascending(r: &mut Reader<'_>) -> Result<Vec<Alias>, DecodeError> {
         least = alias + 1;
     }
     Ok(aliases)
-}
-
-/// Alias, then base << 1 | isolated: versions stay below 2^63.
-fn write_base(alias: Alias, base: Version, is_isolated: bool, w: &mut Writer) {
-    w.varint(u64::from(alias.0));
-    w.varint(base.0 << 1 | u64::from(is_isolated));
-}
-
-fn read_base(r: &mut Reader<'_>) -> Result<(Alias, Version, bool), DecodeError> {
-    let alias = Alias(r.varint32()?);
-    let base = r.varint()?;
-    Ok((alias, Version(base >> 1), base & 1 == 1))
 }
 
 fn write_name(class: &str, key: &str, w: &mut Writer) {

@@ -7,5 +7,6 @@ mod expiry;
 mod links;
 mod locks;
 mod objects;
+mod requirements;
 mod slot;
 mod unreadable;

@@ -79,10 +79,25 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
     records
 }
 
+/// Commits in all their forms.
+fn commits(p: &Parts) -> Vec<ToRepository<'_>> {
+    let (alias, transfer, bytes, delta) = (Alias(p.a), TransferId(p.a), p.c, p.bytes.as_slice());
+    let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
+    let (base, is_isolated) = (Version(p.b >> 1), p.flag);
+    let forms = [None, Some(Fence(p.birth.0))].map(|fence| [(fence, &[][..]), (fence, &[2, 8, 0, 1, 1][..])]);
+    let records = forms.into_iter().flatten().map(|(fence, guards)| {
+        [
+            ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence, guards, delta },
+            ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, guards, transfer, bytes },
+        ]
+    });
+    records.flatten().collect()
+}
+
 fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
     let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
-    let (base, birth, is_isolated) = (Version(p.b >> 1), p.birth, p.flag);
+    let (base, birth) = (Version(p.b >> 1), p.birth);
     let fence = Fence(p.birth.0);
     let (delta, class, key) = (p.bytes.as_slice(), p.texts[0].as_str(), p.texts[1].as_str());
     let expiry = Expiry::after(Duration::from_millis(p.b.max(1)));
@@ -90,9 +105,8 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         *last += u32::from(*gap) + 1;
         Some(Alias(*last))
     });
-    vec![
-        ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence: None, delta },
-        ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence: Some(fence), delta },
+    let mut records = commits(p);
+    records.extend([
         ToRepository::Credit { bytes: p.b },
         ToRepository::Pull { request, alias, birth, rewind: None },
         ToRepository::Pull { request, alias, birth, rewind: Some(base) },
@@ -124,17 +138,6 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Limit { sequence, unacked, alias, birth, expiry },
         ToRepository::Limit { sequence, unacked, alias, birth, expiry: Expiry::NEVER },
         ToRepository::Touch { aliases: gaps.collect() },
-        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence: None, transfer, bytes: p.c },
-        ToRepository::BulkCommit {
-            sequence,
-            unacked,
-            alias,
-            base,
-            is_isolated,
-            fence: Some(fence),
-            transfer,
-            bytes: p.c,
-        },
         ToRepository::Lock(LockRequest::Wait { request, alias, birth, wait_ms: p.c }),
         ToRepository::Lock(LockRequest::Release { request, alias, birth, fence }),
         ToRepository::Lock(LockRequest::Join { request, alias, birth, fence }),
@@ -144,7 +147,8 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Resume { alias, birth, version: base },
         ToRepository::ResumeEnd,
         ToRepository::Goodbye,
-    ]
+    ]);
+    records
 }
 
 proptest! {
@@ -254,10 +258,38 @@ fn golden_commit() {
         base: Version(7),
         is_isolated: true,
         fence: None,
+        guards: &[],
         delta: &[8, 1],
     }
     .encode(&mut bytes);
     assert_eq!(bytes, [7, 0xac, 2, 1, 5, 15, 8, 1]);
+}
+
+/// `docs/wire.md` §6.3: the same, and field 2 is required, under a lock or not; at least something is required.
+#[test]
+fn golden_guarded_commit() {
+    let (sequence, unacked, alias, base) = (Sequence(300), Sequence(299), Alias(5), Version(7));
+    let sent = |fence, guards, delta| {
+        let mut bytes = Vec::new();
+        ToRepository::Commit { sequence, unacked, alias, base, is_isolated: true, fence, guards, delta }
+            .encode(&mut bytes);
+        bytes
+    };
+    assert_eq!(sent(None, &[2, 16, 0], &[8, 1]), [0xed, 16, 0xac, 2, 1, 5, 15, 0, 3, 2, 16, 0, 8, 1]);
+    let fence = Some(Fence(CommitNumber { epoch: Epoch(7), n: 9 }));
+    assert_eq!(sent(fence, &[2, 16, 0], &[]), [0xed, 16, 0xac, 2, 1, 5, 15, 1, 7, 9, 3, 2, 16, 0]);
+    let mut bytes = Vec::new();
+    let (transfer, fence, guards) = (TransferId(4), None, &[2, 16, 0]);
+    ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated: false, fence, guards, transfer, bytes: 9 }
+        .encode(&mut bytes);
+    assert_eq!(bytes, [0xed, 16, 0xac, 2, 1, 5, 14, 2, 3, 2, 16, 0, 4, 9]);
+    let decode = |body| ToRepository::decode(RawRecord { kind: 7, body });
+    assert!(decode(&[16, 9, 0, 5, 14, 0, 3, 2, 16, 0, 8, 1]).is_ok());
+    assert!(decode(&[16, 9, 0, 5, 14, 0, 0, 8, 1]).is_err(), "nothing is required");
+    assert!(decode(&[16, 9, 0, 5, 14, 4, 3, 2, 16, 0, 8, 1]).is_err(), "another form");
+    assert!(decode(&[16, 9, 0, 5, 14, 0, 3, 5, 16, 0, 8, 1]).is_err(), "a guard longer than all guards");
+    let many = [&[16, 9, 0, 5, 14, 0, 0x81, 32][..], &[0; nam::limits::GUARD_BYTES_MAX + 1]].concat();
+    assert!(decode(&many).is_err(), "more than may be required");
 }
 
 /// `docs/wire.md` §6.2 and §6.3: limits and touches.
@@ -301,8 +333,16 @@ fn golden_locks() {
     assert_eq!(encoded(&ToNode::Lock(granted)), [0xe6, 16, 0, 7, 7, 0xac, 2]);
     let (sequence, base, delta) = (Sequence(300), Version(7), &[8, 1]);
     let fence_of = Some(fence);
-    let commit =
-        ToRepository::Commit { sequence, unacked: sequence, alias, base, is_isolated: false, fence: fence_of, delta };
+    let commit = ToRepository::Commit {
+        sequence,
+        unacked: sequence,
+        alias,
+        base,
+        is_isolated: false,
+        fence: fence_of,
+        guards: &[],
+        delta,
+    };
     assert_eq!(sent(&commit), [0xeb, 12, 0xac, 2, 0, 5, 14, 7, 0xac, 2, 8, 1]);
     let release = LockRequest::Release { request: RequestId(8), alias, birth, fence };
     assert_eq!(sent(&ToRepository::Lock(release)), [0xe9, 11, 1, 8, 5, 7, 9, 7, 0xac, 2]);

@@ -3,6 +3,7 @@
 
 mod answers;
 mod fuzz;
+mod guards;
 mod images;
 mod model;
 mod oracle;

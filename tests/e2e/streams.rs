@@ -65,6 +65,7 @@ fn questions() -> Vec<(Vec<u8>, usize)> {
         base: Version(base),
         is_isolated: false,
         fence: None,
+        guards: &[],
         delta,
     };
     let create = ToRepository::Create {

@@ -48,8 +48,16 @@ fn changed(are_slow: bool) -> f64 {
     for n in 0..OBJECTS {
         let (sequence, alias, base) = (author.next_sequence(), Alias(n), Version(1));
         let unacked = sequence;
-        let commit =
-            ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: None, delta: &delta };
+        let commit = ToRepository::Commit {
+            sequence,
+            unacked,
+            alias,
+            base,
+            is_isolated: false,
+            fence: None,
+            guards: &[],
+            delta: &delta,
+        };
         bench.send(&author, &commit);
         bench.settle();
         bench.receive(&mut author);

@@ -333,6 +333,7 @@ pub(crate) fn commit(sequence: Sequence, base: u64, delta: &[u8]) -> ToRepositor
         base: Version(base),
         is_isolated: false,
         fence: None,
+        guards: &[],
         delta,
     }
 }

@@ -186,6 +186,7 @@ fn a_damaged_object_is_refused_by_name_and_the_others_go_on() {
         base: Version(31),
         is_isolated: false,
         fence: None,
+        guards: &[],
         delta: &delta,
     };
     bench.send(&a, &late);
@@ -225,7 +226,16 @@ fn what_ended_stays_ended_whatever_is_cut() {
             let (unacked, base) = (sequence, Version(1));
             bench.send(
                 &a,
-                &ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: None, delta: &big },
+                &ToRepository::Commit {
+                    sequence,
+                    unacked,
+                    alias,
+                    base,
+                    is_isolated: false,
+                    fence: None,
+                    guards: &[],
+                    delta: &big,
+                },
             );
             bench.image_all();
         }

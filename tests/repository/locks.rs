@@ -44,7 +44,7 @@ fn fenced(bench: &mut Bench, peer: &mut Peer, base: u64, fence: Fence, value: u6
 
 fn commit(bench: &mut Bench, peer: &Peer, sequence: Sequence, base: u64, fence: Fence, delta: &[u8]) {
     let (unacked, alias, base, fence) = (Sequence(1), Alias(0), Version(base), Some(fence));
-    let commit = ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence, delta };
+    let commit = ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence, guards: &[], delta };
     bench.send(peer, &commit);
 }
 
@@ -154,8 +154,16 @@ fn a_lock_that_ends_while_a_commit_is_judged_in_steps_stops_it() {
     let (sequence, request) = (a.next_sequence(), a.next_request());
     let delta = notes((0..100).flat_map(|key| [(key, "x".repeat(500))]));
     let (unacked, alias, base, fence_of) = (Sequence(1), Alias(0), Version(1), Some(fence(2)));
-    let commit =
-        ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: fence_of, delta: &delta };
+    let commit = ToRepository::Commit {
+        sequence,
+        unacked,
+        alias,
+        base,
+        is_isolated: false,
+        fence: fence_of,
+        guards: &[],
+        delta: &delta,
+    };
     let mut bytes = Vec::new();
     commit.encode(&mut bytes);
     ToRepository::Lock(LockRequest::Release { request, alias, birth, fence: fence(2) }).encode(&mut bytes);

@@ -111,7 +111,10 @@ fn a_large_commit_is_sliced_and_takes_effect_with_its_last_slice() {
     let (transfer, base) = (TransferId(4), Version(1));
     let bytes = change.len() as u64;
     let (unacked, alias, is_isolated, fence) = (Sequence(1), Alias(0), false, None);
-    bench.send(&a, &ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes });
+    bench.send(
+        &a,
+        &ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, guards: &[], transfer, bytes },
+    );
     let slices: Vec<_> = change.chunks(SEGMENT_BYTES_MAX).collect();
     for (index, slice) in slices.iter().enumerate() {
         let is_last = index + 1 == slices.len();
@@ -173,6 +176,7 @@ fn no_call_does_more_than_a_step() {
             base: Version(sequence + 1),
             is_isolated: false,
             fence: None,
+            guards: &[],
             delta: &change,
         }
         .encode(&mut stream);
@@ -204,7 +208,7 @@ fn a_large_object_meets_a_newer_schema_in_steps() {
         let (sequence, unacked, base) = (Sequence(sequence), Sequence(1), Version(1));
         let mut record = Vec::new();
         let alias = Alias(alias);
-        ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: None, delta }
+        ToRepository::Commit { sequence, unacked, alias, base, is_isolated: false, fence: None, guards: &[], delta }
             .encode(&mut record);
         record
     };

@@ -14,6 +14,7 @@ use nam::node::{Replica, Slot};
 
 use crate::class::Desk;
 use crate::expiry::Limits;
+use crate::guards::Part;
 use crate::locks::Locks;
 use crate::merge::{Clash, Merge};
 use crate::readings::{Refusal, Shown};
@@ -46,6 +47,8 @@ pub(crate) struct Claim {
     pub(crate) order: u64,
     pub(crate) before: Desk,
     pub(crate) after: Desk,
+    /// What must not have changed between what its closure saw and its commit.
+    pub(crate) required: Vec<Part>,
 }
 
 /// The history of one shard.
@@ -393,6 +396,7 @@ impl Made<'_> {
         told.sort_by_key(|claim| claim.order);
         let effective: Vec<&Claim> = told.iter().filter(|claim| claim.before != claim.after).collect();
         let claims: Vec<&Claim> = if effective.is_empty() { told.iter().take(1).collect() } else { effective };
+        self.check_required(&told, &claims);
         let batches = batches(&claims);
         let is_idle = |batch: &Vec<&Claim>| self.is_idle(batch);
         let mut own = (0..batches.len()).filter(|own| {
@@ -406,6 +410,21 @@ impl Made<'_> {
         let own = own.find_map(|own| self.hold(&batches[own]).ok());
         let adopted = || batches.iter().all(is_idle).then(|| self.adopt(orphans)).flatten();
         own.or_else(adopted).unwrap_or_else(|| panic!("{wrong}"))
+    }
+
+    /// Updates that write nothing are told the version at which what they require stood; in a batch with others, the one
+    /// which these made.
+    fn check_required(&self, told: &[Claim], effective: &[&Claim]) {
+        let before = &self.values[self.values.len() - 2].0;
+        for claim in told.iter().filter(|claim| claim.before == claim.after) {
+            let stood = |part: &&Part| {
+                let with_others = effective.first().is_some_and(|first| part.stood(&first.before, before));
+                part.stood(&claim.before, self.value()) || with_others
+            };
+            let fallen = claim.required.iter().find(|part| !stood(part));
+            let Self { key, version, .. } = self;
+            assert!(fallen.is_none(), "W5: {key} {version} had changed where an update required {fallen:?}");
+        }
     }
 
     /// Whether updates together do nothing to this version.
@@ -451,6 +470,10 @@ impl Made<'_> {
             return Err(format!(
                 "I13: a closure of {key} {version}, of {seen}, saw what was never committed: {nearest}"
             ));
+        }
+        let mut required = claims.iter().flat_map(|claim| &claim.required);
+        if let Some(part) = required.find(|part| !part.stood(base, before)) {
+            return Err(format!("W5: {key} {version} changed where an update required {part:?}"));
         }
         match Desk::merge(base, mine, before) {
             Ok(merged) if merged != *after => {

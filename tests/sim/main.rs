@@ -15,6 +15,7 @@ mod dice;
 mod disk;
 mod draw;
 mod expiry;
+mod guards;
 mod history;
 mod images;
 mod locks;

@@ -11,6 +11,7 @@ fn every_rule_is_missed() {
     let rules = [
         Rule::Gate,
         Rule::Overlap,
+        Rule::Guard,
         Rule::Horizon,
         Rule::SlotReuse,
         Rule::ExactlyOnce,

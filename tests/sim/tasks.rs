@@ -11,6 +11,7 @@ use nam::wire::FailureCode;
 use crate::class::{Desk, of_version};
 use crate::dice::Dice;
 use crate::draw::Draw;
+use crate::guards::Part;
 use crate::history::Claim;
 
 /// One update.
@@ -28,6 +29,9 @@ pub(crate) struct Task {
     object: Option<Token>,
     /// Whether the closure fails after it changed something.
     is_aborting: bool,
+    /// What it requires, and whether it does nothing else.
+    required: Vec<Part>,
+    is_check: bool,
 }
 
 /// What became of an update.
@@ -54,16 +58,21 @@ impl Task {
     pub(crate) fn new(shard: usize, slot: &Arc<Slot<Desk>>, is_old: bool, dice: &mut Dice) -> Self {
         let scope = [Scope::Shared, Scope::Shared, Scope::Shared, Scope::Alone, Scope::Isolated][dice.index(5)];
         let turn = (scope != Scope::Shared).then(|| slot.queue_alone());
+        let seed = dice.next();
+        let mut own = Dice::new(seed.wrapping_add(1));
+        let required = Part::draw_some(&mut own);
         Self {
             shard,
             slot: Arc::clone(slot),
             is_old,
-            seed: dice.next(),
+            seed,
             scope,
             turn,
             joined: None,
             object: None,
             is_aborting: dice.one_in(12),
+            is_check: !required.is_empty() && own.one_in(6),
+            required,
         }
     }
 
@@ -108,13 +117,19 @@ impl Task {
             self.object = Some(newest);
         }
         let (seed, is_aborting) = (self.seed, self.is_aborting);
+        let (required, is_check) = (&self.required, self.is_check);
         let mut seen = None;
         let mut closure = |desk: &mut Desk, changes: &mut <Desk as Tracked>::Changes| {
             let before = desk.clone();
             let mut dice = Dice::new(seed);
+            let (early, late) = required.split_at(required.len() / 2);
+            early.iter().for_each(|part| part.require(desk.track(changes)));
             for _ in 0..=dice.below(3) {
-                Desk::change(desk.track(changes), &mut dice);
+                if !is_check {
+                    Desk::change(desk.track(changes), &mut dice);
+                }
             }
+            late.iter().for_each(|part| part.require(desk.track(changes)));
             seen = Some((before, desk.clone()));
             if is_aborting { Err("changed its mind") } else { Ok(()) }
         };
@@ -124,7 +139,7 @@ impl Task {
             Poll::Ready(Step::Joined((), ticket)) => {
                 self.turn = None;
                 let (before, after) = seen.unwrap();
-                self.joined = Some((ticket, Claim { order, before, after }));
+                self.joined = Some((ticket, Claim { order, before, after, required: self.required.clone() }));
                 Outcome::Pending
             }
             Poll::Ready(Step::Unchanged(..) | Step::Aborted(_)) => Outcome::Nothing,

@@ -86,7 +86,7 @@ const _: () = {
 
     impl nam::Changes for OrderChanges {
         fn is_touched(&self) -> bool {
-            self.nam_old.is_some()
+            self.nam_old.is_touched()
                 || nam::Changes::is_touched(&self.price)
                 || nam::Changes::is_touched(&self.tags)
                 || nam::Changes::is_touched(&self.status)
@@ -96,6 +96,12 @@ const _: () = {
                 + nam::Changes::heap_bytes(&self.price)
                 + nam::Changes::heap_bytes(&self.tags)
                 + nam::Changes::heap_bytes(&self.status)
+        }
+        fn required(&self) -> usize {
+            self.nam_old.required()
+                + nam::Changes::required(&self.price)
+                + nam::Changes::required(&self.tags)
+                + nam::Changes::required(&self.status)
         }
     }
 
@@ -114,6 +120,11 @@ const _: () = {
         /// Writes `price`, for as long as this cursor may.
         pub fn into_price(self) -> <nam::Plain as nam::Tracking<f64>>::Mut<'nam> {
             nam::Plain::track(&mut self.nam_value.price, &mut self.nam_changes.price)
+        }
+        /// Reads `price`, and has the commit fail if it changed since.
+        pub fn require_price(&mut self) -> &f64 {
+            <Order as nam::Derived>::old_mut(self.nam_changes).require(1);
+            &self.nam_value.price
         }
         pub fn tags_mut(&mut self) -> <nam::Plain as nam::Tracking<Vec<u32>>>::Mut<'_> {
             nam::Plain::track(&mut self.nam_value.tags, &mut self.nam_changes.tags)
@@ -206,6 +217,11 @@ const _: () = {
             nam::edit_field::<nam::Plain, _>(w, 4, nam::Absence::OfType, &self.tags, &c.tags);
             nam::edit_field::<nam::Plain, _>(w, 5, nam::Absence::Refused, &self.status, &c.status);
         }
+        fn encode_field_guards(&self, c: &OrderChanges, w: &mut nam::FieldsWriter<'_>) {
+            nam::guard_field::<nam::Plain, _>(w, 1, c.nam_old.requires(1), &self.price, &c.price);
+            nam::guard_field::<nam::Plain, _>(w, 4, c.nam_old.requires(4), &self.tags, &c.tags);
+            nam::guard_field::<nam::Plain, _>(w, 5, c.nam_old.requires(5), &self.status, &c.status);
+        }
         fn encode_field_diffs(&self, old: &Self, w: &mut nam::FieldsWriter<'_>) {
             nam::diff_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, &self.price, &old.price);
             nam::diff_field::<nam::Plain, _>(w, 4, nam::Absence::OfType, &self.tags, &old.tags);
@@ -254,6 +270,9 @@ const _: () = {
         }
         fn encode_edit(&self, changes: &OrderChanges, w: &mut nam::Writer) -> nam::Edit {
             nam::encode_edit(self, changes, w)
+        }
+        fn encode_guards(&self, changes: &Self::Changes, w: &mut nam::Writer) -> nam::Edit {
+            nam::encode_guards(self, changes, w)
         }
         fn encode_diff(&self, old: &Self, w: &mut nam::Writer) -> nam::Edit {
             nam::encode_diff(self, old, w)
@@ -341,12 +360,17 @@ const _: () = {
 
     impl nam::Changes for StatusChanges {
         fn is_touched(&self) -> bool {
-            self.nam_old.is_some() || nam::Changes::is_touched(&self.filled) || nam::Changes::is_touched(&self.rejected)
+            self.nam_old.is_touched()
+                || nam::Changes::is_touched(&self.filled)
+                || nam::Changes::is_touched(&self.rejected)
         }
         fn heap_bytes(&self) -> usize {
             self.nam_old.heap_bytes()
                 + nam::Changes::heap_bytes(&self.filled)
                 + nam::Changes::heap_bytes(&self.rejected)
+        }
+        fn required(&self) -> usize {
+            self.nam_old.required() + nam::Changes::required(&self.filled) + nam::Changes::required(&self.rejected)
         }
     }
 
@@ -376,6 +400,9 @@ const _: () = {
         fn heap_bytes(&self) -> usize {
             nam::Changes::heap_bytes(&self.price) + nam::Changes::heap_bytes(&self.quantity)
         }
+        fn required(&self) -> usize {
+            nam::Changes::required(&self.price) + nam::Changes::required(&self.quantity)
+        }
     }
 
     impl ::core::default::Default for StatusRejectedChanges {
@@ -396,6 +423,9 @@ const _: () = {
         }
         fn heap_bytes(&self) -> usize {
             nam::Changes::heap_bytes(&self.0)
+        }
+        fn required(&self) -> usize {
+            nam::Changes::required(&self.0)
         }
     }
 
@@ -546,6 +576,22 @@ const _: () = {
                 }
             }
         }
+        fn encode_field_guards(&self, c: &StatusChanges, w: &mut nam::FieldsWriter<'_>) {
+            match self {
+                Self::New => {}
+                Self::Filled { price, quantity } => {
+                    if let Some(c) = c.filled.get() {
+                        nam::guard_field::<nam::Plain, _>(w, 1, false, price, &c.price);
+                        nam::guard_field::<nam::Plain, _>(w, 2, false, quantity, &c.quantity);
+                    }
+                }
+                Self::Rejected(f0) => {
+                    if let Some(c) = c.rejected.get() {
+                        nam::guard_field::<nam::Plain, _>(w, 1, false, f0, &c.0);
+                    }
+                }
+            }
+        }
         fn encode_field_diffs(&self, old: &Self, w: &mut nam::FieldsWriter<'_>) {
             match (self, old) {
                 (Self::Filled { price, quantity }, Self::Filled { price: o1, quantity: o2 }) => {
@@ -620,6 +666,9 @@ const _: () = {
         }
         fn encode_edit(&self, changes: &StatusChanges, w: &mut nam::Writer) -> nam::Edit {
             nam::encode_edit(self, changes, w)
+        }
+        fn encode_guards(&self, changes: &Self::Changes, w: &mut nam::Writer) -> nam::Edit {
+            nam::encode_guards(self, changes, w)
         }
         fn encode_diff(&self, old: &Self, w: &mut nam::Writer) -> nam::Edit {
             nam::encode_diff(self, old, w)

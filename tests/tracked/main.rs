@@ -24,6 +24,7 @@ mod generations;
 mod kinds;
 mod lists;
 mod maps;
+mod requirements;
 mod sets;
 mod transaction;
 mod wild;

@@ -70,10 +70,11 @@ impl ChangeSet<'_> {
         let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
         let (shown, words): (Vec<&Member>, Vec<&str>) =
             self.shown.iter().map(|(member, word)| (member, word.as_str())).unzip();
-        let (is_old, old_bytes, whole) = if self.has_old {
-            (quote!(self.#last.is_some()), quote!(self.#last.heap_bytes()), quote!(("(whole)", self.#last.is_some()),))
+        let (is_old, old_bytes, required, whole) = if self.has_old {
+            let whole = quote!(("(whole)", self.#last.is_some()),);
+            (quote!(self.#last.is_touched()), quote!(self.#last.heap_bytes()), quote!(self.#last.required()), whole)
         } else {
-            (quote!(false), quote!(0), quote!())
+            (quote!(false), quote!(0), quote!(0), quote!())
         };
         let title = name.to_string();
         expansion.hidden.extend(quote! {
@@ -99,6 +100,9 @@ impl ChangeSet<'_> {
                 }
                 fn heap_bytes(&self) -> usize {
                     #old_bytes #(+ __nam::Changes::heap_bytes(&self.#shown))*
+                }
+                fn required(&self) -> usize {
+                    #required #(+ __nam::Changes::required(&self.#shown))*
                 }
             }
         });

@@ -8,7 +8,7 @@ use quote::quote;
 
 use super::fields::{cursor_type, track};
 use super::{Expansion, Scope};
-use crate::model::{Body, FieldList};
+use crate::model::{Body, Field, FieldList};
 use crate::names;
 
 /// Adds the cursor, its `Deref`, `reborrow`, `set` and `edit`, and the `methods` of its kind. `changes` is the type of
@@ -93,7 +93,8 @@ pub(crate) fn debug(scope: &Scope<'_>, cursor: &Ident) -> TokenStream {
     }
 }
 
-/// The accessors `x_mut` and `into_x` of every field. `is_newtype`: the change set is the field's own.
+/// The accessors `x_mut` and `into_x` of every field, and its `require_x`. `is_newtype`: the change set is the field's
+/// own, and it is required where the newtype stands.
 pub(crate) fn accessors(scope: &Scope<'_>, list: &FieldList, is_newtype: bool) -> TokenStream {
     list.fields
         .iter()
@@ -106,6 +107,7 @@ pub(crate) fn accessors(scope: &Scope<'_>, list: &FieldList, is_newtype: bool) -
             let long = cursor_type(&scope.nam, field, &quote!('nam));
             let doc = format!("Writes `{}`.", field.name);
             let doc_into = format!("Writes `{}`, for as long as this cursor may.", field.name);
+            let require = (!is_newtype && !field.is_local()).then(|| require(scope, field));
             quote! {
                 #[doc = #doc]
                 #[inline]
@@ -117,7 +119,26 @@ pub(crate) fn accessors(scope: &Scope<'_>, list: &FieldList, is_newtype: bool) -
                 #vis fn #consuming(self) -> #long {
                     #cursor
                 }
+                #require
             }
         })
         .collect()
+}
+
+/// The method `require_x` of a field.
+fn require(scope: &Scope<'_>, field: &Field) -> TokenStream {
+    let (vis, member, ty, id) = (&field.vis, &field.member, &field.ty, field.id);
+    let (name, ident) = (names::requirement(&field.name, field.span()), &scope.container.ident);
+    let (_, value_generics, _) = scope.bounds.plain.split_for_impl();
+    let doc = format!(
+        "Reads `{}`, and has the commit fail, so that the closure runs again, if it changed since.",
+        field.name
+    );
+    quote! {
+        #[doc = #doc]
+        #vis fn #name(&mut self) -> &#ty {
+            <#ident #value_generics as __nam::Derived>::old_mut(self.nam_changes).require(#id);
+            &self.nam_value.#member
+        }
+    }
 }

@@ -36,6 +36,9 @@ pub(crate) fn expand(scope: &Scope<'_>, decode: &TokenStream, edits_nothing: &To
             fn encode_edit(&self, c: &Self::Changes, w: &mut __nam::Writer) -> __nam::Edit {
                 __nam::encode_edit(self, c, w)
             }
+            fn encode_guards(&self, c: &Self::Changes, w: &mut __nam::Writer) -> __nam::Edit {
+                __nam::encode_guards(self, c, w)
+            }
             fn encode_diff(&self, old: &Self, w: &mut __nam::Writer) -> __nam::Edit {
                 __nam::encode_diff(self, old, w)
             }

@@ -216,6 +216,12 @@ fn changing(scope: &Scope<'_>, variants: &[Variant]) -> TokenStream {
         |record, lines| quote!(if let Some(c) = c.#record.get() { #lines }),
         fields::encode_edits,
     );
+    let guards = records_arms(
+        scope,
+        variants,
+        |record, lines| quote!(if let Some(c) = c.#record.get() { #lines }),
+        |list| fields::encode_guards(list, |_| quote!(false)),
+    );
     let undo = records_arms(
         scope,
         variants,
@@ -249,6 +255,9 @@ fn changing(scope: &Scope<'_>, variants: &[Variant]) -> TokenStream {
     quote! {
         fn encode_field_edits(&self, c: &Self::Changes, w: &mut __nam::FieldsWriter<'_>) {
             match self { #edits _ => {} }
+        }
+        fn encode_field_guards(&self, c: &Self::Changes, w: &mut __nam::FieldsWriter<'_>) {
+            match self { #guards _ => {} }
         }
         fn apply_one(
             &mut self,

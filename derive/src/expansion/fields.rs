@@ -156,6 +156,14 @@ pub(crate) fn encode_edits(list: &FieldList) -> TokenStream {
     })
 }
 
+/// Lines that write what the change records in `c` require; `is_required` says by id whether a whole field is.
+pub(crate) fn encode_guards(list: &FieldList, is_required: impl Fn(u32) -> TokenStream) -> TokenStream {
+    lines(list, |field, manner, value| {
+        let (id, member, is_required) = (field.id, &field.member, is_required(field.id));
+        quote_spanned!(field.place()=> __nam::guard_field::<#manner, _>(w, #id, #is_required, #value, &c.#member);)
+    })
+}
+
 /// Lines that write how fields differ from former ones.
 pub(crate) fn encode_diffs(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {

@@ -41,6 +41,9 @@ pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, field: &Field, expansi
             fn encode_edit(&self, c: &Self::Changes, w: &mut __nam::Writer) -> __nam::Edit {
                 <#manner>::encode_edit(&self.#member, c, w)
             }
+            fn encode_guards(&self, c: &Self::Changes, w: &mut __nam::Writer) -> __nam::Edit {
+                <#manner>::encode_guards(&self.#member, c, w)
+            }
             fn encode_diff(&self, old: &Self, w: &mut __nam::Writer) -> __nam::Edit {
                 <#manner>::encode_diff(&self.#member, &old.#member, w)
             }

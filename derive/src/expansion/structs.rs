@@ -151,6 +151,7 @@ fn changing(list: &FieldList) -> TokenStream {
     let this = quote!(Self);
     let values = pattern(&this, list, VALUE);
     let (edits, undo) = (fields::encode_edits(list), fields::undo(list));
+    let guards = fields::encode_guards(list, |id| quote!(<Self as __nam::Derived>::old(c).requires(#id)));
     let arms = travelling(list).map(|field| {
         let (id, name, manner, member) = (field.id, &field.name, manner(field), &field.member);
         let applied = quote_spanned! {field.place()=>
@@ -168,6 +169,10 @@ fn changing(list: &FieldList) -> TokenStream {
         fn encode_field_edits(&self, c: &Self::Changes, w: &mut __nam::FieldsWriter<'_>) {
             let #values = self;
             #edits
+        }
+        fn encode_field_guards(&self, c: &Self::Changes, w: &mut __nam::FieldsWriter<'_>) {
+            let #values = self;
+            #guards
         }
         fn apply_one(
             &mut self,

@@ -11,12 +11,12 @@ use crate::document::stamps::{EntryStamp, Mark, Stamp, entry_stamp};
 use crate::document::stored::{stored_key, stored_value};
 
 /// What is stored under a key.
-struct Found<'f> {
-    value: Option<&'f [u8]>,
-    stamp: Cow<'f, Stamp>,
+pub(super) struct Found<'f> {
+    pub(super) value: Option<&'f [u8]>,
+    pub(super) stamp: Cow<'f, Stamp>,
     /// When it was removed.
-    gone: Mark,
-    children: &'f Children,
+    pub(super) gone: Mark,
+    pub(super) children: &'f Children,
 }
 
 /// Where keys are looked up, in ascending order.
@@ -42,7 +42,7 @@ impl<'l> Lookup<'l> {
         self.find(kinds, key).map(|found| found.value.is_some())
     }
 
-    fn find(&mut self, kinds: EntryKinds<'_>, key: &[u8]) -> Result<Found<'l>, DecodeError> {
+    pub(super) fn find(&mut self, kinds: EntryKinds<'_>, key: &[u8]) -> Result<Found<'l>, DecodeError> {
         match self {
             Self::Apart(map) => {
                 let Some((entry, children)) = map.find(kinds, key)? else {

@@ -11,6 +11,7 @@
 
 mod entries;
 mod fields;
+mod guards;
 mod list;
 mod operation;
 mod patches;
@@ -24,7 +25,7 @@ use super::pace::{Budget, Pace};
 use super::stamps::Mark;
 use crate::coding::DecodeError;
 use crate::ids::Version;
-use crate::limits::{DELTA_BYTES_MAX, OBJECT_BYTES_MAX};
+use crate::limits::{DELTA_BYTES_MAX, GUARD_BYTES_MAX, OBJECT_BYTES_MAX};
 use patches::Patches;
 use walk::{Saved, Stop, Walk};
 
@@ -98,6 +99,8 @@ pub struct Judging {
     delta: Bytes,
     base: Version,
     scope: Scope,
+    /// What must not have changed either.
+    guards: Bytes,
     is_replay: bool,
     resume: Vec<Saved>,
     patches: Patches,
@@ -109,7 +112,13 @@ impl Judging {
     #[must_use]
     pub fn new(delta: Bytes, base: Version, scope: Scope) -> Self {
         let (resume, patches) = (Vec::new(), Patches::default());
-        Self { delta, base, scope, is_replay: false, resume, patches, cells: 0 }
+        Self { delta, base, scope, guards: Bytes::new(), is_replay: false, resume, patches, cells: 0 }
+    }
+
+    /// Also requires that what `guards` name did not change after the base: edits, each sized (`docs/wire.md` §5.8).
+    #[must_use]
+    pub fn guarded_by(self, guards: Bytes) -> Self {
+        Self { guards, ..self }
     }
 
     /// Begins to validate a delta that was judged before, made at the document's version.
@@ -159,7 +168,8 @@ impl Judging {
         if is_newer || self.base < document.horizon() || self.base > document.version() {
             return Err(Refusal::Conflict);
         }
-        Ok(())
+        limit("bytes of guards", self.guards.len(), GUARD_BYTES_MAX)?;
+        guards::judge(document, &self.guards, document.mark_of(self.base))
     }
 
     fn finish(&mut self) -> Judged {

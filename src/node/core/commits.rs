@@ -186,7 +186,9 @@ impl Core {
         let presented = presented.and_then(|entry| entry.alias);
         let transfer = match &outstanding.change {
             Change::Commit(_) if presented.is_none() => return,
-            Change::Commit(outgoing) if outgoing.delta.len() > INLINE_BYTES_MAX => Some(Up::of_delta(&outgoing.delta)),
+            Change::Commit(outgoing) if outgoing.delta.len() + outgoing.guards.len() > INLINE_BYTES_MAX => {
+                Some(Up::of_delta(&outgoing.delta))
+            }
             Change::Create(segments, _) if !is_inline(segments) => Some(Up::of_segments(segments.clone())),
             _ => None,
         };
@@ -194,14 +196,24 @@ impl Core {
         let Some(outstanding) = self.commits.get_mut(&sequence) else { return };
         (outstanding.is_sent, outstanding.transfer) = (true, transfer);
         let record = match (&outstanding.change, transfer) {
-            (Change::Commit(Outgoing { base, is_isolated, fence, delta }), transfer) => {
+            (Change::Commit(Outgoing { base, is_isolated, fence, guards, delta }), transfer) => {
                 let (alias, base) = (presented.unwrap_or_default(), *base);
                 let (is_isolated, fence) = (*is_isolated, *fence);
                 match transfer {
-                    None => ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence, delta },
+                    None => ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence, guards, delta },
                     Some(transfer) => {
                         let bytes = delta.len() as u64;
-                        ToRepository::BulkCommit { sequence, unacked, alias, base, is_isolated, fence, transfer, bytes }
+                        ToRepository::BulkCommit {
+                            sequence,
+                            unacked,
+                            alias,
+                            base,
+                            is_isolated,
+                            fence,
+                            guards,
+                            transfer,
+                            bytes,
+                        }
                     }
                 }
             }

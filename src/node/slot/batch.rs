@@ -14,6 +14,7 @@ use crate::node::verdict::{Settled, Verdict};
 use crate::tracked::Class;
 
 use super::Inner;
+use super::guards::Guards;
 
 /// A commit that was taken by the link.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct Batch {
     pub(super) is_isolated: bool,
     /// The lock that its closures ran under.
     pub(super) fence: Option<Fence>,
+    /// What its closures required.
+    pub(super) guards: Guards,
     /// Whether nobody joins any more.
     pub(super) is_sealed: bool,
     pub(super) verdict: Arc<Verdict>,
@@ -56,14 +59,15 @@ impl<T: Class> Inner<T> {
         }
         let batch = self.batch.take()?;
         self.wake();
-        if batch.delta.is_empty() {
+        if batch.delta.is_empty() && batch.guards.is_empty() {
             batch.verdict.settle(Settled::Committed(batch.base));
             return None;
         }
-        let delta = Bytes::from(batch.delta);
-        let Batch { base, is_isolated, fence, .. } = batch;
-        let outgoing = Outgoing { base, is_isolated, fence, delta: delta.clone() };
-        self.in_flight = Some(InFlight { base: batch.base, delta, verdict: batch.verdict });
+        let Batch { base, delta, is_isolated, fence, guards, verdict, .. } = batch;
+        let (delta, is_isolated) = (Bytes::from(delta), is_isolated || guards.is_whole());
+        let guards = Bytes::from(guards.into_bytes());
+        let outgoing = Outgoing { base, is_isolated, fence, guards, delta: delta.clone() };
+        self.in_flight = Some(InFlight { base, delta, verdict });
         Some(outgoing)
     }
 

@@ -12,6 +12,7 @@
 
 mod apply;
 mod batch;
+mod guards;
 mod held;
 mod load;
 mod orders;

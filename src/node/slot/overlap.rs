@@ -14,12 +14,19 @@ use crate::schema::{FieldDef, KeyKind, Kind, Policy, Schema, TypeDef, TypeIndex,
 /// Whether `mine`, which may carry operations, overlaps `theirs`: the same field, element or entry, or one inside of the
 /// other.
 pub(super) fn overlaps(schema: &Schema, mine: &[u8], theirs: &[u8]) -> Result<bool, DecodeError> {
-    Walk { schema }.fields(schema.root_fields(), Reader::new(mine), Reader::new(theirs))
+    Walk { schema, is_guard: false }.fields(schema.root_fields(), Reader::new(mine), Reader::new(theirs))
+}
+
+/// Whether `delta` changes what `guard` requires, whatever the policy.
+pub(super) fn touches(schema: &Schema, delta: &[u8], guard: &[u8]) -> Result<bool, DecodeError> {
+    Walk { schema, is_guard: true }.fields(schema.root_fields(), Reader::new(guard), Reader::new(delta))
 }
 
 #[derive(Clone, Copy)]
 struct Walk<'s> {
     schema: &'s Schema,
+    /// Whether `mine` says what is required.
+    is_guard: bool,
 }
 
 impl Walk<'_> {
@@ -44,7 +51,7 @@ impl Walk<'_> {
     fn field(self, defs: &[FieldDef], mine: &Field<'_>, theirs: &Field<'_>) -> Result<bool, DecodeError> {
         let Some(def) = field_by_id(defs, mine.id) else { return Ok(true) };
         let is_edit = |field: &Field<'_>| matches!(field.wire, WireType::Edit | WireType::EditRest);
-        if mine.wire == WireType::Operation || def.policy == Policy::Lww {
+        if !self.is_guard && (mine.wire == WireType::Operation || def.policy == Policy::Lww) {
             return Ok(false);
         }
         if is_edit(mine) && is_edit(theirs) { self.edits(&def.kind, mine.body, theirs.body) } else { Ok(true) }

@@ -12,9 +12,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::guards::Guards;
 use super::overlap::overlaps;
 use super::read::Unreadable;
-use super::update::{Ran, try_out};
+use super::update::{Ran, Written, try_out};
 use super::{Held, Inner, Scope, Slot, Step};
 use crate::limits::SLOT_QUEUE_BYTES_MAX;
 use crate::tracked::Class;
@@ -33,11 +34,15 @@ struct Followed {
     is_torn: bool,
 }
 
-/// The writes of a transaction so far.
+/// The writes of a transaction so far, and what it required.
 #[derive(Debug)]
 pub struct Steps {
     tail: Arc<Tail>,
     delta: Vec<u8>,
+    /// What its steps required.
+    guards: Guards,
+    /// Whether something came in that touches what was written or required: nothing more can come of it.
+    is_overtaken: bool,
 }
 
 impl<T: Class> Slot<T> {
@@ -50,7 +55,7 @@ impl<T: Class> Slot<T> {
         inner.check_readable()?;
         let tail = Arc::new(Tail::default());
         inner.tails.push(Arc::downgrade(&tail));
-        Ok(Steps { tail, delta: Vec::new() })
+        Ok(Steps { tail, delta: Vec::new(), guards: Guards::default(), is_overtaken: false })
     }
 
     /// Runs one step; its writes join those before it. Answers `Unchanged`, as nothing is committed yet.
@@ -76,8 +81,9 @@ impl<T: Class> Slot<T> {
         let Some(held) = inner.held.as_mut().and_then(Held::unshared) else { return Poll::Pending };
         let address = std::ptr::from_ref(self).addr();
         let step = match try_out(held, (&[], &steps.delta), &mut scratch, address, closure) {
-            Ok(Ran::Done(value, delta)) => {
+            Ok(Ran::Done(value, Written { delta, guards })) => {
                 steps.delta = delta;
+                steps.guards.add(&guards);
                 Step::Unchanged(value, held.at.version)
             }
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
@@ -103,7 +109,8 @@ impl<T: Class> Slot<T> {
         if !steps.catch_up::<T>() || in_flight.is_some_and(|delta| !steps.is_apart::<T>(&delta)) {
             return Poll::Ready(Step::Overlapped);
         }
-        match self.join(&mut inner, Scope::Alone, base, (), steps.delta.clone()) {
+        let written = Written { delta: steps.delta.clone(), guards: steps.guards.clone() };
+        match self.join(&mut inner, Scope::Alone, base, (), written) {
             Some(step) => Poll::Ready(step),
             None => {
                 inner.wait(context);
@@ -114,14 +121,18 @@ impl<T: Class> Slot<T> {
 }
 
 impl Steps {
-    /// Whether nothing that came in touches what was written.
-    fn catch_up<T: Class>(&self) -> bool {
+    /// Whether nothing that came in touches what was written or required.
+    fn catch_up<T: Class>(&mut self) -> bool {
         let followed = std::mem::take(&mut *self.tail.deltas.lock());
-        !followed.is_torn && followed.deltas.iter().all(|delta| self.is_apart::<T>(delta))
+        let is_apart = !followed.is_torn && followed.deltas.iter().all(|delta| self.is_apart::<T>(delta));
+        self.is_overtaken |= !is_apart;
+        !self.is_overtaken
     }
 
     fn is_apart<T: Class>(&self, delta: &[u8]) -> bool {
-        matches!(overlaps(&T::schema(), &self.delta, delta), Ok(false))
+        let schema = T::schema();
+        let is_apart = matches!(overlaps(&schema, &self.delta, delta), Ok(false));
+        is_apart && matches!(self.guards.are_touched(&schema, delta), Ok(false))
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::batch::Batch;
+use super::guards::Guards;
 use super::read::Unreadable;
 use super::{Held, Inner, RUNNING, Slot};
 use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
@@ -18,7 +19,7 @@ use crate::limits::{DELTA_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::node::replica::{Ending, Ring};
 use crate::node::state::State;
 use crate::node::verdict::{Ticket, Verdict};
-use crate::tracked::{Class, Tracked};
+use crate::tracked::{Class, Tracked, required};
 
 /// With whom an update may share a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl<T: Class> Slot<T> {
         let step = match inner.run(std::ptr::from_ref(self).addr(), closure) {
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
             Ok(Ran::Unfit(error)) => Step::Unfit(error),
-            Ok(Ran::Done(value, delta)) => match self.join(&mut inner, scope, base, value, delta) {
+            Ok(Ran::Done(value, written)) => match self.join(&mut inner, scope, base, value, written) {
                 Some(step) => step,
                 None => {
                     inner.wait(context);
@@ -154,7 +155,7 @@ impl<T: Class> Slot<T> {
         scope: Scope,
         base: Version,
         value: V,
-        delta: Vec<u8>,
+        Written { delta, guards }: Written,
     ) -> Option<Step<V, E>> {
         if delta.len() > DELTA_BYTES_MAX {
             return Some(Step::TooLarge(delta.len()));
@@ -167,10 +168,11 @@ impl<T: Class> Slot<T> {
             }
             batch.verdict.join();
             let ticket = Ticket::new(Arc::clone(&batch.verdict));
+            batch.guards.add(&guards);
             inner.scratch = std::mem::replace(&mut batch.delta, delta);
             return Some(Step::Joined(value, ticket));
         }
-        if delta.is_empty() && inner.in_flight.is_none() {
+        if delta.is_empty() && guards.is_empty() && inner.in_flight.is_none() {
             inner.scratch = delta;
             return Some(Step::Unchanged(value, base));
         }
@@ -179,7 +181,7 @@ impl<T: Class> Slot<T> {
         let ticket = Ticket::new(Arc::clone(&verdict));
         let (is_isolated, is_sealed) = (scope == Scope::Isolated, scope != Scope::Shared);
         let fence = if let Scope::Fenced(fence) = scope { Some(fence) } else { None };
-        inner.batch = Some(Batch { base, delta, is_isolated, fence, is_sealed, verdict });
+        inner.batch = Some(Batch { base, delta, is_isolated, fence, guards, is_sealed, verdict });
         if inner.in_flight.is_none() {
             self.ring(Ring::Batch);
         }
@@ -187,9 +189,17 @@ impl<T: Class> Slot<T> {
     }
 }
 
+/// What a closure, with all that went before it, leaves for a commit.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) delta: Vec<u8>,
+    /// What this closure required.
+    pub(super) guards: Guards,
+}
+
 /// What a closure did.
 pub(super) enum Ran<V, E> {
-    Done(V, Vec<u8>),
+    Done(V, Written),
     Aborted(E),
     Unfit(Fault),
 }
@@ -224,6 +234,7 @@ pub(super) fn try_out<T: Class, V, E>(
     let mut trial = Trial::begin(&mut held.value, in_flight, batch)?;
     let answer = {
         let _running = Running::begin(address);
+        required::begin();
         closure(trial.value, &mut trial.changes)
     };
     Ok(match answer {
@@ -234,9 +245,13 @@ pub(super) fn try_out<T: Class, V, E>(
             let mut w = Writer::append_to(written);
             trial.value.encode_delta(&trial.changes, &mut w);
             w.check()?;
+            let guards = trial.guards();
             match check_own_delta(&T::schema(), w.as_slice(), Operations::Allowed) {
                 Err(fault) if fault.is_limit() => Ran::Unfit(fault),
-                checked => checked.map(|()| Ran::Done(value, w.into_bytes())).map_err(|fault| fault.error)?,
+                checked => {
+                    let written = Written { delta: w.into_bytes(), guards };
+                    checked.map(|()| Ran::Done(value, written)).map_err(|fault| fault.error)?
+                }
             }
         }
     })
@@ -259,6 +274,17 @@ impl<'a, T: Class> Trial<'a, T> {
             trial.value.apply(Reader::new(batch), Some(&mut trial.changes))?;
         }
         Ok(trial)
+    }
+
+    /// What the closure that just ran required.
+    fn guards(&self) -> Guards {
+        let made = required::made();
+        if made == 0 {
+            return Guards::default();
+        }
+        let mut w = Writer::new();
+        self.value.encode_requirements(&self.changes, made, &mut w);
+        Guards::of(w.as_slice())
     }
 }
 

@@ -65,6 +65,10 @@ impl<L: ListStore> Changes for ListChanges<L> {
         let edits: usize = self.edits.values().chain(&self.scratch).map(|c| size_of_val(c) + c.heap_bytes()).sum();
         whole + removed + edits
     }
+
+    fn required(&self) -> usize {
+        self.edits.values().map(Changes::required).sum()
+    }
 }
 
 /// Reading a change set.

@@ -21,7 +21,7 @@ use store::ListStore;
 use std::collections::VecDeque;
 
 use super::policy::Appendable;
-use super::{Edit, Tracked, Tracking};
+use super::{Changes as _, Edit, Tracked, Tracking};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::WireType;
 use crate::schema::{Kind, Policy, SchemaBuilder};
@@ -67,6 +67,11 @@ impl<L: ListStore> Tracking<L> for AsList {
 
     fn encode_edit(value: &L, changes: &ListChanges<L>, w: &mut Writer) -> Edit {
         encode::encode_edit(value, changes, w)
+    }
+
+    /// What is required of an element is required of the list.
+    fn encode_guards(_: &L, changes: &ListChanges<L>, _: &mut Writer) -> Edit {
+        if changes.required() > 0 { Edit::Put } else { Edit::Same }
     }
 
     fn encode_diff(value: &L, old: &L, w: &mut Writer) -> Edit {
@@ -115,6 +120,10 @@ impl<T: Tracked> Tracked for VecDeque<T> {
 
     fn encode_edit(&self, changes: &ListChanges<Self>, w: &mut Writer) -> Edit {
         AsList::encode_edit(self, changes, w)
+    }
+
+    fn encode_guards(&self, changes: &ListChanges<Self>, w: &mut Writer) -> Edit {
+        AsList::encode_guards(self, changes, w)
     }
 
     fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {

@@ -16,6 +16,7 @@ use std::hash::Hash;
 use std::mem;
 
 use super::store::{MapLookup, MapStore, OwnLookup};
+use crate::tracked::required::Required;
 use crate::tracked::table::Table;
 use crate::tracked::{Changes, Tracked};
 
@@ -31,6 +32,8 @@ pub struct MapChanges<M: MapStore> {
     pub(super) pass: Vec<ValueChanges<M>>,
     /// Change sets of put entries, whose content is never read.
     scratch: Vec<ValueChanges<M>>,
+    /// The entries that are required, there or not.
+    pub(super) required: Required<M::Key>,
 }
 
 /// What became of an entry.
@@ -69,7 +72,13 @@ impl<V: Tracked> fmt::Debug for EntryView<'_, V> {
 
 impl<M: MapStore> Default for MapChanges<M> {
     fn default() -> Self {
-        Self { whole: None, touched: Table::default(), pass: Vec::new(), scratch: Vec::new() }
+        Self {
+            whole: None,
+            touched: Table::default(),
+            pass: Vec::new(),
+            scratch: Vec::new(),
+            required: Required::default(),
+        }
     }
 }
 
@@ -85,14 +94,22 @@ impl<M: MapStore> fmt::Debug for MapChanges<M> {
 
 impl<M: MapStore> Changes for MapChanges<M> {
     fn is_touched(&self) -> bool {
-        self.whole.is_some() || !self.touched.is_empty() || self.pass.iter().any(Changes::is_touched)
+        self.whole.is_some()
+            || !self.touched.is_empty()
+            || !self.required.is_empty()
+            || self.pass.iter().any(Changes::is_touched)
     }
 
     fn heap_bytes(&self) -> usize {
         let whole = self.whole.as_deref().map_or(0, heap_bytes_of);
         let rows: usize = self.touched.iter().map(|(_, touch)| touch.heap_bytes()).sum();
         let beside: usize = self.pass.iter().chain(&self.scratch).map(|c| size_of_val(c) + c.heap_bytes()).sum();
-        whole + self.touched.heap_bytes() + rows + beside
+        whole + self.touched.heap_bytes() + rows + beside + self.required.heap_bytes()
+    }
+
+    fn required(&self) -> usize {
+        let inside: usize = self.touched.iter().map(|(_, touch)| touch.required()).sum();
+        inside + self.required.len() + self.pass.iter().map(Changes::required).sum::<usize>()
     }
 }
 
@@ -103,6 +120,10 @@ impl<V: Tracked> Touch<V> {
             Self::Put { old } => old.as_ref().map_or(0, V::heap_bytes),
             Self::Removed { old } => old.heap_bytes(),
         }
+    }
+
+    pub(super) fn required(&self) -> usize {
+        if let Self::Edited(changes) = self { changes.required() } else { 0 }
     }
 }
 

@@ -102,6 +102,20 @@ impl<'a, M: OwnLookup> MapMut<'a, M> {
     }
 }
 
+/// What must not change meanwhile.
+impl<M: OwnLookup> MapMut<'_, M> {
+    /// Reads the value of `key`, and has the commit fail, so that the closure runs again, if the entry came, went or
+    /// changed since. Sends the key, not the value.
+    pub fn require_key<Q>(&mut self, key: &Q) -> Option<&M::Value>
+    where
+        M: MapLookup<Q>,
+        Q: ToOwned<Owned = M::Key> + ?Sized,
+    {
+        self.changes.required.add(key.to_owned());
+        self.map.find(key).map(|(_, value)| value)
+    }
+}
+
 /// Entries in and out.
 impl<M: OwnLookup> MapMut<'_, M> {
     /// Puts an entry; answers whether it replaced one. The delta says how the new value differs from that one's.

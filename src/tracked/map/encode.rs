@@ -7,12 +7,12 @@
 //! Invariants: keys ascend strictly as bytes; a value put over a former one is written as how it differs; removing what
 //! is not there is nothing, editing what is not there is an error. Source: `docs/wire.md` §4–§5.
 
-use super::changes::{MapChanges, Touch};
+use super::changes::{MapChanges, Touch, ValueChanges};
 use super::store::{MapStore, OwnLookup};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::EntryChange;
 use crate::tracked::entries::{AscendingKeys, EntriesWriter, entries_to_come};
-use crate::tracked::field::{edit_entry, put_entry};
+use crate::tracked::field::{edit_entry, guard_entry, put_entry};
 use crate::tracked::{Changes, Edit, Tracked};
 
 /// Writes all entries behind their length and count.
@@ -58,6 +58,31 @@ pub(super) fn encode_edit<M: OwnLookup>(map: &M, changes: &MapChanges<M>, w: &mu
         if edits.is_touched() && matches!(changes.touched.row(key), None | Some(Touch::Edited(_))) {
             entries.entry(key, |w| edit_entry(w, |_| (), value, |w| value.encode_edit(edits, w)));
         }
+    }
+    if entries.finish() { Edit::Edited } else { Edit::Same }
+}
+
+/// Writes which entries are required, and what inside of them is.
+pub(super) fn encode_guards<M: OwnLookup>(map: &M, changes: &MapChanges<M>, w: &mut Writer) -> Edit {
+    let mut entries = EntriesWriter::new(w);
+    for key in changes.required.keys() {
+        entries.entry(key, |w| {
+            w.varint(0);
+            true
+        });
+    }
+    let mut inside = |key: &M::Key, value: &M::Value, edits: &ValueChanges<M>| {
+        if edits.required() > 0 && !changes.required.has(key) {
+            entries.entry(key, |w| guard_entry(w, |w| value.encode_guards(edits, w)));
+        }
+    };
+    for (key, touch) in changes.touched.iter() {
+        if let (Touch::Edited(edits), Some((_, value))) = (touch, map.find(key)) {
+            inside(key, value, edits);
+        }
+    }
+    for ((key, value), edits) in map.entries().zip(&changes.pass) {
+        inside(key, value, edits);
     }
     if entries.finish() { Edit::Edited } else { Edit::Same }
 }

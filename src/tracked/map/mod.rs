@@ -49,6 +49,10 @@ macro_rules! tracked_maps {
                 encode::encode_edit(self, changes, w)
             }
 
+            fn encode_guards(&self, changes: &MapChanges<Self>, w: &mut Writer) -> Edit {
+                encode::encode_guards(self, changes, w)
+            }
+
             fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {
                 encode::encode_diff(self, old, w)
             }

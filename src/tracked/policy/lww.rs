@@ -29,6 +29,10 @@ impl<V, M: Tracking<V>> Tracking<V> for Lww<M> {
         M::encode_edit(value, changes, w)
     }
 
+    fn encode_guards(value: &V, changes: &M::Changes, w: &mut Writer) -> Edit {
+        M::encode_guards(value, changes, w)
+    }
+
     fn encode_diff(value: &V, old: &V, w: &mut Writer) -> Edit {
         M::encode_diff(value, old, w)
     }

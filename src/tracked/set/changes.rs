@@ -8,6 +8,7 @@ use std::mem;
 
 use super::store::{OwnLookup, SetLookup, SetStore};
 use crate::tracked::Changes;
+use crate::tracked::required::Required;
 use crate::tracked::table::Table;
 
 /// Records what a transaction did to a set.
@@ -15,6 +16,8 @@ pub struct SetChanges<S: SetStore> {
     /// The set as it was, once all of it was replaced or handed out.
     pub(super) whole: Option<Box<S>>,
     pub(super) touched: Table<S::Key, SetTouch>,
+    /// The keys that are required, there or not.
+    pub(super) required: Required<S::Key>,
 }
 
 /// What became of a key of a set.
@@ -28,7 +31,7 @@ pub enum SetTouch {
 
 impl<S: SetStore> Default for SetChanges<S> {
     fn default() -> Self {
-        Self { whole: None, touched: Table::default() }
+        Self { whole: None, touched: Table::default(), required: Required::default() }
     }
 }
 
@@ -44,11 +47,15 @@ impl<S: SetStore> fmt::Debug for SetChanges<S> {
 
 impl<S: SetStore> Changes for SetChanges<S> {
     fn is_touched(&self) -> bool {
-        self.whole.is_some() || !self.touched.is_empty()
+        self.whole.is_some() || !self.touched.is_empty() || !self.required.is_empty()
     }
 
     fn heap_bytes(&self) -> usize {
-        self.whole.as_deref().map_or(0, SetStore::room_bytes) + self.touched.heap_bytes()
+        self.whole.as_deref().map_or(0, SetStore::room_bytes) + self.touched.heap_bytes() + self.required.heap_bytes()
+    }
+
+    fn required(&self) -> usize {
+        self.required.len()
     }
 }
 

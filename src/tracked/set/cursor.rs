@@ -40,6 +40,18 @@ impl<'a, S: OwnLookup> SetMut<'a, S> {
         SetMut { set: self.set, changes: self.changes }
     }
 
+    /// Answers whether `key` is in, and has the commit fail, so that the closure runs again, if that changed since.
+    pub fn require_key<Q>(&mut self, key: &Q) -> bool
+    where
+        S: SetLookup<Q>,
+        Q: ToOwned<Owned = S::Key> + ?Sized,
+    {
+        let key = key.to_owned();
+        let is_in = self.set.has(&key);
+        self.changes.required.add(key);
+        is_in
+    }
+
     /// Puts a key in; answers whether it is new.
     pub fn insert(&mut self, key: S::Key) -> bool {
         self.changes.insert(self.set, key)

@@ -48,6 +48,13 @@ pub(super) fn encode_edit<S: SetStore>(set: &S, changes: &SetChanges<S>, w: &mut
     if entries.finish() { Edit::Edited } else { Edit::Same }
 }
 
+/// Writes which keys are required.
+pub(super) fn encode_guards<S: SetStore>(changes: &SetChanges<S>, w: &mut Writer) -> Edit {
+    let mut entries = EntriesWriter::new(w);
+    changes.required.keys().for_each(|key| write(&mut entries, key, SetTouch::Removed));
+    if entries.finish() { Edit::Edited } else { Edit::Same }
+}
+
 /// Writes what leads from `old` to `set`. A set that kept nothing is put whole.
 pub(super) fn encode_diff<S: SetStore>(set: &S, old: &S, w: &mut Writer) -> Edit {
     if old.count() > 0 && !old.keys().any(|key| set.has(key)) {

@@ -52,6 +52,10 @@ macro_rules! tracked_sets {
                 encode::encode_edit(self, changes, w)
             }
 
+            fn encode_guards(&self, changes: &SetChanges<Self>, w: &mut Writer) -> Edit {
+                encode::encode_guards(changes, w)
+            }
+
             fn encode_diff(&self, old: &Self, w: &mut Writer) -> Edit {
                 encode::encode_diff(self, old, w)
             }
