@@ -73,7 +73,8 @@ fn every_variant_comes_back() {
         assert_eq!(decoded::<Shape>(&encoded(&shape)).unwrap(), shape);
     }
     assert_eq!(encoded(&Shape::Rect(1.0, 2.0))[1], 5);
-    assert_eq!(decoded::<Shape>(&[1, 2]), Err(DecodeError::Unknown { what: "variant", found: 2 }));
+    let unknown = decoded::<Shape>(&[1, 2]);
+    assert!(matches!(&unknown, Err(DecodeError::Unreadable(_))), "{unknown:?}");
 }
 
 #[test]
