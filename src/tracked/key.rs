@@ -12,6 +12,13 @@ use crate::schema::KeyKind;
 pub trait Seal {}
 
 /// A type maps and sets can be keyed by.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a map or set",
+    label = "no key",
+    note = "keys are integers, bool, char, String, bytes, uuid, and tuples and arrays of keys",
+    note = "if `{Self}` is your own newtype or enum without fields, derive `nam::Tracked, Clone, PartialEq, Eq, Hash` for it and \
+            mark it `#[nam(key)]`"
+)]
 pub trait Key: Seal + Clone + Eq + Send + Sync + 'static {
     /// What the schema says of the key.
     fn key_kind() -> KeyKind;
