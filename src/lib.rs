@@ -87,8 +87,8 @@ pub mod wire;
 pub use client::InProcess;
 #[cfg(any(feature = "node", feature = "in-process"))]
 pub use client::{
-    Change, Committed, Guard, Lock, LockToken, Node, NodeBuilder, NodeState, Object, PathChange, PathWatch, Token,
-    Transaction, Watch,
+    Change, Committed, Delivery, Guard, Lock, LockToken, Node, NodeBuilder, NodeState, Object, PathChange, PathWatch,
+    Token, Transaction, Watch,
 };
 pub use error::{Error, UpdateError};
 pub use expiry::Expiry;

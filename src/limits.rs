@@ -115,8 +115,13 @@ pub const WATCH_EVENTS_MAX: usize = 64;
 /// Runs of an update's closure before `Conflict`.
 pub const UPDATE_TRIES_MAX: u32 = 16;
 
-/// Unread bytes pushed to one holder of one object before it gets a stale notice instead (60 B are added a record for its packet).
-pub const UNREAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that a record costs besides its own where traffic is weighed: its packet's headers and protection.
+pub const PACKET_BYTES: usize = 60;
+
+/// Bytes pushed to a holder, packets included, that it has not read; beyond it the next change is told by a stale notice,
+/// then by nothing until the holder pulls. A notice, a pull and its answer cost two packets and at least 16 bytes more than
+/// pushing the delta that the answer has to bring anyway.
+pub const UNREAD_BYTES_MAX: usize = 2 * PACKET_BYTES + 16;
 
 /// Milliseconds of quiet after which a repository says that a link lives.
 pub const PROGRESS_MS: u64 = 1_000;

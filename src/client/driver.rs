@@ -231,6 +231,7 @@ impl Driver {
             match input {
                 Input::Ring(replica, ring) => outcome = outcome.and(self.core.handle_ring(replica, ring)),
                 Input::Register(schema) => self.core.register(&schema),
+                Input::Deliver(replica, delivery) => self.core.set_delivery(replica, delivery),
                 Input::Ask(ask, reply) => {
                     let request = self.ask(ask);
                     self.replies.insert(request, reply);

@@ -7,6 +7,7 @@
 
 mod chance;
 mod connector;
+mod delivery;
 mod driver;
 mod expiry;
 #[cfg(feature = "in-process")]
@@ -41,3 +42,4 @@ pub use watch::Watch;
 pub use watch_path::PathWatch;
 
 pub use crate::node::{Change, Guard, PathChange};
+pub use crate::wire::Delivery;

@@ -147,7 +147,7 @@ impl Node {
         match self.shared.ask(port, Ask::Open(Arc::clone(&slot) as _), &name).await? {
             Answer::Opened => {
                 opening.succeed(&place);
-                self.object(slot)
+                self.opened(slot)
             }
             _ => Err(Error::Gone { object: name }),
         }
@@ -190,7 +190,7 @@ impl Node {
         match self.shared.ask(port, create, &name).await? {
             Answer::Created => {
                 opening.succeed(&place);
-                self.object(slot)
+                self.opened(slot)
             }
             _ => Err(Error::Exists { object: name }),
         }
@@ -407,6 +407,15 @@ impl Node {
             }
         }
         outcome
+    }
+
+    /// A handle to an object that was not here before.
+    fn opened<T: Class>(&self, slot: Arc<Slot<T>>) -> Result<Object<T>, Error> {
+        let object = self.object(slot)?;
+        if let Some(delivery) = self.shared.registry.delivery::<T>() {
+            object.set_delivery(delivery);
+        }
+        Ok(object)
     }
 
     fn object<T: Class>(&self, slot: Arc<Slot<T>>) -> Result<Object<T>, Error> {

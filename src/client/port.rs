@@ -20,6 +20,7 @@ use crate::node::{Answer, Host, LinkState, Memory, Replica, ReplicaId, Ring, Wel
 use crate::schema::Schema;
 #[cfg(feature = "node")]
 use crate::transport::{Traffic, TrafficCounts};
+use crate::wire::Delivery;
 
 /// A question to the repository.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(super) enum Ask {
 pub(super) enum Input {
     Ring(ReplicaId, Ring),
     Register(Arc<Schema>),
+    /// Changes of the replica's object are to reach this node so.
+    Deliver(ReplicaId, Delivery),
     Ask(Ask, oneshot::Sender<Answer>),
     /// Nobody waits any more for a lock that was asked for.
     GiveUp,

@@ -13,12 +13,15 @@ use parking_lot::Mutex;
 use super::port::{Input, Port};
 use crate::node::{Replica, ReplicaId, Slot, Unreadable};
 use crate::tracked::Class;
+use crate::wire::Delivery;
 
 /// All objects of a node.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     /// By key; objects of several classes may share one.
     places: Mutex<BTreeMap<String, Vec<Arc<dyn AnyPlace>>>>,
+    /// How changes of a class's objects reach this node, if it was said.
+    deliveries: Mutex<BTreeMap<TypeId, Delivery>>,
 }
 
 /// A place of any class.
@@ -50,6 +53,15 @@ impl Registry {
         let place = Arc::new(Place { turn: tokio::sync::Mutex::new(()), slot: Mutex::new(None) });
         of_key.push(Arc::clone(&place) as Arc<dyn AnyPlace>);
         place
+    }
+
+    /// How changes of a class's objects are to reach this node, if it was said.
+    pub(super) fn delivery<T: Class>(&self) -> Option<Delivery> {
+        self.deliveries.lock().get(&TypeId::of::<T>()).copied()
+    }
+
+    pub(super) fn set_delivery<T: Class>(&self, delivery: Delivery) {
+        self.deliveries.lock().insert(TypeId::of::<T>(), delivery);
     }
 
     /// Forgets a replica unless somebody has a handle to it, or opens it just now; answers whether it is forgotten.

@@ -238,8 +238,8 @@ pub trait Replica: Debug + Send + Sync {
     /// When it was used last, by the clock of [`Memory`].
     fn used_at(&self) -> u64;
 
-    /// Whether the value was read since the last call.
-    fn take_read(&self) -> bool;
+    /// Whether somebody watches it, and so reads every change.
+    fn is_watched(&self) -> bool;
 
     /// Has the next read ring [`Ring::Used`], once; or none any more.
     fn expect_use(&self, is_expected: bool);

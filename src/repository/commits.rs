@@ -98,7 +98,7 @@ impl Core {
             Deed::Created => self.refuse(place, sequence, FailureCode::Gone, ""),
             Deed::Committed(version) | Deed::Destroyed(version) => {
                 if is_there {
-                    self.bring(place, alias, true);
+                    self.bring_user(place, alias);
                 }
                 let shown = self.objects.at(alias).filter(|_| is_there).map_or(FrameNumber(0), |object| object.frame);
                 self.push(place, frame.max(shown), &ToNode::Accepted { sequence, version });
@@ -247,7 +247,7 @@ impl Core {
         let (place, sequence) = (offer.place, offer.sequence);
         let code = match refusal {
             Refusal::Conflict => {
-                self.bring(place, alias, true);
+                self.bring_user(place, alias);
                 let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
                 self.push(place, after, &ToNode::Conflict { sequence });
                 return;
@@ -267,7 +267,7 @@ impl Core {
             self.refuse_bytes(place, sequence, bytes);
         } else if judged.is_empty {
             let version = document.version();
-            self.bring(place, alias, true);
+            self.bring_user(place, alias);
             let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
             self.push(place, after, &ToNode::Moot { sequence, version });
         } else if judged.cells <= IN_PLACE_CELLS_MAX && judged.delta.len() <= IN_PLACE_BYTES_MAX {

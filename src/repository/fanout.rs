@@ -17,10 +17,11 @@ use super::{Core, Rule};
 use crate::coding::Writer;
 use crate::document::Budget;
 use crate::ids::{Alias, Version};
+use crate::limits::PACKET_BYTES;
 use crate::wire::ToNode;
 
-/// What a record costs besides its bytes: its share of a packet's headers and protection.
-const PACKET_BYTES: usize = 60;
+/// Bytes that a stale notice or the word that an object is gone takes, at most.
+const NOTICE_BYTES: usize = 32;
 
 /// An object of a sealed frame whose holders are being told.
 #[derive(Debug)]
@@ -175,6 +176,7 @@ impl Core {
             return;
         }
         let step = match encoded.get(&base) {
+            _ if self.is_notice_due(holder) => Step::Pull,
             Some(step) => step.clone(),
             None => {
                 let step = self.step_from(alias, base);
@@ -197,12 +199,25 @@ impl Core {
         let head = object.head();
         let Some(holder) = object.holders.find_mut(place) else { return };
         holder.age(head);
-        let (base, is_silent) = (holder.base(head), holder.is_silent());
-        if is_silent || base == head {
+        let holder = *holder;
+        let base = holder.base(head);
+        if holder.is_silent() || base == head {
             return;
         }
-        let step = self.step_from(alias, base);
+        let step = if self.is_notice_due(holder) { Step::Pull } else { self.step_from(alias, base) };
         self.deliver(place, alias, &step, is_answer);
+    }
+
+    /// As [`bring`](Self::bring), to a node that uses the object at this moment: what was pushed before is not unread.
+    pub(super) fn bring_user(&mut self, place: Place, alias: Alias) {
+        self.note_read(place, alias);
+        self.bring(place, alias, true);
+        self.note_read(place, alias);
+    }
+
+    fn is_notice_due(&self, holder: Holder) -> bool {
+        let unread_bytes_max = if self.rules.has(Rule::Unread) { self.caps.unread_bytes_max } else { usize::MAX };
+        holder.is_notice_due(unread_bytes_max)
     }
 
     /// What brings a holder of an object from `base` to the head, within this call's budget; what takes more than a whole
@@ -226,19 +241,16 @@ impl Core {
         let (head, after) = (object.head(), object.frame);
         let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
         let Some(holder) = object.holders.find_mut(place) else { return };
+        let waits = !is_answer && (matches!(step, Step::Record(_)) || node.outbox.room() < NOTICE_BYTES);
         match step {
             Step::Same => holder.set_base(head),
-            Step::Record(bytes) if self.caps.unread_bytes_max < holder.unread_bytes() + bytes.len() + PACKET_BYTES => {
-                holder.set_silent(true);
-                self.push(place, after, &ToNode::Stale { alias, version: head });
-            }
             Step::Record(bytes) if bytes.len() <= node.outbox.room() => {
                 holder.set_base(head);
                 holder.add_unread(bytes.len() + PACKET_BYTES);
                 node.outbox.push_shared(after, bytes.clone());
                 self.stir(place, after);
             }
-            Step::Record(_) if !is_answer => {
+            Step::Record(_) | Step::Pull if waits => {
                 holder.set_dirty(true);
                 node.note_dirty(alias);
             }
@@ -260,7 +272,7 @@ impl Core {
         let (birth, after) = (object.birth, object.frame);
         let Some(holder) = object.holders.find_mut(place).filter(|holder| !holder.is_told_gone()) else { return };
         let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
-        if node.outbox.room() > 0 || is_answer {
+        if node.outbox.room() >= NOTICE_BYTES || is_answer {
             holder.set_told_gone();
             self.push(place, after, &ToNode::Gone { alias, birth, is_lost: false });
         } else if !holder.is_dirty() {
@@ -301,7 +313,7 @@ impl Core {
             self.push_result(place, after, &ToNode::AsSent { sequence });
             return;
         }
-        self.bring(place, alias, true);
+        self.bring_user(place, alias);
         self.push_result(place, after, &ToNode::Accepted { sequence, version });
     }
 }

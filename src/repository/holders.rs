@@ -3,7 +3,7 @@
 //! The directory between a sealed frame and the nodes it concerns. A holder stands in one of three ways to the object:
 //!
 //! ```text
-//!            unread ≥ cap, delta too large            pull
+//!            unread > cap, delta too large            pull
 //!  pushed ────────────────────────────────▶ silent ─────────▶ pushed
 //!     │  no room ▲ room again
 //!     ▼          │
@@ -14,6 +14,8 @@
 //! and gets the object anew. Source: own reasoning.
 
 use crate::ids::Version;
+use crate::limits::UNREAD_BYTES_MAX;
+use crate::wire::Delivery;
 
 /// A node's place in the table of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,11 +25,12 @@ const SILENT: u16 = 1;
 const DIRTY: u16 = 2;
 const LOST: u16 = 4;
 const TOLD_GONE: u16 = 8;
-const MARKS: u16 = SILENT | DIRTY | LOST | TOLD_GONE;
-/// Unread bytes are counted in units of this many, in the bits above the marks.
-const UNREAD_UNIT: usize = 8;
+const PUSHED: u16 = 16;
+const NOTIFIED: u16 = 32;
+const MARKS: u16 = SILENT | DIRTY | LOST | TOLD_GONE | PUSHED | NOTIFIED;
+/// Unread bytes are counted in the bits above the marks, up to this many.
 const UNREAD_ONE: u16 = MARKS + 1;
-const UNREAD_UNITS_MAX: usize = (u16::MAX / UNREAD_ONE) as usize;
+const UNREAD_MAX: usize = (u16::MAX / UNREAD_ONE) as usize;
 const AGE_MAX: u64 = 1 << 31;
 
 /// One node that holds the object.
@@ -39,6 +42,7 @@ pub(super) struct Holder {
 }
 
 const _: () = assert!(size_of::<Holder>() == 8, "a holder entry is 8 bytes");
+const _: () = assert!(UNREAD_BYTES_MAX < UNREAD_MAX, "the count reaches the limit");
 
 impl Holder {
     pub(super) fn new(place: Place, base: Version) -> Self {
@@ -96,14 +100,26 @@ impl Holder {
         self.mark(TOLD_GONE, true);
     }
 
+    /// Sets how changes reach it.
+    pub(super) fn set_delivery(&mut self, delivery: Delivery) {
+        self.mark(PUSHED, delivery == Delivery::Push);
+        self.mark(NOTIFIED, delivery == Delivery::Notice);
+    }
+
+    /// Whether the next change is to be told by a notice, because a pull would have cost less than what was pushed and
+    /// not read.
+    pub(super) fn is_notice_due(self, unread_bytes_max: usize) -> bool {
+        self.marks & NOTIFIED != 0 || (self.marks & PUSHED == 0 && self.unread_bytes() > unread_bytes_max)
+    }
+
     /// Bytes pushed since the node last read the object, at least.
-    pub(super) fn unread_bytes(self) -> usize {
-        usize::from(self.marks / UNREAD_ONE) * UNREAD_UNIT
+    fn unread_bytes(self) -> usize {
+        usize::from(self.marks / UNREAD_ONE)
     }
 
     pub(super) fn add_unread(&mut self, bytes: usize) {
-        let units = (usize::from(self.marks / UNREAD_ONE) + bytes.div_ceil(UNREAD_UNIT)).min(UNREAD_UNITS_MAX);
-        self.marks = self.marks & MARKS | u16::try_from(units).unwrap_or(0).saturating_mul(UNREAD_ONE);
+        let unread = (self.unread_bytes() + bytes.min(UNREAD_MAX)).min(UNREAD_MAX);
+        self.marks = self.marks & MARKS | u16::try_from(unread).unwrap_or(0).saturating_mul(UNREAD_ONE);
     }
 
     pub(super) fn clear_unread(&mut self) {
@@ -204,9 +220,26 @@ mod tests {
         holder.set_dirty(true);
         holder.add_unread(usize::MAX / 2);
         assert!(holder.is_silent() && holder.is_dirty());
-        assert!(holder.unread_bytes() >= crate::limits::UNREAD_BYTES_MAX);
+        assert_eq!(holder.unread_bytes(), UNREAD_MAX);
         holder.clear_unread();
         assert_eq!((holder.unread_bytes(), holder.is_silent(), holder.is_dirty()), (0, true, true));
+    }
+
+    #[test]
+    fn a_notice_is_due_when_a_pull_would_have_cost_less() {
+        let mut holder = Holder::new(Place(9), Version(3));
+        let is_due = |holder: Holder| holder.is_notice_due(UNREAD_BYTES_MAX);
+        holder.add_unread(UNREAD_BYTES_MAX);
+        assert!(!is_due(holder), "what was pushed costs a pull now, not more");
+        holder.add_unread(1);
+        assert!(is_due(holder));
+        holder.set_delivery(Delivery::Push);
+        assert!(!is_due(holder));
+        holder.clear_unread();
+        holder.set_delivery(Delivery::Notice);
+        assert!(is_due(holder));
+        holder.set_delivery(Delivery::Adaptive);
+        assert!(!is_due(holder));
     }
 
     #[test]

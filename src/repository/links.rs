@@ -274,6 +274,10 @@ impl Core {
                 self.note_read(place, alias);
                 Ok(())
             }
+            ToRepository::Deliver { alias, birth, delivery } => {
+                self.set_delivery(place, alias, birth, delivery);
+                Ok(())
+            }
             ToRepository::Touch { ref aliases } => self.touch_all(place, aliases),
             ToRepository::Close { alias, birth } => {
                 node.misled.remove(&alias);

@@ -12,7 +12,7 @@ use super::work::Work;
 use super::{Core, Rule};
 use crate::ids::{Alias, Birth, Epoch, RequestId, Version};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_KEYS_MAX, REQUESTS_MAX};
-use crate::wire::{CloseCode, FailureCode, ToNode, ToRepository};
+use crate::wire::{CloseCode, Delivery, FailureCode, ToNode, ToRepository};
 
 /// A request that waits for room.
 #[derive(Clone, Debug)]
@@ -326,6 +326,15 @@ impl Core {
     pub(super) fn note_read(&mut self, place: Place, alias: Alias) {
         if let Some(holder) = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place)) {
             holder.clear_unread();
+        }
+    }
+
+    /// A node wants to be told of changes in this way from now on; one that was told by a notice pulls first.
+    pub(super) fn set_delivery(&mut self, place: Place, alias: Alias, birth: Birth, delivery: Delivery) {
+        let has_birth = self.rules.has(Rule::Birth);
+        let object = self.objects.at_mut(alias).filter(|object| !has_birth || object.birth == birth);
+        if let Some(holder) = object.and_then(|object| object.holders.find_mut(place)) {
+            holder.set_delivery(delivery);
         }
     }
 

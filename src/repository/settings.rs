@@ -46,7 +46,7 @@ pub struct Caps {
     /// Sizes beyond which data takes another way.
     #[doc(hidden)]
     pub windows: Windows,
-    /// Bytes pushed to a holder that does not read before it gets a notice instead.
+    /// Bytes pushed to a holder that does not read beyond which it gets a notice instead.
     pub unread_bytes_max: usize,
     /// How images of objects are kept; none with a journal that keeps nothing.
     pub images: Option<ImageCaps>,
@@ -141,6 +141,8 @@ pub enum Rule {
     Image,
     /// A document is its image and the commits behind it (I2).
     Tail,
+    /// A holder that does not read is pushed to only until a pull would have cost less (P1).
+    Unread,
 }
 
 /// Which rules hold: all, outside of tests.

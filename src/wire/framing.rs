@@ -53,6 +53,18 @@ pub struct RawRecord<'a> {
 }
 
 impl<'a> RawRecord<'a> {
+    /// Bytes that the record takes on its stream.
+    #[must_use]
+    pub fn encoded_bytes(&self) -> usize {
+        let length = self.body.len();
+        if length < usize::from(LONG) {
+            return 1 + length;
+        }
+        let mut long = Writer::new();
+        long.length(length);
+        1 + long.len() + length
+    }
+
     /// Reads the record at the front of `bytes`; answers it and its length, or `None` if `bytes` ends within it.
     ///
     /// # Errors

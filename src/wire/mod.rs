@@ -8,6 +8,7 @@
 
 mod codes;
 mod commit;
+mod delivery;
 mod framing;
 mod link;
 mod lock;
@@ -16,6 +17,7 @@ mod to_node;
 mod to_repository;
 
 pub use codes::{CloseCode, FailureCode};
+pub use delivery::Delivery;
 pub use framing::{RawRecord, Records};
 pub use link::{Arrival, CloseReason, Inlet, Outlet};
 pub use lock::{LockAnswer, LockRequest};

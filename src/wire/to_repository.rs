@@ -5,11 +5,11 @@
 //! names an object by alias alone, which is safe because an alias is not reused while a node can still mean the old
 //! object by it. Source: `docs/wire.md` §6.3.
 
-use super::RawRecord;
 use super::commit::{self, read_sequence, write_sequence};
 use super::framing::{EXTENDED, append, append_extended};
 use super::lock::LockRequest;
 use super::to_node::{read_birth, write_birth};
+use super::{Delivery, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, TransferId, Version};
@@ -65,6 +65,15 @@ pub enum ToRepository<'a> {
     Read {
         /// The object.
         alias: Alias,
+    },
+    /// Says how changes of an object are to reach the node, until it opens or resumes it again.
+    Deliver {
+        /// The object.
+        alias: Alias,
+        /// Which object of that alias.
+        birth: Birth,
+        /// How.
+        delivery: Delivery,
     },
     /// The objects were used here: their idle limits count from now. Carries no data and makes no version.
     Touch {
@@ -224,6 +233,11 @@ impl<'a> ToRepository<'a> {
                 write_birth(birth, w);
             }),
             Self::Touch { ref aliases } => append(out, 6, |w| write_ascending(aliases, w)),
+            Self::Deliver { alias, birth, delivery } => append_extended(out, 18, |w| {
+                w.varint(u64::from(alias.0));
+                write_birth(birth, w);
+                delivery.write(w);
+            }),
             _ => self.encode_extended(out),
         }
     }
@@ -346,6 +360,7 @@ impl<'a> ToRepository<'a> {
                 Self::Limit { sequence, unacked, alias, birth, expiry: Expiry::read(r)? }
             }
             11 => Self::Lock(LockRequest::read(r)?),
+            18 => Self::Deliver { alias: Alias(r.varint32()?), birth: read_birth(r)?, delivery: Delivery::read(r)? },
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }

@@ -8,8 +8,8 @@ use nam::ids::{
     Alias, Birth, CommitNumber, Epoch, Fence, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId, Version,
 };
 use nam::wire::{
-    CreationValue, FailureCode, Form, LockAnswer, LockRequest, RawRecord, Records, Segment, ShardAddress, ToNode,
-    ToRepository,
+    CreationValue, Delivery, FailureCode, Form, LockAnswer, LockRequest, RawRecord, Records, Segment, ShardAddress,
+    ToNode, ToRepository,
 };
 use proptest::prelude::*;
 
@@ -145,6 +145,11 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Destroy { sequence, unacked, alias, birth },
         ToRepository::Keys { request, class, prefix: key, after: class },
         ToRepository::Resume { alias, birth, version: base },
+        ToRepository::Deliver {
+            alias,
+            birth,
+            delivery: [Delivery::Adaptive, Delivery::Push, Delivery::Notice][p.a as usize % 3],
+        },
         ToRepository::ResumeEnd,
         ToRepository::Goodbye,
     ]);
@@ -175,7 +180,7 @@ proptest! {
             let mut bytes = Vec::new();
             record.encode(&mut bytes);
             let (raw, length) = RawRecord::split(&bytes).unwrap().unwrap();
-            prop_assert_eq!(length, bytes.len());
+            prop_assert_eq!((length, raw.encoded_bytes()), (bytes.len(), bytes.len()));
             prop_assert_eq!(ToRepository::decode(raw).unwrap(), record);
         }
     }
@@ -350,6 +355,18 @@ fn golden_locks() {
     let late = LockAnswer::TimedOut { request, holder: NodeId(3), held_ms: 15_000 };
     assert_eq!(encoded(&ToNode::Lock(late)), [0xed, 16, 2, 7, 3, 0, 0, 0, 0, 0, 0, 0, 0x98, 0x75]);
     assert_eq!(sent(&ToRepository::Lock(LockRequest::GiveUp { request })), [0xe3, 11, 3, 7]);
+}
+
+/// `docs/wire.md` §6.3: how changes of an object are to reach a node.
+#[test]
+fn golden_deliveries() {
+    let (alias, birth) = (Alias(5), Birth(CommitNumber { epoch: Epoch(7), n: 9 }));
+    for (delivery, number) in [(Delivery::Adaptive, 0), (Delivery::Push, 1), (Delivery::Notice, 2)] {
+        let mut bytes = Vec::new();
+        ToRepository::Deliver { alias, birth, delivery }.encode(&mut bytes);
+        assert_eq!(bytes, [0xe5, 18, 5, 7, 9, number]);
+    }
+    assert!(ToRepository::decode(RawRecord { kind: 7, body: &[18, 5, 7, 9, 3] }).is_err());
 }
 
 #[test]

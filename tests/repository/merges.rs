@@ -3,7 +3,7 @@
 use nam::document::Document;
 use nam::ids::{Alias, Version};
 use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
-use nam::wire::{ToNode, ToRepository};
+use nam::wire::{Delivery, ToNode, ToRepository};
 
 use crate::bench::{Bench, CLASS, cash, delta, longer_curve, point, printed, rates, schema};
 
@@ -88,6 +88,7 @@ fn a_pull_of_much_takes_steps_and_commits_go_on() {
     let (mut a, mut b) = (bench.connect(1), bench.connect(2));
     let birth = bench.create(&mut a, "k");
     bench.open(&mut b, "k");
+    bench.send(&b, &ToRepository::Deliver { alias: Alias(0), birth, delivery: Delivery::Notice });
     let mut keys: Vec<u64> = (0..LEN).collect();
     keys.sort_by_key(|key| key_bytes(*key));
     let entries = keys.chunks(5_000).map(|keys| rates(keys.iter().map(|key| (*key, 1.5))));
@@ -102,6 +103,7 @@ fn a_pull_of_much_takes_steps_and_commits_go_on() {
     let mut copy = Document::new(std::sync::Arc::new(schema()));
     copy.replay(&cash(1), Version(1)).unwrap();
 
+    bench.send(&b, &ToRepository::Deliver { alias: Alias(0), birth, delivery: Delivery::Adaptive });
     let (request, alias) = (b.next_request(), Alias(0));
     let mut pull = Vec::new();
     ToRepository::Pull { request, alias, birth, rewind: None }.encode(&mut pull);

@@ -11,6 +11,7 @@
 
 mod alone;
 mod class;
+mod deliveries;
 mod dice;
 mod disk;
 mod draw;

@@ -22,6 +22,7 @@ fn every_rule_is_missed() {
         Rule::Cut,
         Rule::Image,
         Rule::Tail,
+        Rule::Unread,
     ];
     let mutants = rules.map(Mutant::Without).into_iter().chain([Mutant::Floor, Mutant::Losses]);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();

@@ -96,7 +96,7 @@ impl World {
                     let head = history.head(birth).map(|(head, _)| head);
                     assert_eq!(Some(found), head, "I5: node {n} with {}, which it could not read", open.key);
                 }
-                let Ok(Some(guard)) = open.slot.peek() else { continue };
+                let Ok(Some(guard)) = open.slot.inspect() else { continue };
                 let (birth, version) = (guard.birth(), guard.version());
                 assert_eq!(guard.token().lossy_epoch, history.lossy_epoch, "I10: node {n} with {}", open.key);
                 assert_eq!(open.slot.state(), State::Current, "I5: node {n} with {}", open.key);

@@ -92,6 +92,7 @@ impl World {
         let window = shard.windows.entry(connection).or_default();
         self.report.full_windows += segments.iter().map(|bytes| u64::from(window.send(bytes))).sum::<u64>();
         self.report.collapsed.count(&bytes);
+        shard.holdings.entry(connection).or_default().send(&bytes, self.swarm.caps.unread_bytes_max);
         if self.is_traced {
             print_records(self.now, &format!("shard {at} to node {node} by {connection:?}"), &bytes, |raw| {
                 format!("{:?}", ToNode::decode(raw))
@@ -203,7 +204,7 @@ impl World {
         let Node { opens, is_old, .. } = &mut self.nodes[node];
         for open in opens.iter_mut().filter(|open| open.is_open && !Self::is_seen(open)) {
             let history = &shards[open.shard].history;
-            let guard = match open.slot.peek() {
+            let guard = match open.slot.inspect() {
                 Ok(Some(guard)) => guard,
                 Ok(None) => continue,
                 Err(Unreadable::Value(_)) => {

@@ -10,6 +10,7 @@ use nam::store::{MemoryImages, MemoryJournal};
 use nam::time::Instant;
 
 use crate::class::Desk;
+use crate::deliveries::Holdings;
 use crate::dice::Dice;
 use crate::history::{History, Remembered, difference};
 use crate::windows::SegmentWindow;
@@ -36,6 +37,8 @@ pub(crate) struct Shard {
     pub(crate) links: BTreeMap<ConnectionId, usize>,
     /// What their nodes have to confirm.
     pub(crate) windows: BTreeMap<ConnectionId, SegmentWindow>,
+    /// What their nodes were sent of the objects that they hold.
+    pub(crate) holdings: BTreeMap<ConnectionId, Holdings>,
     pub(crate) has_step: bool,
     backup: Backup,
     caps: Caps,
@@ -73,6 +76,7 @@ impl Shard {
             history: History::default(),
             links: BTreeMap::new(),
             windows: BTreeMap::new(),
+            holdings: BTreeMap::new(),
             has_step: false,
             backup: Backup::None,
             caps,

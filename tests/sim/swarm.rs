@@ -2,7 +2,7 @@
 
 use nam::document::Tuning;
 use nam::expiry::Expiry;
-use nam::limits::{CREDIT_BYTES, SEGMENT_BYTES_MAX};
+use nam::limits::{CREDIT_BYTES, SEGMENT_BYTES_MAX, UNREAD_BYTES_MAX};
 use nam::repository::{Caps, ImageCaps, Rule, Rules, Windows};
 
 use crate::dice::Dice;
@@ -70,7 +70,7 @@ impl Swarm {
             inline_bytes: 32 + dice.index(300),
             stamp_bytes: [100, 400, 64 * 1024][dice.index(3)],
         };
-        let unread_bytes_max = [200, 16 * 1024, usize::MAX / 2][dice.index(3)];
+        let unread_bytes_max = [UNREAD_BYTES_MAX, UNREAD_BYTES_MAX, usize::MAX][dice.index(3)];
         let is_narrow = !dice.one_in(3);
         // Room for one record of the largest kind when all but the credit that a node gathers is confirmed.
         let inline_bytes = 200 + dice.index(600);

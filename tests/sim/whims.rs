@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::__private::{Class, Writer};
 use nam::node::Replica;
+use nam::wire::Delivery;
 
 use crate::class::Desk;
 use crate::draw::Draw;
@@ -128,6 +129,10 @@ impl World {
                 if let Some((guard, copy)) = open.guard.take() {
                     assert_eq!(*guard, copy, "I13: a value changed under its guard");
                 }
+            }
+            10 if self.dice.one_in(3) => {
+                let choices = [Delivery::Adaptive, Delivery::Push, Delivery::Notice];
+                core.set_delivery(id, choices[self.dice.index(choices.len())]);
             }
             10 if open.slot.current().is_some() => self.note_read(node, slot),
             12..14 if has_handle => self.use_watch(node, slot),

@@ -69,6 +69,8 @@ pub(crate) struct Report {
     /// Values that an old node could not read, and those that it could again.
     pub(crate) unreadable: u64,
     pub(crate) readable_again: u64,
+    /// How often nodes told that what was pushed was read.
+    pub(crate) reads_told: u64,
 }
 
 impl Report {
@@ -103,6 +105,7 @@ impl Report {
         self.forgotten += other.forgotten;
         self.unreadable += other.unreadable;
         self.readable_again += other.readable_again;
+        self.reads_told += other.reads_told;
     }
 
     /// Whether many seeds together did what they are for.
@@ -116,6 +119,7 @@ impl Report {
         assert!(self.unreadable > 0 && self.readable_again > 0, "too little is unreadable: {self:?}");
         assert!(self.watched > 0, "too little is watched: {self:?}");
         assert!(self.shed > 100, "too little memory is short: {self:?}");
+        assert!(self.reads_told > 0, "too few nodes read what is pushed: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
         assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");
@@ -300,6 +304,7 @@ impl World {
             shard.core.handle_segment(Instant(self.now), link.connection, bytes);
         } else {
             shard.windows.entry(link.connection).or_default().confirm(bytes);
+            self.report.reads_told += shard.holdings.entry(link.connection).or_default().take(bytes);
             shard.note_locks(link.connection, bytes);
             shard.core.handle_records(Instant(self.now), link.connection, bytes);
             shard.note_read();

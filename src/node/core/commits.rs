@@ -246,6 +246,9 @@ impl Core {
         let Some(outstanding) = self.take_outstanding(sequence) else { return Ok(()) };
         self.sweep_again();
         let id = outstanding.replica.id();
+        if let Some(entry) = self.replicas.get_mut(&id) {
+            entry.pushes.clear();
+        }
         match outstanding.change {
             Change::Commit(_) => outstanding.replica.settle(settlement).map_err(|refusal| self.diverged(id, &refusal)),
             Change::Destroy { alias, birth } => {

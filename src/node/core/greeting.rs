@@ -54,7 +54,7 @@ impl Core {
             entry.replica.disconnect();
             entry.rewind = None;
             entry.is_presented = false;
-            entry.unread_bytes = 0;
+            entry.pushes.clear();
         }
         self.requests.retain(|_, request| !matches!(request, Request::Rewind(_)));
         for commit in self.commits.values_mut() {
@@ -123,13 +123,14 @@ impl Core {
     /// Presents every replica with a value; one without is opened anew, unless a request does that already.
     fn present_replicas(&mut self) {
         self.aliases.clear();
-        let mut lacking = Vec::new();
+        let (mut lacking, mut presented) = (Vec::new(), Vec::new());
         for (id, entry) in &mut self.replicas {
             match (entry.alias, entry.replica.reached()) {
                 (Some(alias), Some((birth, version))) => {
                     ToRepository::Resume { alias, birth, version }.encode(&mut self.out);
                     entry.is_presented = true;
                     self.aliases.insert(alias, *id);
+                    presented.push(*id);
                 }
                 (Some(_), None) => {
                     entry.alias = None;
@@ -138,6 +139,7 @@ impl Core {
                 (None, _) => {}
             }
         }
+        presented.into_iter().for_each(|id| self.begin_pushes(id));
         for id in lacking {
             if !self.requests.values().any(|request| request.opens(id)) {
                 self.add_request(Request::Reopen(id));

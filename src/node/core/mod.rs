@@ -16,6 +16,7 @@
 mod budget;
 mod commits;
 mod deferred;
+mod deliveries;
 mod down;
 mod greeting;
 mod locks;
@@ -33,6 +34,7 @@ use bytes::Bytes;
 use self::budget::Residents;
 use self::commits::Outstanding;
 use self::deferred::Deferred;
+use self::deliveries::Pushes;
 use self::down::DownTransfers;
 use self::locks::Locks;
 use self::requests::Request;
@@ -173,8 +175,8 @@ struct Entry {
     rewind: Option<RequestId>,
     /// Whether it was presented on this link.
     is_presented: bool,
-    /// Bytes pushed since a read was last reported.
-    unread_bytes: usize,
+    /// What it was pushed, and how it wants to be told of changes.
+    pushes: Pushes,
     /// If its object ends when it is unused: what was told of its use.
     usage: Option<Usage>,
     /// If a value is here: where it stands among those that may go.
@@ -290,7 +292,10 @@ impl Core {
         match ring {
             Ring::Batch => self.mark_dirty(replica),
             Ring::Pull => self.pull_for_replica(replica),
-            Ring::Used => self.note_use(replica),
+            Ring::Used => {
+                self.note_use(replica);
+                self.tell_read(replica);
+            }
             Ring::Work => self.work.extend(self.replicas.get(&replica).map(|entry| Arc::clone(&entry.replica))),
             Ring::Taken { transfer, index } => self.segment_decoded(replica, transfer, index),
             Ring::Loaded => self.load_ended(replica),

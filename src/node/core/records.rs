@@ -5,13 +5,10 @@
 
 use super::{Answer, Core, LinkState, Violation, Welcome};
 use crate::coding::DecodeError;
-use crate::ids::{Alias, Birth};
-use crate::limits::UNREAD_BYTES_MAX;
-use crate::node::replica::{Applied, Ending, Refusal, Replica, ReplicaId, Settlement};
+use crate::ids::{Alias, Birth, Version};
+use crate::limits::PACKET_BYTES;
+use crate::node::replica::{Applied, Ending, Refusal, ReplicaId, Settlement};
 use crate::wire::{CloseCode, RawRecord, Records, ToNode, ToRepository};
-
-/// Bytes a pushed record costs beyond its delta: its share of a packet.
-const RECORD_COST_BYTES: usize = 60;
 
 impl Core {
     /// A piece of the stream of records arrived.
@@ -41,6 +38,7 @@ impl Core {
 
     fn handle_record(&mut self, raw: RawRecord<'_>) -> Result<(), Violation> {
         let record = ToNode::decode(raw).map_err(malformed)?;
+        let cost = raw.encoded_bytes() + PACKET_BYTES;
         let greets = matches!(record, ToNode::Welcome { .. });
         if self.link == LinkState::Down || greets == self.is_greeted {
             return Err(Violation {
@@ -49,7 +47,7 @@ impl Core {
             });
         }
         match record {
-            ToNode::Delta { alias, span, delta } => self.delta(alias, span, delta),
+            ToNode::Delta { alias, span, delta } => self.delta((alias, cost), span, delta),
             ToNode::AsSent { sequence } => self.settled(sequence, Settlement::AsSent),
             ToNode::Accepted { sequence, version } => self.settled(sequence, Settlement::Accepted(version)),
             ToNode::Moot { sequence, version } => self.settled(sequence, Settlement::Moot(version)),
@@ -57,7 +55,7 @@ impl Core {
             ToNode::CommitRefused { sequence, code, text } => self.commit_refused(sequence, code, text),
             ToNode::Created { sequence, alias, birth } => self.created(sequence, alias, birth),
             ToNode::Exists { sequence } => self.exists(sequence),
-            ToNode::Stale { alias, version } => self.with_alias(alias, |entry| entry.overtake(version)),
+            ToNode::Stale { alias, version } => self.overtaken(alias, version),
             ToNode::Gone { alias, birth, is_lost } => {
                 self.gone(alias, birth, is_lost);
                 Ok(())
@@ -102,18 +100,13 @@ impl Core {
     }
 
     /// A push. One for an alias that was closed is ignored: it crossed the close.
-    fn delta(&mut self, alias: Alias, span: u64, delta: &[u8]) -> Result<(), Violation> {
+    fn delta(&mut self, (alias, cost): (Alias, usize), span: u64, delta: &[u8]) -> Result<(), Violation> {
         let Some((id, entry)) = self.aliases.get(&alias).and_then(|id| Some((*id, self.replicas.get_mut(id)?))) else {
             return Ok(());
         };
-        entry.unread_bytes = entry.unread_bytes.saturating_add(delta.len() + RECORD_COST_BYTES);
-        let is_report_due = entry.unread_bytes >= UNREAD_BYTES_MAX / 4;
         match entry.replica.apply(span, delta) {
-            Ok(Applied::Taken) if is_report_due && entry.replica.take_read() => {
-                entry.unread_bytes = 0;
-                self.send(&ToRepository::Read { alias });
-            }
-            Ok(Applied::Taken | Applied::Dropped) => {}
+            Ok(Applied::Taken) => self.note_push(id, cost),
+            Ok(Applied::Dropped) => {}
             Ok(Applied::Overflowed) => self.rewind(id),
             Err(refusal) => return Err(self.diverged(id, &refusal)),
         }
@@ -149,14 +142,12 @@ impl Core {
         }
     }
 
-    fn with_alias(
-        &mut self,
-        alias: Alias,
-        order: impl FnOnce(&dyn Replica) -> Result<(), Refusal>,
-    ) -> Result<(), Violation> {
+    /// A change was told of and not sent: nothing more is, until a pull.
+    fn overtaken(&mut self, alias: Alias, version: Version) -> Result<(), Violation> {
         let Some(id) = self.aliases.get(&alias).copied() else { return Ok(()) };
-        let Some(entry) = self.replicas.get(&id) else { return Ok(()) };
-        order(&*entry.replica).map_err(|refusal| self.diverged(id, &refusal))
+        let Some(entry) = self.replicas.get_mut(&id) else { return Ok(()) };
+        entry.pushes.clear();
+        entry.replica.overtake(version).map_err(|refusal| self.diverged(id, &refusal))
     }
 
     /// A replica refused what the peer sent. If a delta did not fit, the replica is loaded anew.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::deliveries::Pushes;
 use super::{Answer, Core, Entry, LinkState, Violation};
 use crate::ids::{Alias, Birth, ObjectName, RequestId, Version};
 use crate::limits::{OBJECT_BYTES_MAX, REQUESTS_MAX};
@@ -114,7 +115,7 @@ impl Core {
             is_dirty: false,
             rewind: None,
             is_presented: false,
-            unread_bytes: 0,
+            pushes: Pushes::default(),
             usage: None,
             ranked: None,
         });
@@ -218,6 +219,7 @@ impl Core {
         entry.is_presented = true;
         self.aliases.insert(alias, id);
         self.mark_dirty(id);
+        self.begin_pushes(id);
         self.resume_deferred(id);
         self.send_again();
         self.ask_locks(Some(id));
@@ -254,6 +256,7 @@ impl Core {
             }
             None => {}
         }
+        entry.pushes.clear();
         self.take_form(request, id, (birth, version), form)
     }
 

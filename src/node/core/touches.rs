@@ -84,7 +84,7 @@ impl Core {
             self.kept_back.remove(due, id);
         }
         if limit_ms == 0 {
-            entry.replica.expect_use(false);
+            entry.replica.expect_use(entry.pushes.is_read_awaited);
             return;
         }
         let window = Duration::from_millis((limit_ms / TOUCHES_AN_IDLE_LIMIT).max(TOUCH_MS_MIN));

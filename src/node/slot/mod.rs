@@ -90,7 +90,6 @@ pub(crate) struct Inner<T: Class> {
     newest: Version,
     /// Bytes of the value when it was last seen whole.
     bytes: usize,
-    is_read: bool,
     memory: Arc<Memory>,
     /// When it was used last, by the clock of `memory`.
     used_at: u64,
@@ -188,7 +187,6 @@ impl<T: Class> Inner<T> {
             reached: Version(0),
             newest: Version(0),
             bytes: 0,
-            is_read: false,
             used_at: memory.clock(),
             memory,
             dropped: None,

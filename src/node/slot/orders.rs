@@ -206,9 +206,8 @@ impl<T: Class> Replica for Slot<T> {
         self.inner.lock().used_at
     }
 
-    fn take_read(&self) -> bool {
-        // A watcher reads every change.
-        std::mem::take(&mut self.inner.lock().is_read) || self.watchers.is_watched()
+    fn is_watched(&self) -> bool {
+        self.watchers.is_watched()
     }
 
     fn expect_use(&self, is_expected: bool) {

@@ -37,7 +37,7 @@ impl<T: Class> Slot<T> {
         if !inner.is_current() {
             return None;
         }
-        self.note_read(&mut inner);
+        self.note_use(&mut inner);
         inner.held.as_ref().map(|held| Guard::new(held, true))
     }
 
@@ -54,8 +54,19 @@ impl<T: Class> Slot<T> {
     pub fn peek(&self) -> Result<Option<Guard<T>>, Unreadable> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_readable()?;
-        self.note_read(&mut inner);
+        self.note_use(&mut inner);
         self.want_newer_than_nothing(&mut inner);
+        Ok(inner.guard())
+    }
+
+    /// Whatever is here, for a test that watches and is no reader: it does not count as use.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    #[doc(hidden)]
+    pub fn inspect(&self) -> Result<Option<Guard<T>>, Unreadable> {
+        let inner = self.lock().ok_or(Unreadable::Nested)?;
+        inner.check_readable()?;
         Ok(inner.guard())
     }
 
@@ -66,7 +77,7 @@ impl<T: Class> Slot<T> {
     pub fn peek_with<R>(&self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, Unreadable> {
         let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_readable()?;
-        self.note_read(&mut inner);
+        self.note_use(&mut inner);
         self.want_newer_than_nothing(&mut inner);
         Ok(inner.held.as_ref().map(|held| read(&held.value)))
     }
@@ -123,7 +134,7 @@ impl<T: Class> Slot<T> {
             Ok(is_enough) => is_enough,
             Err(unreadable) => return Poll::Ready(Err(unreadable)),
         };
-        self.note_read(&mut inner);
+        self.note_use(&mut inner);
         if let Some(held) = inner.held.as_ref().filter(|_| is_enough) {
             return Poll::Ready(Ok(Guard::new(held, inner.is_current())));
         }
@@ -141,11 +152,6 @@ impl<T: Class> Slot<T> {
         inner.check_ending()?;
         let Inner { lossy_epoch, newest: version, .. } = *inner;
         Ok(inner.birth.map(|birth| Token { lossy_epoch, birth, version }))
-    }
-
-    fn note_read(&self, inner: &mut Inner<T>) {
-        inner.is_read = true;
-        self.note_use(inner);
     }
 
     /// The object was used here: tells of it if that is expected.

@@ -109,7 +109,7 @@ impl Core {
     /// Tells a node of a grant, behind all that was committed before it.
     fn tell_granted(&mut self, place: Place, request: RequestId, alias: Alias, grant: Grant) {
         self.cost.add(1, 0);
-        self.bring(place, alias, true);
+        self.bring_user(place, alias);
         let after = if self.rules.has(Rule::GrantGate) { grant.frame } else { FrameNumber(0) };
         self.push(place, after, &ToNode::Lock(LockAnswer::Granted { request, fence: grant.fence }));
     }
