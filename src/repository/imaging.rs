@@ -224,24 +224,21 @@ impl Core {
 
     /// The first slice of what is not whole, and whose it is; forgets those that nobody goes on with.
     fn first_slice(&mut self) -> Option<(FrameName, Owner)> {
-        while let Some((&staging, &(first, owner))) = self.imaging.stagings.first_key_value() {
-            let is_open = match owner {
-                Owner::Commit(alias) => {
-                    let turn = self.objects.at(alias).and_then(|object| object.turn.as_ref());
-                    let underway = turn.and_then(|turn| turn.underway.as_ref());
-                    matches!(underway, Some(Underway::Slicing { staging: known, .. }) if *known == staging)
-                }
-                Owner::Creation(place) => {
-                    let node = self.nodes.at(place).filter(|node| !node.is_leaving);
-                    node.is_some_and(|node| node.uploads.values().any(|upload| upload.is_staging(staging)))
-                }
-            };
-            if is_open {
-                return Some((self.name_of(first), owner));
+        let (objects, nodes) = (&self.objects, &self.nodes);
+        self.imaging.stagings.retain(|staging, (_, owner)| match *owner {
+            Owner::Commit(alias) => {
+                let turn = objects.at(alias).and_then(|object| object.turn.as_ref());
+                let underway = turn.and_then(|turn| turn.underway.as_ref());
+                matches!(underway, Some(Underway::Slicing { staging: known, .. }) if known == staging)
             }
-            self.imaging.stagings.pop_first();
-        }
-        None
+            Owner::Creation(place) => {
+                let node = nodes.at(place).filter(|node| !node.is_leaving);
+                node.is_some_and(|node| node.uploads.values().any(|upload| upload.is_staging(*staging)))
+            }
+        });
+        // A staging is numbered when it begins, its first slice stands where a frame had room for it.
+        let (first, owner) = self.imaging.stagings.values().min_by_key(|(first, _)| *first)?;
+        Some((self.name_of(*first), *owner))
     }
 
     /// The frame before which nothing is needed: all of it is in images and in the state that is to be stored.
