@@ -3,8 +3,8 @@
 //! Every replica with a value stands in an order by when it was last known to be used; one that turns out to have been
 //! used since is put where it belongs when its turn comes, so a read costs no order. Each link sheds its own share, since
 //! they are driven by one thread. Invariants: nothing goes without a link, for it could not come back; what is pinned by a
-//! guard, watched, or has a change under way stays; the replica that came last stays, so that whoever waits for it sees it;
-//! a sweep tries each replica once. Source: own reasoning (V1).
+//! guard, watched, or has a change under way stays, and so does what somebody waited for and has not seen yet, until many
+//! others came; a sweep tries each replica once. Source: own reasoning (V1).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Core {
             return;
         }
         let count = self.residents.by_use.len();
-        // The one that came last has not been seen by who asked for it.
+        // The one that came last stays: alone it may be larger than the budget.
         let mut tries = count.saturating_sub(1);
         for _ in 0..2 * count {
             if tries == 0 {
@@ -85,8 +85,8 @@ impl Core {
             }
             tries -= 1;
             if !self.evict(id) {
-                // What must stay is as good as used just now.
-                self.rank(id, clock);
+                // What must stay is as good as used just now, but for the one that came last.
+                self.rank(id, clock.saturating_sub(1));
                 continue;
             }
             self.residents.gone.push(id);

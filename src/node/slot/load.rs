@@ -122,6 +122,7 @@ impl<T: Class> Slot<T> {
         let share = Share::new(&inner.memory, heap_bytes);
         let former = inner.held.replace(Arc::new(Held { value, at, share }));
         inner.used_at = inner.memory.tick();
+        inner.is_awaited = !inner.waiting.is_empty();
         inner.bytes = bytes;
         inner.is_pull_rung = false;
         inner.unknown = None;

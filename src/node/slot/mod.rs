@@ -125,6 +125,8 @@ pub(crate) struct Inner<T: Class> {
     /// The transactions that are open.
     tails: Vec<Weak<Tail>>,
     waiting: Vec<Waker>,
+    /// Whether somebody waited for the value that came last, and nobody used it since.
+    is_awaited: bool,
 }
 
 impl<T: Class> Slot<T> {
@@ -210,6 +212,7 @@ impl<T: Class> Inner<T> {
             watchers: Arc::default(),
             tails: Vec::new(),
             waiting: Vec::new(),
+            is_awaited: false,
         }
     }
 

@@ -23,6 +23,10 @@ const COPY_NS_A_BYTE: u64 = 4;
 /// The longest wait for guards before a copy is made, whatever the value's size.
 const COPY_PATIENCE_MAX: Duration = Duration::from_millis(COPY_PATIENCE_MS);
 
+/// A value that somebody waited for stays, although nobody has used it, until so many others came to the node: who waited
+/// may have gone.
+const UNSEEN_LOADS: u64 = 16;
+
 impl<T: Class> Replica for Slot<T> {
     fn id(&self) -> ReplicaId {
         self.id
@@ -186,7 +190,9 @@ impl<T: Class> Replica for Slot<T> {
     fn evict(&self) -> bool {
         let mut inner = self.inner.lock();
         let is_needed = inner.in_flight.is_some() || inner.batch.is_some() || inner.watchers.is_watched();
-        if is_needed || inner.load.is_some() || !inner.queue.is_empty() {
+        // Who waited for a value that came may not have run yet; if it goes before, it is fetched for ever.
+        let is_unseen = inner.is_awaited && inner.memory.clock() < inner.used_at + UNSEEN_LOADS;
+        if is_needed || is_unseen || inner.load.is_some() || !inner.queue.is_empty() {
             return false;
         }
         let Ok(state) = inner.state.after(Event::Evicted, inner.held.is_some()) else { return false };

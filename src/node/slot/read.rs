@@ -156,7 +156,7 @@ impl<T: Class> Slot<T> {
 
     /// The object was used here: tells of it if that is expected.
     pub(super) fn note_use(&self, inner: &mut Inner<T>) {
-        inner.used_at = inner.memory.clock();
+        inner.mark_used();
         if std::mem::take(&mut inner.is_use_expected) {
             self.ring(Ring::Used);
         }
@@ -179,6 +179,12 @@ impl<T: Class> Slot<T> {
 }
 
 impl<T: Class> Inner<T> {
+    /// Somebody has seen the value now.
+    pub(super) fn mark_used(&mut self) {
+        self.used_at = self.memory.clock();
+        self.is_awaited = false;
+    }
+
     pub(super) fn check_ending(&self) -> Result<(), Unreadable> {
         self.ending.map_or(Ok(()), |ending| Err(Unreadable::Ended(ending)))
     }

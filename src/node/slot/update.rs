@@ -89,7 +89,7 @@ impl<T: Class> Slot<T> {
             inner.wait(context);
             return Poll::Pending;
         };
-        inner.used_at = inner.memory.clock();
+        inner.mark_used();
         let step = match inner.run(std::ptr::from_ref(self).addr(), closure) {
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
             Ok(Ran::Unfit(error)) => Step::Unfit(error),
