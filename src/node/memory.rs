@@ -58,9 +58,9 @@ impl Memory {
         self.clock.load(Ordering::Relaxed)
     }
 
-    /// Another value came; answers when, which is later than whatever was used before.
+    /// Another value came; answers when, so that whatever is used from now on was used later.
     pub(crate) fn tick(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::Relaxed) + 1
+        self.clock.fetch_add(1, Ordering::Relaxed)
     }
 }
 

@@ -85,8 +85,8 @@ impl Core {
             }
             tries -= 1;
             if !self.evict(id) {
-                // What must stay is as good as used just now, but for the one that came last.
-                self.rank(id, clock.saturating_sub(1));
+                // What must stay is as good as used just before the one that came last.
+                self.rank(id, clock.saturating_sub(2));
                 continue;
             }
             self.residents.gone.push(id);

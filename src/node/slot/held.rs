@@ -78,8 +78,20 @@ impl<T: Class> Guard<T> {
         self.held.at.birth
     }
 
-    /// Names what this guard shows; [`token`](Self::token) for an application.
-    pub(crate) fn at(&self) -> Token {
+    /// Names the version this guard shows.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// assert_eq!(cart.read().await?.token(), cart.token()?);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn token(&self) -> Token {
         self.held.at
     }
 }
