@@ -86,6 +86,7 @@ fn store(images: &mut DiskImages, image: &mut Image, table: &mut BTreeMap<PartId
         version: image.version(),
         expiry: Expiry::default(),
         limited_at_ms: 0,
+        indexed: Vec::new(),
         trunk: image.trunk(),
         parts: table.iter().map(|(id, crc)| Part { id: *id, crc: *crc }).collect(),
     };

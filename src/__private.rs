@@ -19,5 +19,6 @@ pub use crate::tracked::key::Seal;
 pub use crate::tracked::policy::{Add, Append, Lww, Max, Min, Union};
 pub use crate::tracked::variants::{PlainEnum, Variants, edit_copy};
 pub use crate::tracked::{
-    AsList, BoxedChanges, Changes, Class, Derived, Edit, Key, Leaf, LeafChanges, Old, Opaque, Plain, Tracked, Tracking,
+    AsList, BoxedChanges, Changes, Class, Derived, Edit, Index, Key, Leaf, LeafChanges, Old, Opaque, Plain, Tracked,
+    Tracking,
 };

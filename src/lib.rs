@@ -93,7 +93,7 @@ pub use client::{
 pub use error::{Error, UpdateError};
 pub use expiry::Expiry;
 pub use nam_derive::Tracked;
-pub use tracked::Tracked;
+pub use tracked::{Index, Ref, Tracked};
 
 #[doc(hidden)]
 pub mod __private;

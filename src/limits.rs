@@ -174,6 +174,12 @@ pub const FRAMES_IN_FLIGHT_MAX: u64 = 2;
 /// Frames of one shard on their way to the thread of their device and back, and a little more for words about room.
 pub const LANE_MAX: usize = 8;
 
+/// Bytes of a value that an index takes. A longer text is in no index, and to search for one is `Invalid`.
+pub const INDEXED_BYTES_MAX: usize = 256;
+
+/// Indexed fields of one class: what its objects hold in them stays in memory, also of objects that do not. Beyond it the registration is refused.
+pub const INDEXES_MAX: usize = 16;
+
 /// Bytes of keys in one page of an answer; the node asks for the next page.
 pub const PAGE_BYTES_MAX: usize = 32 * 1024;
 

@@ -58,7 +58,8 @@ use crate::model::Container;
 /// | `add`, `max`, `min` | numbers: the operation is sent, so nobody conflicts |
 /// | `union` | sets, `append`: lists and text; likewise |
 /// | `lww` | the later commit wins instead of running again; goes with `leaf`, too |
-/// | `index`, `redact` | objects can be found by it; it is never printed |
+/// | `index` | a named string or integer of the root: objects are found by it, through a constant: `Session::USER` of `user` |
+/// | `redact` | it is never printed |
 ///
 /// | on a variant | what it does |
 /// |---|---|

@@ -45,6 +45,11 @@ pub(crate) fn requirement(name: &str, span: Span) -> Ident {
     format_ident!("require_{name}", span = span)
 }
 
+/// The constant by which objects are found: `USER` of a field `user`.
+pub(crate) fn constant(name: &str, span: Span) -> Ident {
+    format_ident!("{}", name.to_uppercase(), span = span)
+}
+
 /// The change set of an enum's variant: `StatusFilledChanges`, and the record it stands in: `filled`.
 pub(crate) fn variant_changes(container: &Ident, variant: &str) -> (Ident, Ident) {
     (format_ident!("{}{variant}Changes", container.unraw()), snake(variant))

@@ -256,6 +256,7 @@ impl Driver {
             Ask::Join(replica, fence) => self.core.join_lock(replica, fence),
             Ask::Unlock(fence) => self.core.unlock(fence),
             Ask::Keys { class, prefix, after } => self.core.keys(&class, &prefix, &after),
+            Ask::Find { class, field, value, from } => self.core.find(class, field, &value, from),
         }
     }
 

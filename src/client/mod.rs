@@ -10,6 +10,7 @@ mod connector;
 mod delivery;
 mod driver;
 mod expiry;
+mod find;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod lock;

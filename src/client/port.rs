@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::error::Error;
 use crate::expiry::Expiry;
-use crate::ids::Fence;
+use crate::ids::{Alias, Fence, FieldId};
 use crate::node::{Answer, Host, LinkState, Memory, Replica, ReplicaId, Ring, Welcome};
 use crate::schema::Schema;
 #[cfg(feature = "node")]
@@ -34,6 +34,7 @@ pub(super) enum Ask {
     Join(ReplicaId, Fence),
     Unlock(Fence),
     Keys { class: String, prefix: String, after: String },
+    Find { class: &'static str, field: FieldId, value: Vec<u8>, from: Alias },
 }
 
 /// Something for the thread.

@@ -222,6 +222,21 @@ pub struct Field<'a> {
     pub encoded: &'a [u8],
 }
 
+impl<'a> Field<'a> {
+    /// The bytes of a full value, a sized one without its length; `None` if the field is an edit or an operation.
+    ///
+    /// # Errors
+    /// `Truncated` or `Varint`.
+    pub fn content(&self) -> Result<Option<&'a [u8]>, DecodeError> {
+        let mut value = self.value;
+        match self.wire {
+            WireType::Operation | WireType::Edit | WireType::EditRest => Ok(None),
+            WireType::Sized => value.sized().map(Some),
+            _ => Ok(Some(value.rest())),
+        }
+    }
+}
+
 /// Reads the fields of one struct body; refuses ids that do not ascend.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldsReader<'a> {

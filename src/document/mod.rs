@@ -29,6 +29,7 @@ mod making;
 mod map;
 mod pace;
 mod promote;
+mod root_fields;
 mod rope;
 mod runs;
 mod since;

@@ -4,19 +4,22 @@
 //! head    "namH" · format: 1 byte · shard · alias · birth: epoch, number · body · crc of everything before: 4 LE
 //! body    0 · class: sized · key: sized · version · expiry · lifetime counts from · trunk: sized · count · part*
 //!         1 · commit that ended it: epoch, number
+//!         2 · count · (field · 0 | field · 1 · value: sized)* · as 0, for an object that is found by these
 //! part    id minus the id before it minus 1 · crc: 4 LE
 //! state   "namS" · format: 1 byte · content · crc of everything before: 4 LE
 //! ```
 //! Numbers are varints. `docs/journal.md` §4 is normative. Invariants: no bit can change without notice; nothing is
 //! allocated by a count that the bytes cannot hold; a head does not stand in another's place. Source: own reasoning.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::{Head, HeadBody, ImageError, ImageName, LiveHead, Part};
+use super::{Head, HeadBody, ImageError, ImageName, IndexedValue, LiveHead, Part};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, CommitNumber, Epoch, PartId, ShardId, Version};
-use crate::limits::NAME_BYTES_MAX;
+use crate::ids::{Alias, Birth, CommitNumber, Epoch, FieldId, PartId, ShardId, Version};
+use crate::limits::{INDEXED_BYTES_MAX, INDEXES_MAX, NAME_BYTES_MAX};
 
 const HEAD: [u8; 4] = *b"namH";
 const STATE: [u8; 4] = *b"namS";
@@ -37,7 +40,12 @@ impl Head {
         write_commit(&mut w, self.birth.0);
         match &self.body {
             HeadBody::Live(live) => {
-                w.byte(0);
+                if live.indexed.is_empty() {
+                    w.byte(0);
+                } else {
+                    w.byte(2);
+                    write_indexed(&live.indexed, &mut w);
+                }
                 live.write(&mut w);
             }
             HeadBody::Ended { at } => {
@@ -60,6 +68,10 @@ impl Head {
         let body = match r.byte()? {
             0 => HeadBody::Live(Box::new(LiveHead::read(&mut r, bytes)?)),
             1 => HeadBody::Ended { at: read_commit(&mut r)? },
+            2 => {
+                let indexed = read_indexed(&mut r)?;
+                HeadBody::Live(Box::new(LiveHead { indexed, ..LiveHead::read(&mut r, bytes)? }))
+            }
             found => return Err(DecodeError::Unknown { what: "body of a head", found: found.into() }.into()),
         };
         r.finish()?;
@@ -100,8 +112,45 @@ impl LiveHead {
             parts.push(Part { id: PartId(id), crc: u32::from_le_bytes(r.array()?) });
             next = u64::from(id) + 1;
         }
-        Ok(Self { class, key, version, expiry, limited_at_ms, trunk, parts })
+        Ok(Self { class, key, version, expiry, limited_at_ms, indexed: Vec::new(), trunk, parts })
     }
+}
+
+fn write_indexed(indexed: &[IndexedValue], w: &mut Writer) {
+    w.length(indexed.len());
+    for IndexedValue { field, value } in indexed {
+        w.varint(u64::from(field.0));
+        w.byte(u8::from(value.is_some()));
+        if let Some(value) = value {
+            w.sized(value);
+        }
+    }
+}
+
+fn read_indexed(r: &mut Reader<'_>) -> Result<Vec<IndexedValue>, DecodeError> {
+    let count = r.count(2)?;
+    if count == 0 || count > INDEXES_MAX {
+        return Err(DecodeError::Limit { what: "indexed values", found: count as u64, max: INDEXES_MAX as u64 });
+    }
+    let mut indexed: Vec<IndexedValue> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let field = FieldId(r.varint32()?);
+        if indexed.last().is_some_and(|last| last.field >= field) {
+            return Err(DecodeError::Order { what: "indexed fields" });
+        }
+        let value = match r.byte()? {
+            0 => None,
+            1 => Some(Arc::from(r.sized()?)),
+            found => return Err(DecodeError::Unknown { what: "indexed value", found: u64::from(found) }),
+        };
+        if let Some(found) = value.as_ref().map(|value: &Arc<[u8]>| value.len()).filter(|len| *len > INDEXED_BYTES_MAX)
+        {
+            let (found, max) = (found as u64, INDEXED_BYTES_MAX as u64);
+            return Err(DecodeError::Limit { what: "bytes of an indexed value", found, max });
+        }
+        indexed.push(IndexedValue { field, value });
+    }
+    Ok(indexed)
 }
 
 /// Puts the content of a shard's state into an envelope.

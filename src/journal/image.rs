@@ -10,13 +10,14 @@
 //! (Gray et al. 1981); own reasoning.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::JournalError;
 use crate::coding::DecodeError;
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, CommitNumber, ObjectName, PartId, ShardId, Version};
+use crate::ids::{Alias, Birth, CommitNumber, FieldId, ObjectName, PartId, ShardId, Version};
 
 /// Names the image of one object: `shard:birth`, as in `0:17.4`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,10 +89,23 @@ pub struct LiveHead {
     pub expiry: Expiry,
     /// The shard's time, in milliseconds, from which its lifetime counts.
     pub limited_at_ms: u64,
+    /// What the fields hold that its class had marked `index` when the image was made, so that it is found without being
+    /// loaded; ids ascending.
+    pub indexed: Vec<IndexedValue>,
     /// What the document needs to find its parts.
     pub trunk: Bytes,
     /// Every part, ids ascending.
     pub parts: Vec<Part>,
+}
+
+/// What an object holds in one indexed field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedValue {
+    /// The field of its root.
+    pub field: FieldId,
+    /// The value as encoded, a sized one without its length; `None` if there is none, or if it is longer than
+    /// [`INDEXED_BYTES_MAX`](crate::limits::INDEXED_BYTES_MAX).
+    pub value: Option<Arc<[u8]>>,
 }
 
 impl Head {

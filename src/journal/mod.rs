@@ -16,7 +16,9 @@ pub use chain::{Chain, FrameName};
 pub use entry::{Entry, Origin, Payload};
 pub use frame::{EncodedFrame, Frame};
 pub use head::{decode_state, encode_state};
-pub use image::{DamagedImage, Head, HeadBody, ImageError, ImageName, Images, LiveHead, Part, PartName, PutHead};
+pub use image::{
+    DamagedImage, Head, HeadBody, ImageError, ImageName, Images, IndexedValue, LiveHead, Part, PartName, PutHead,
+};
 pub use term::Term;
 
 use crate::coding::DecodeError;

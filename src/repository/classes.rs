@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::index::Index;
 use crate::ids::Alias;
 use crate::limits::CLASSES_MAX;
 use crate::schema::{self, Schema};
@@ -22,6 +23,15 @@ pub(super) struct Class {
     pub(super) schema: Arc<Schema>,
     /// The objects of the class, by key.
     pub(super) keys: BTreeMap<Box<str>, Alias>,
+    /// The same by what they hold.
+    pub(super) index: Index,
+}
+
+impl Class {
+    fn set_schema(&mut self, schema: Schema) {
+        self.index.set_fields(&schema);
+        self.schema = Arc::new(schema);
+    }
 }
 
 /// The classes of a shard.
@@ -68,7 +78,7 @@ impl Classes {
             if merged == *class.schema {
                 return Ok(Registration::Known);
             }
-            class.schema = Arc::new(merged);
+            class.set_schema(merged);
             return Ok(Registration::Changed(class.schema.to_bytes().into()));
         }
         if self.list.len() >= CLASSES_MAX {
@@ -81,11 +91,12 @@ impl Classes {
     /// Sets the schema of a class, as the journal says.
     pub(super) fn put(&mut self, schema: Schema) {
         if let Some(class) = self.find(&schema.class).and_then(|index| self.class_mut(index)) {
-            class.schema = Arc::new(schema);
+            class.set_schema(schema);
             return;
         }
         let index = ClassIndex(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.by_name.insert(schema.class.clone(), index);
-        self.list.push(Class { schema: Arc::new(schema), keys: BTreeMap::new() });
+        let index_of_objects = Index::of(&schema);
+        self.list.push(Class { schema: Arc::new(schema), keys: BTreeMap::new(), index: index_of_objects });
     }
 }

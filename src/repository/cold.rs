@@ -255,6 +255,7 @@ impl Core {
                     self.answer_again(requests);
                     self.work.push_back(Work::Commit(alias));
                 }
+                self.index_anew(alias);
                 self.count_heap(alias);
             }
         }

@@ -366,6 +366,9 @@ impl Core {
         self.outcomes.remember(id, sequence, outcome);
         self.frames.push(Entry::Committed { origin: Origin { node: id, sequence }, alias, version, payload });
         self.touch(alias);
+        if self.rules.has(Rule::Index) {
+            self.index(alias);
+        }
         self.note_change(alias, first);
         self.freeze_if_wanted(alias);
     }
@@ -392,6 +395,7 @@ impl Core {
     /// The object is no more, by the newest entry of the open frame; what it still has is to be told.
     pub(super) fn end(&mut self, alias: Alias, at: CommitNumber) {
         self.note_end(alias, at);
+        self.unindex(alias);
         let Some(object) = self.objects.at_mut(alias) else { return };
         object.body = Body::Ended(object.head().next());
         object.expires = None;

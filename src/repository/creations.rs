@@ -74,6 +74,14 @@ impl Core {
         if key.is_empty() {
             return Err((FailureCode::Invalid, "the key is empty".to_owned()));
         }
+        self.class_known(place, class)
+    }
+
+    /// The class that a node names.
+    ///
+    /// # Errors
+    /// Why the node cannot name it.
+    pub(super) fn class_known(&self, place: Place, class: &str) -> Result<ClassIndex, (FailureCode, String)> {
         let Some(index) = self.classes.find(class) else {
             return Err((FailureCode::Invalid, "the class was not registered".to_owned()));
         };
@@ -195,6 +203,7 @@ impl Core {
         let name = key.clone().into_boxed_str();
         let birth = self.frames.push(Entry::Created { origin, alias, class: class_name, key, expiry, payload });
         self.settle_object(alias, birth, (class, name), Body::Live(document), frame);
+        self.index(alias);
         self.note_change(alias, first);
         self.set_expiry(alias, expiry);
         let _ = self.hold(place, alias, Version(1));
@@ -219,8 +228,9 @@ impl Core {
             class.keys.insert(key.clone(), alias);
         }
         let (holders, used_at) = (Holders::default(), self.now);
-        let (expires, turn, dirty, heap_bytes) = (None, None, None, 0);
-        let object = Object { birth, class, key, body, frame, holders, expires, turn, dirty, heap_bytes, used_at };
+        let (expires, turn, dirty, heap_bytes, indexed) = (None, None, None, 0, Box::default());
+        let object =
+            Object { birth, class, key, body, frame, holders, expires, turn, dirty, heap_bytes, used_at, indexed };
         self.objects.put(alias, object);
     }
 

@@ -153,6 +153,11 @@ impl Core {
         FrameName { shard: self.identity.shard, epoch: self.identity.epoch, number }
     }
 
+    /// The frame that the next entry is put into.
+    pub(super) fn open_frame(&self) -> FrameName {
+        self.name_of(self.frames.open())
+    }
+
     /// A frame is in the journal or on its way there.
     pub(super) fn note_frame(&mut self, frame: FrameName, bytes: usize) {
         if let Some(images) = self.caps.images {
@@ -188,7 +193,7 @@ impl Core {
 
     /// An object ends by the commit `at`, which is in the open frame.
     pub(super) fn note_end(&mut self, alias: Alias, at: CommitNumber) {
-        let frame = self.name_of(self.frames.open());
+        let frame = self.open_frame();
         self.note_end_in(alias, at, frame);
     }
 
@@ -395,6 +400,8 @@ impl Core {
             self.imaging.wanted.insert(alias);
             return;
         }
+        self.index(alias);
+        let Some(object) = self.objects.at_mut(alias) else { return };
         let Body::Live(document) = &mut object.body else { return };
         let image = document.image();
         let Some(first) = object.dirty.take() else { return };
@@ -406,6 +413,7 @@ impl Core {
             version: image.version(),
             expiry,
             limited_at_ms: since.0,
+            indexed: object.indexed.to_vec(),
             ..LiveHead::default()
         };
         let head = Head { alias, birth, body: HeadBody::Live(Box::new(live)) };

@@ -305,9 +305,10 @@ impl Core {
             ToRepository::Lock(request) => self.handle_lock(place, request),
             ToRepository::Resume { alias, birth, version } => self.resume(place, alias, birth, version),
             ToRepository::ResumeEnd => self.end_resume(place),
-            ToRepository::Open { .. } | ToRepository::Pull { .. } | ToRepository::Keys { .. } => {
-                self.request(place, record)
-            }
+            ToRepository::Open { .. }
+            | ToRepository::Pull { .. }
+            | ToRepository::Keys { .. }
+            | ToRepository::Find(_) => self.request(place, record),
         }
     }
 

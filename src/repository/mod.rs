@@ -28,6 +28,7 @@ mod fanout;
 mod frames;
 mod holders;
 mod imaging;
+mod index;
 mod links;
 mod locks;
 mod nodes;
@@ -46,6 +47,7 @@ mod wheel;
 mod work;
 
 pub use cold::Load;
+pub use index::IndexEntry;
 pub use replay::ReplayError;
 pub use settings::{Caps, Identity, ImageCaps, Rule, Rules, Windows};
 pub use state::StateError;

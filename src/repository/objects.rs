@@ -24,7 +24,7 @@ use super::holders::{Holders, Place};
 use super::requests::Request;
 use crate::document::{Document, Fitting, Judged, Judging, Making};
 use crate::ids::{Alias, Birth, Fence, FrameNumber, Sequence, Version};
-use crate::journal::FrameName;
+use crate::journal::{FrameName, IndexedValue};
 use crate::time::Instant;
 
 /// An object, or what is left of one.
@@ -47,6 +47,8 @@ pub(super) struct Object {
     pub(super) heap_bytes: usize,
     /// When it was last used.
     pub(super) used_at: Instant,
+    /// What it is found by; a field that is indexed and not in here was not looked at yet.
+    pub(super) indexed: Box<[IndexedValue]>,
 }
 
 /// Whether an object lives.

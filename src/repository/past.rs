@@ -19,7 +19,7 @@ use super::outcomes::Deed;
 use super::replay::ReplayError;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, CommitNumber, FrameNumber, Version};
-use crate::journal::{Entry, FrameName, Head, HeadBody, LiveHead};
+use crate::journal::{Entry, FrameName, Head, HeadBody, IndexedValue, LiveHead};
 use crate::time::Instant;
 
 /// What is known of an object that was in a slot.
@@ -62,6 +62,7 @@ struct Living {
     version: Version,
     expiry: Expiry,
     since: Instant,
+    indexed: Vec<IndexedValue>,
 }
 
 /// All slots of which heads speak.
@@ -90,8 +91,9 @@ impl Core {
         let (version, head, floor) = match body {
             HeadBody::Ended { at } => (Version(0), KnownBy::Tomb, at),
             HeadBody::Live(live) => {
-                let LiveHead { class, key, version, expiry, limited_at_ms, .. } = *live;
-                slot.living = Some((birth, Living { class, key, version, expiry, since: Instant(limited_at_ms) }));
+                let LiveHead { class, key, version, expiry, limited_at_ms, indexed, .. } = *live;
+                let since = Instant(limited_at_ms);
+                slot.living = Some((birth, Living { class, key, version, expiry, since, indexed }));
                 (version, KnownBy::Image, birth.0)
             }
         };
@@ -133,6 +135,7 @@ impl Core {
         if let Some(object) = self.objects.at_mut(alias) {
             object.expires = Expires::new(living.expiry, living.since).map(Box::new);
         }
+        self.index_as(alias, living.indexed);
     }
 
     /// Passes an entry over that a head or a tombstone contains or ends, but for what became of the commit.

@@ -217,7 +217,10 @@ impl Core {
                 }
                 document.replay(&delta, version)?;
             }
-            Body::Cold(cold) => cold.tail.push(delta),
+            Body::Cold(cold) => {
+                cold.tail.push(delta.clone());
+                self.index_by_delta(alias, &delta);
+            }
             Body::Ended(_) => return Err(ReplayError::Absent { what: "an object" }),
         }
         self.mark_dirty(alias, first);
@@ -233,6 +236,7 @@ impl Core {
 
     fn replay_end(&mut self, alias: Alias, at: CommitNumber, frame: FrameName) -> Result<(), ReplayError> {
         self.note_end_in(alias, at, frame);
+        self.unindex(alias);
         let object = self.objects.at(alias).ok_or(ReplayError::Absent { what: "an object" })?;
         let (class, key) = (object.class, object.key.clone());
         if let Some(class) = self.classes.class_mut(class).filter(|class| class.keys.get(&key) == Some(&alias)) {

@@ -10,9 +10,9 @@ use super::holders::Place;
 use super::links::Violation;
 use super::work::Work;
 use super::{Core, Rule};
-use crate::ids::{Alias, Birth, Epoch, RequestId, Version};
+use crate::ids::{Alias, Birth, Epoch, FieldId, RequestId, Version};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_KEYS_MAX, REQUESTS_MAX};
-use crate::wire::{CloseCode, Delivery, FailureCode, ToNode, ToRepository};
+use crate::wire::{CloseCode, Delivery, FailureCode, Find, ToNode, ToRepository};
 
 /// A request that waits for room.
 #[derive(Clone, Debug)]
@@ -20,12 +20,16 @@ pub(super) enum Request {
     Open { request: RequestId, class: String, key: String, held: Option<(Birth, Version)> },
     Pull { request: RequestId, alias: Alias, birth: Birth, rewind: Option<Version> },
     Keys { request: RequestId, class: String, prefix: String, after: String },
+    Find { request: RequestId, class: String, field: FieldId, value: Vec<u8>, from: Alias },
 }
 
 impl Request {
     fn id(&self) -> RequestId {
         match self {
-            Self::Open { request, .. } | Self::Pull { request, .. } | Self::Keys { request, .. } => *request,
+            Self::Open { request, .. }
+            | Self::Pull { request, .. }
+            | Self::Keys { request, .. }
+            | Self::Find { request, .. } => *request,
         }
     }
 }
@@ -41,6 +45,9 @@ impl Core {
             ToRepository::Keys { request, class, prefix, after } => {
                 let (class, prefix, after) = (class.to_owned(), prefix.to_owned(), after.to_owned());
                 Request::Keys { request, class, prefix, after }
+            }
+            ToRepository::Find(Find { request, class, field, value, from }) => {
+                Request::Find { request, class: class.to_owned(), field, value: value.to_owned(), from }
             }
             _ => return Ok(()),
         };
@@ -153,6 +160,9 @@ impl Core {
                 self.list_keys(place, *id, class, prefix, after);
                 Ok(())
             }
+            Request::Find { request: id, class, field, value, from } => {
+                self.find(place, *id, class, (*field, value), *from)
+            }
         }
     }
 
@@ -231,7 +241,6 @@ impl Core {
 
     fn list_keys(&mut self, place: Place, request: RequestId, class: &str, prefix: &str, after: &str) {
         use std::ops::Bound::{Excluded, Included, Unbounded};
-        let newest = self.frames.newest();
         let Some(class) = self.classes.find(class).and_then(|index| self.classes.class(index)) else {
             self.fail(place, request, FailureCode::Invalid, "the class was not registered");
             return;
@@ -251,9 +260,14 @@ impl Core {
             keys.push(key);
         }
         self.cost.add(keys.len(), bytes);
-        let record = ToNode::KeysPage { request, keys, is_last };
         let mut encoded = Vec::new();
-        record.encode(&mut encoded);
+        ToNode::KeysPage { request, keys, is_last }.encode(&mut encoded);
+        self.push_page(place, encoded);
+    }
+
+    /// Sends an encoded page of an answer. It shows what may not be durable yet, so it waits for the newest frame.
+    pub(super) fn push_page(&mut self, place: Place, encoded: Vec<u8>) {
+        let newest = self.frames.newest();
         if let Some(node) = self.nodes.at_mut(place) {
             node.outbox.push_shared(newest, encoded.into());
         }

@@ -143,6 +143,8 @@ pub enum Rule {
     Tail,
     /// A holder that does not read is pushed to only until a pull would have cost less (P1).
     Unread,
+    /// The commit that changes an indexed field changes the index (I2).
+    Index,
 }
 
 /// Which rules hold: all, outside of tests.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::{EnumDef, FieldDef, KeyKind, Kind, Policy, Schema, StructDef, TypeDef, VariantDef};
 use crate::coding::DecodeError;
 use crate::ids::FieldId;
-use crate::limits::{DEPTH_MAX, NAME_BYTES_MAX, SCHEMA_MEMBERS_MAX, SCHEMA_TYPES_MAX};
+use crate::limits::{DEPTH_MAX, INDEXES_MAX, NAME_BYTES_MAX, SCHEMA_MEMBERS_MAX, SCHEMA_TYPES_MAX};
 
 /// Says why a schema is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +86,7 @@ impl Schema {
             Some(TypeDef::Struct(_)) => {}
             _ => return Err(self.no_such_type("the root", self.root.0)),
         }
+        check_count("indexed fields", self.indexed_fields().count(), INDEXES_MAX)?;
         self.types.iter().try_for_each(|def| match def {
             TypeDef::Struct(def) => self.check_struct(def),
             TypeDef::Enum(def) => self.check_enum(def),

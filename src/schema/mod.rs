@@ -114,6 +114,12 @@ impl Schema {
         self.fields_of(self.root)
     }
 
+    /// The fields of the root struct that objects can be found by, ids ascending. A mark in a nested struct counts where
+    /// that struct is itself a root.
+    pub fn indexed_fields(&self) -> impl Iterator<Item = &FieldDef> {
+        self.root_fields().iter().filter(|field| field.index)
+    }
+
     /// The fields of the struct at `index`; none if that is an enum.
     #[must_use]
     pub fn fields_of(&self, index: TypeIndex) -> &[FieldDef] {

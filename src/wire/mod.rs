@@ -9,6 +9,7 @@
 mod codes;
 mod commit;
 mod delivery;
+mod find;
 mod framing;
 mod link;
 mod lock;
@@ -18,6 +19,7 @@ mod to_repository;
 
 pub use codes::{CloseCode, FailureCode};
 pub use delivery::Delivery;
+pub use find::{Find, Found};
 pub use framing::{RawRecord, Records};
 pub use link::{Arrival, CloseReason, Inlet, Outlet};
 pub use lock::{LockAnswer, LockRequest};

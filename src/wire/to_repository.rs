@@ -9,7 +9,7 @@ use super::commit::{self, read_sequence, write_sequence};
 use super::framing::{EXTENDED, append, append_extended};
 use super::lock::LockRequest;
 use super::to_node::{read_birth, write_birth};
-use super::{Delivery, RawRecord};
+use super::{Delivery, Find, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, TransferId, Version};
@@ -194,6 +194,8 @@ pub enum ToRepository<'a> {
     },
     /// About locks.
     Lock(LockRequest),
+    /// Asks for the objects whose indexed field has a value.
+    Find(Find<'a>),
     /// Everything held was presented.
     ResumeEnd,
     /// The node leaves for good; its outcomes can be forgotten.
@@ -288,6 +290,7 @@ impl<'a> ToRepository<'a> {
                 expiry.write(w);
             }),
             Self::Lock(request) => append_extended(out, 11, |w| request.write(w)),
+            Self::Find(find) => append_extended(out, 20, |w| find.write(w)),
             _ => {}
         }
     }
@@ -361,6 +364,7 @@ impl<'a> ToRepository<'a> {
             }
             11 => Self::Lock(LockRequest::read(r)?),
             18 => Self::Deliver { alias: Alias(r.varint32()?), birth: read_birth(r)?, delivery: Delivery::read(r)? },
+            20 => Self::Find(Find::read(r)?),
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
     }
@@ -427,7 +431,7 @@ fn read_name<'a>(r: &mut Reader<'a>) -> Result<(&'a str, &'a str), DecodeError> 
     Ok((read_bounded(r)?, read_bounded(r)?))
 }
 
-fn read_bounded<'a>(r: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+pub(super) fn read_bounded<'a>(r: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let text = r.text()?;
     if text.len() > NAME_BYTES_MAX {
         return Err(DecodeError::Limit { what: "a name", found: text.len() as u64, max: NAME_BYTES_MAX as u64 });

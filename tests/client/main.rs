@@ -7,6 +7,7 @@ mod expiry;
 mod links;
 mod locks;
 mod objects;
+mod references;
 mod requirements;
 mod slot;
 mod unreadable;

@@ -1,5 +1,6 @@
 //! `docs/journal.md` §4, byte by byte: heads of images and states of shards, there and back, corrupt and truncated.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use proptest::prelude::*;
 
 use nam::Expiry;
 use nam::coding::DecodeError;
-use nam::ids::{Alias, Birth, CommitNumber, Epoch, PartId, ShardId, Version};
-use nam::journal::{Head, HeadBody, ImageError, ImageName, LiveHead, Part, decode_state, encode_state};
+use nam::ids::{Alias, Birth, CommitNumber, Epoch, FieldId, PartId, ShardId, Version};
+use nam::journal::{Head, HeadBody, ImageError, ImageName, IndexedValue, LiveHead, Part, decode_state, encode_state};
 
 const SHARD: ShardId = ShardId(3);
 
@@ -27,10 +28,22 @@ fn live() -> Head {
         version: Version(300),
         expiry: Expiry::idle(Duration::from_secs(60)),
         limited_at_ms: 5,
+        indexed: Vec::new(),
         trunk: Bytes::from_static(b"trunk"),
         parts: vec![part(1, 0x0102_0304), part(2, 0), part(300, u32::MAX)],
     };
     Head { alias: Alias(4), birth: Birth(commit(17, 2)), body: HeadBody::Live(Box::new(live)) }
+}
+
+/// The same of a class that has a field marked `index`, and one that holds nothing.
+fn indexed() -> Head {
+    let Head { alias, birth, body: HeadBody::Live(live) } = live() else { unreachable!() };
+    let indexed = vec![value(2, Some(b"bob")), value(300, None)];
+    Head { alias, birth, body: HeadBody::Live(Box::new(LiveHead { indexed, ..*live })) }
+}
+
+fn value(field: u32, value: Option<&[u8]>) -> IndexedValue {
+    IndexedValue { field: FieldId(field), value: value.map(Arc::from) }
 }
 
 fn ended() -> Head {
@@ -49,13 +62,15 @@ fn heads_have_the_bytes_of_section_4() {
     let picture = "6e 61 6d 48 01  03 04 11 02  00  01 63  05 61 6c 69 63 65  ac 02  e0 d4 03 00  05 \
                    05 74 72 75 6e 6b  03  01 04 03 02 01  00 00 00 00 00  a9 02 ff ff ff ff";
     assert_eq!(live().encode(SHARD), sealed(picture));
+    let indexed_picture = picture.replacen("02  00  01 63", "02  02  02  02 01 03 62 6f 62  ac 02 00  01 63", 1);
+    assert_eq!(indexed().encode(SHARD), sealed(&indexed_picture));
     assert_eq!(ended().encode(SHARD), sealed("6e 61 6d 48 01  03 04 11 02  01  12 c8 01"));
     assert_eq!(encode_state(b"state"), sealed("6e 61 6d 53 01  73 74 61 74 65"));
 }
 
 #[test]
 fn heads_and_states_come_back_and_every_flipped_bit_shows() {
-    for head in [live(), ended()] {
+    for head in [live(), indexed(), ended()] {
         let bytes = Bytes::from(head.encode(SHARD));
         let image = head.name(SHARD);
         assert_eq!(Head::decode(image, &bytes).as_ref(), Ok(&head));
@@ -88,8 +103,14 @@ fn a_head_that_was_made_to_deceive_is_refused() {
     let cases = [
         ("6e 61 6d 48 02 03", ImageError::Format { found: 2, known: 1 }),
         ("6e 61 6d 46 01 03", ImageError::Magic),
-        ("6e 61 6d 48 01 03 04 11 02 02", DecodeError::Unknown { what: "body of a head", found: 2 }.into()),
+        ("6e 61 6d 48 01 03 04 11 02 03", DecodeError::Unknown { what: "body of a head", found: 3 }.into()),
         ("6e 61 6d 48 01 03 04 11 02 01 12 c8 01 00", DecodeError::Trailing { left: 1 }.into()),
+        ("6e 61 6d 48 01 03 04 11 02 02 02 05 00 05 00", DecodeError::Order { what: "indexed fields" }.into()),
+        ("6e 61 6d 48 01 03 04 11 02 02 01 05 02", DecodeError::Unknown { what: "indexed value", found: 2 }.into()),
+        (
+            "6e 61 6d 48 01 03 04 11 02 02 00 00 00",
+            DecodeError::Limit { what: "indexed values", found: 0, max: 16 }.into(),
+        ),
         ("6e 61 6d 48 01 80 80 04 04 11 02 01 12 01", DecodeError::Varint.into()),
     ];
     for (hex, error) in cases {
@@ -109,13 +130,15 @@ proptest! {
     fn any_head_comes_back(
         ids in proptest::collection::btree_set(prop_oneof![9 => any::<u32>(), 1 => Just(u32::MAX)], 0..200),
         (key, trunk) in (".{0,60}", proptest::collection::vec(any::<u8>(), 0..100)),
+        held in proptest::collection::btree_map(any::<u32>(), any::<Option<[u8; 5]>>(), 0..16),
         numbers in any::<[u64; 6]>(),
     ) {
         let [epoch, n, version, limited_at_ms, alias, shard] = numbers;
         let parts = ids.into_iter().map(|id| part(id, id.wrapping_mul(0x9e37_79b9))).collect();
         let (version, trunk) = (Version(version), Bytes::from(trunk));
         let (class, expiry) = ("c".to_owned(), Expiry::NEVER);
-        let live = LiveHead { class, key, version, expiry, limited_at_ms, trunk, parts };
+        let indexed = held.iter().map(|(field, held)| value(*field, held.as_ref().map(|held| &held[..]))).collect();
+        let live = LiveHead { class, key, version, expiry, limited_at_ms, indexed, trunk, parts };
         let birth = Birth(commit(epoch, n));
         let head = Head { alias: Alias(alias as u32), birth, body: HeadBody::Live(Box::new(live)) };
         let shard = ShardId(shard as u16);

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use nam::coding::DecodeError;
 use nam::expiry::Expiry;
 use nam::ids::{
-    Alias, Birth, CommitNumber, Epoch, Fence, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId, Version,
+    Alias, Birth, CommitNumber, Epoch, Fence, FieldId, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId,
+    Version,
 };
 use nam::wire::{
-    CreationValue, Delivery, FailureCode, Form, LockAnswer, LockRequest, RawRecord, Records, Segment, ShardAddress,
-    ToNode, ToRepository,
+    CreationValue, Delivery, FailureCode, Find, Form, Found, LockAnswer, LockRequest, RawRecord, Records, Segment,
+    ShardAddress, ToNode, ToRepository,
 };
 use proptest::prelude::*;
 
@@ -71,6 +73,11 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
         ToNode::Lock(LockAnswer::Granted { request, fence: Fence(birth.0) }),
         ToNode::Lock(LockAnswer::Released { request }),
         ToNode::Lock(LockAnswer::TimedOut { request, holder: NodeId(p.b), held_ms: p.c }),
+        ToNode::Found(Found {
+            request,
+            found: p.texts.iter().map(|key| (key.as_str(), birth)).collect(),
+            next: Some(alias).filter(|alias| alias.0 > 0 && p.flag),
+        }),
     ];
     for form in forms {
         records.push(ToNode::Opened { request, alias, birth, version, form });
@@ -144,6 +151,7 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Lock(LockRequest::GiveUp { request }),
         ToRepository::Destroy { sequence, unacked, alias, birth },
         ToRepository::Keys { request, class, prefix: key, after: class },
+        ToRepository::Find(Find { request, class, field: FieldId(p.a), value: delta, from: alias }),
         ToRepository::Resume { alias, birth, version: base },
         ToRepository::Deliver {
             alias,
@@ -319,6 +327,25 @@ fn golden_expiry() {
         sent(&ToRepository::Create { sequence, unacked, class: "c", key: "k", expiry, value }),
         [0xf2, 3, 0xac, 2, 1, 1, b'c', 1, b'k', 2, 0xe0, 0xd4, 3, 0x80, 0xdd, 0xdb, 1, 8, 1]
     );
+}
+
+/// `docs/wire.md` §6.7: a search and a page of its answer.
+#[test]
+fn golden_searches() {
+    let (request, from) = (RequestId(7), Alias(300));
+    let mut bytes = Vec::new();
+    ToRepository::Find(Find { request, class: "c", field: FieldId(2), value: b"bob", from }).encode(&mut bytes);
+    assert_eq!(bytes, [0xeb, 20, 7, 1, b'c', 2, 3, b'b', b'o', b'b', 0xac, 2]);
+    let found = vec![("k", Birth(CommitNumber { epoch: Epoch(7), n: 9 }))];
+    let page = ToNode::Found(Found { request, found: found.clone(), next: Some(from) });
+    assert_eq!(encoded(&page), [0xe9, 20, 7, 0xac, 2, 1, 1, b'k', 7, 9]);
+    let last = ToNode::Found(Found { request, found, next: None });
+    assert_eq!(encoded(&last), [0xe8, 20, 7, 0, 1, 1, b'k', 7, 9]);
+    let mut long = Vec::new();
+    let value = &[0; 257];
+    ToRepository::Find(Find { request, class: "c", field: FieldId(2), value, from }).encode(&mut long);
+    let (raw, _) = RawRecord::split(&long).unwrap().unwrap();
+    assert!(matches!(ToRepository::decode(raw), Err(DecodeError::Limit { found: 257, max: 256, .. })));
 }
 
 /// `docs/wire.md` §6.6: a lock is waited for, granted, written under, given back.

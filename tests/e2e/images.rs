@@ -19,7 +19,7 @@ use crate::process::{Daemon, Directory};
 #[nam(name = "e2e.Session")]
 struct Session {
     number: u64,
-    #[nam(add)]
+    #[nam(add, index)]
     hits: u64,
     entries: BTreeMap<u64, String>,
 }
@@ -91,6 +91,8 @@ async fn more_objects_than_memory_are_served_and_stay_equal() {
     creator.close().await.unwrap();
     for rounds in 0..4 {
         let node = node(&address, Trust::Fingerprint(daemon.fingerprint)).await;
+        let found = node.find(Session::HITS, &rounds).await.unwrap();
+        assert_eq!(found.len() as u64, SESSIONS, "also those that are not in memory");
         read_all(&node, rounds).await;
         node.close().await.unwrap();
         if rounds % 2 == 1 {

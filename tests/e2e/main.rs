@@ -15,6 +15,7 @@ mod links;
 mod locks;
 mod nodes;
 mod process;
+mod references;
 mod refusals;
 mod restart;
 mod streams;

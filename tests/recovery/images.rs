@@ -137,6 +137,7 @@ impl Painter {
             version: Version(version),
             expiry: Expiry::NEVER,
             limited_at_ms: 0,
+            indexed: Vec::new(),
             trunk: part_bytes(image, 0, version),
             parts: table,
         };

@@ -11,6 +11,7 @@ mod bench;
 mod commits;
 mod expiry;
 mod images;
+mod index;
 mod keeper;
 mod limits;
 mod links;

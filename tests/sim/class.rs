@@ -18,6 +18,7 @@ pub(crate) struct Desk {
     pub(crate) rate: f64,
     pub(crate) is_open: bool,
     pub(crate) level: u8,
+    #[nam(index)]
     pub(crate) title: String,
     pub(crate) blob: Vec<u8>,
     pub(crate) pair: (u32, String),
@@ -27,7 +28,7 @@ pub(crate) struct Desk {
     pub(crate) book: BTreeMap<String, Entry>,
     pub(crate) legs: Vec<Leg>,
     pub(crate) tags: BTreeSet<u32>,
-    #[nam(add)]
+    #[nam(add, index)]
     pub(crate) hits: i64,
     #[nam(max)]
     pub(crate) peak: i64,
@@ -37,7 +38,7 @@ pub(crate) struct Desk {
     pub(crate) seen: BTreeSet<u32>,
     #[nam(append)]
     pub(crate) log: Vec<Leg>,
-    #[nam(lww)]
+    #[nam(lww, index)]
     pub(crate) last: u32,
     #[nam(leaf)]
     pub(crate) mood: Mood,

@@ -362,6 +362,22 @@ impl History {
         Some((Version(object.values.len() as u64), Arc::clone(&object.values.last()?.0)))
     }
 
+    /// A search for `title` shows an object.
+    pub(crate) fn check_titled(&self, birth: Birth, key: &str, title: &str) {
+        let Some(object) = self.objects.get(&birth) else { panic!("I6: {key} is found, which never was") };
+        assert_eq!(object.key, key, "I11: the key of {birth}");
+        let had = object.values.iter().any(|(value, is_durable)| *is_durable && value.title == title);
+        assert!(had, "I6: {key} is found by {title:?}, which it durably never had");
+    }
+
+    /// Whether an object is there and has had `title` from a version on.
+    pub(crate) fn is_titled_since(&self, birth: Birth, since: Version, title: &str) -> bool {
+        let object = self.objects.get(&birth).filter(|object| object.ended.is_none());
+        let since = usize::try_from(since.0).unwrap() - 1;
+        let values = object.and_then(|object| object.values.get(since..));
+        values.is_some_and(|values| !values.is_empty() && values.iter().all(|(value, _)| value.title == title))
+    }
+
     /// Holds every version against the updates that claim it.
     pub(crate) fn check_claims(&mut self) {
         let mut stale = 0;

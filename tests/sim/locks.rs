@@ -257,6 +257,7 @@ impl World {
             self.agenda.plan(at + late, Event::CutUp { link });
         }
         self.processes += 1;
+        self.forget_finds(node, shard);
         self.nodes[node].begin_anew(shard, 8_000 + self.processes, self.swarm.credit_bytes);
         self.reconnect_later(node, shard);
     }

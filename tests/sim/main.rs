@@ -16,6 +16,7 @@ mod dice;
 mod disk;
 mod draw;
 mod expiry;
+mod finds;
 mod guards;
 mod history;
 mod images;

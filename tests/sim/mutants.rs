@@ -23,6 +23,7 @@ fn every_rule_is_missed() {
         Rule::Image,
         Rule::Tail,
         Rule::Unread,
+        Rule::Index,
     ];
     let mutants = rules.map(Mutant::Without).into_iter().chain([Mutant::Floor, Mutant::Losses]);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();

@@ -82,6 +82,8 @@ pub(crate) enum Asked {
     Join(Fence),
     /// A reading, or nobody, waits for the newest.
     Newest,
+    /// Who has a title.
+    Found,
 }
 
 /// A node.

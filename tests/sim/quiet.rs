@@ -120,6 +120,7 @@ impl World {
                 let document = Desk::decode_root(Reader::new(&seen.value.unwrap())).unwrap();
                 assert_eq!(document, *value, "I2: the document of {key} at {version}");
             }
+            shard.check_index();
             shard.history.check_claims();
             self.report.commits += shard.history.commits;
             self.report.stale_commits += shard.history.stale_commits;

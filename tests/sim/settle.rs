@@ -51,6 +51,7 @@ impl World {
             self.effects.add(now, 1, &append.frame.bytes);
             shard.history.take(&frame, now);
             shard.check_documents();
+            shard.check_index();
             let (incarnation, number) = (shard.incarnation, append.frame.name.number);
             let written_at = shard.plan_write(append, now, &mut self.dice);
             self.agenda.plan(written_at, Event::Durable { shard: at, incarnation, frame: number });
@@ -182,6 +183,7 @@ impl World {
                         self.tasks.retain(|task| !Arc::ptr_eq(&task.slot, &open.slot));
                     }
                     Some(Asked::End) if answer == Answer::Destroyed => self.report.destroyed += 1,
+                    Some(Asked::Found) => self.found(node, shard, request, &answer),
                     Some(Asked::Lock(slot)) => self.hear_of_lock(node, shard, slot, request, &answer),
                     Some(Asked::Join(fence)) if answer == Answer::Joined => {
                         self.shards[shard].history.locks.check_shown(fence);

@@ -11,6 +11,7 @@ use nam::time::Instant;
 use crate::class::of_version;
 use crate::dice::Dice;
 use crate::disk::Written;
+use crate::finds::Finding;
 use crate::locks::Grant;
 use crate::network::{Agenda, Effects, Event, LinkName};
 use crate::node::{Half, Node};
@@ -53,6 +54,8 @@ pub(crate) struct Report {
     pub(crate) shed: u64,
     /// What watches of a part of an object told.
     pub(crate) watched: u64,
+    /// Objects that were found by their title.
+    pub(crate) found: u64,
     /// Objects that ended by themselves, and how often nodes told of use.
     pub(crate) expired: u64,
     pub(crate) touches: u64,
@@ -94,6 +97,7 @@ impl Report {
         self.lost += other.lost;
         self.shed += other.shed;
         self.watched += other.watched;
+        self.found += other.found;
         self.expired += other.expired;
         self.touches += other.touches;
         self.locked += other.locked;
@@ -113,6 +117,7 @@ impl Report {
         assert!(self.stale_commits * 10 >= self.commits * 3, "too few commits meet others: {self:?}");
         let collapsed = [self.slow, self.collapsed.merged, self.collapsed.notices, self.full_windows];
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
+        assert!(self.found > 0, "nothing is found: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
         assert!(self.restored > 0 && self.lost > 0, "too little is lost by restores: {self:?}");
         assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
@@ -138,6 +143,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) readings: Vec<Reading>,
+    pub(crate) finds: Vec<Finding>,
     /// What was shown lately, anywhere.
     pub(crate) tokens: Vec<Shown>,
     /// What nodes were told to have the locks of, the newest last.
@@ -169,6 +175,7 @@ impl World {
             effects: Effects::default(),
             tasks: Vec::new(),
             readings: Vec::new(),
+            finds: Vec::new(),
             tokens: Vec::new(),
             actions: ACTIONS,
             grants: Vec::new(),

@@ -108,6 +108,17 @@ pub(super) fn index_fits_type(field: &Field, errors: &mut Errors) {
     }
 }
 
+/// Objects are found by the constant that a field's name makes.
+pub(super) fn index_has_a_name(field: &Field, is_struct: bool, errors: &mut Errors) {
+    let is_named = is_struct && matches!(field.member, syn::Member::Named(_));
+    if let Some(index) = field.settings.index.as_ref().filter(|_| !is_named) {
+        errors.at(
+            &index.place,
+            "objects are found by a named field of a struct; give the field a name in the root struct",
+        );
+    }
+}
+
 /// A struct's cursor has methods of its own; `into_fields` is the one a field's accessor can meet.
 pub(super) fn accessor_is_free(field: &Field, is_struct: bool, errors: &mut Errors) {
     if is_struct && field.name == "fields" {

@@ -1,13 +1,16 @@
-//! Root structs: the name of the class.
+//! Root structs: the name of the class, and the fields that objects are found by.
 //!
-//! Invariant: the name is the one given, or else the struct's own. Source: own reasoning.
+//! Invariant: the name is the one given, or else the struct's own; a constant is seen by whom its field is. Source: own reasoning.
 
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Expansion, Scope};
+use crate::model::{Field, FieldList};
+use crate::names;
 
-/// Adds `impl Class`.
-pub(crate) fn expand(scope: &Scope<'_>, expansion: &mut Expansion) {
+/// Adds `impl Class`, and the constants of the fields that objects are found by.
+pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, expansion: &mut Expansion) {
     let (ident, settings) = (&scope.container.ident, &scope.container.settings);
     let name = settings.name.as_ref().map_or_else(|| scope.container.name.clone(), |name| name.value.value());
     let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
@@ -16,4 +19,22 @@ pub(crate) fn expand(scope: &Scope<'_>, expansion: &mut Expansion) {
             const NAME: &'static str = #name;
         }
     });
+    let constants: Vec<_> = list.fields.iter().filter(|field| field.settings.index.is_some()).map(constant).collect();
+    if !constants.is_empty() {
+        expansion.hidden.extend(quote! {
+            impl #impl_generics #ident #ty_generics #where_clause {
+                #(#constants)*
+            }
+        });
+    }
+}
+
+/// The constant by which objects are found: `USER` of a field `user`.
+fn constant(field: &Field) -> TokenStream {
+    let (vis, ty, id) = (&field.vis, &field.ty, field.id);
+    let (name, doc) = (names::constant(&field.name, field.span()), format!("Finds objects by `{}`.", field.name));
+    quote! {
+        #[doc = #doc]
+        #vis const #name: __nam::Index<Self, #ty> = __nam::Index::new(#id);
+    }
 }

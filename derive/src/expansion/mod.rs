@@ -59,7 +59,7 @@ pub(crate) fn expand(container: &Container) -> TokenStream {
             Some(field) if container.is_transparent() => newtype::expand(&scope, list, field, &mut expansion),
             _ => {
                 structs::expand(&scope, list, &mut expansion);
-                class::expand(&scope, &mut expansion);
+                class::expand(&scope, list, &mut expansion);
             }
         },
         Body::Enum(variants) if plain_enum::is_plain(variants) => plain_enum::expand(&scope, variants, &mut expansion),

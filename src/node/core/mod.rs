@@ -111,6 +111,13 @@ pub enum Answer {
         /// Whether no more follow.
         is_last: bool,
     },
+    /// A page of what was found.
+    Found {
+        /// Keys and births, by slots.
+        found: Vec<(String, Birth)>,
+        /// The slot to ask on from; `None` if no more follow.
+        next: Option<Alias>,
+    },
     /// The repository refuses.
     Failed {
         /// Why.

@@ -8,7 +8,7 @@ use crate::coding::DecodeError;
 use crate::ids::{Alias, Birth, Version};
 use crate::limits::PACKET_BYTES;
 use crate::node::replica::{Applied, Ending, Refusal, ReplicaId, Settlement};
-use crate::wire::{CloseCode, RawRecord, Records, ToNode, ToRepository};
+use crate::wire::{CloseCode, Found, RawRecord, Records, ToNode, ToRepository};
 
 impl Core {
     /// A piece of the stream of records arrived.
@@ -94,6 +94,12 @@ impl Core {
                 let keys = keys.into_iter().map(str::to_owned).collect();
                 self.requests.remove(&request);
                 self.answer(request, Answer::Keys { keys, is_last });
+                Ok(())
+            }
+            ToNode::Found(Found { request, found, next }) => {
+                let found = found.into_iter().map(|(key, birth)| (key.to_owned(), birth)).collect();
+                self.requests.remove(&request);
+                self.answer(request, Answer::Found { found, next });
                 Ok(())
             }
         }

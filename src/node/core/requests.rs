@@ -1,4 +1,4 @@
-//! Questions to the repository: open, pull, keys; each has one answer.
+//! Questions to the repository: open, pull, keys, find; each has one answer.
 //!
 //! A request keeps its number until it is answered, over reconnects. Invariants: an answer that leads to a load is given
 //! when the load ends; after an overflow, answers about the object are void until the pull that rewinds is answered.
@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::deliveries::Pushes;
 use super::{Answer, Core, Entry, LinkState, Violation};
-use crate::ids::{Alias, Birth, ObjectName, RequestId, Version};
+use crate::ids::{Alias, Birth, FieldId, ObjectName, RequestId, Version};
 use crate::limits::{OBJECT_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Refusal, Replica, ReplicaId};
 use crate::node::state::State;
-use crate::wire::{FailureCode, Form, ToRepository};
+use crate::wire::{FailureCode, Find, Form, ToRepository};
 
 /// What was asked.
 #[derive(Debug)]
@@ -29,13 +29,15 @@ pub(super) enum Request {
     Rewind(ReplicaId),
     /// Keys of a class.
     Keys { class: String, prefix: String, after: String },
+    /// Objects of a class by an indexed field.
+    Find { class: String, field: FieldId, value: Vec<u8>, from: Alias },
 }
 
 impl Request {
     pub(super) fn replica(&self) -> Option<ReplicaId> {
         match self {
             Self::Open(id) | Self::Reopen(id) | Self::Pull(id) | Self::Refresh(id) | Self::Rewind(id) => Some(*id),
-            Self::Keys { .. } => None,
+            Self::Keys { .. } | Self::Find { .. } => None,
         }
     }
 
@@ -49,7 +51,7 @@ impl Request {
 
     /// Whether the application waits for the answer.
     fn is_asked_for(&self) -> bool {
-        matches!(self, Self::Open(_) | Self::Pull(_) | Self::Keys { .. })
+        matches!(self, Self::Open(_) | Self::Pull(_) | Self::Keys { .. } | Self::Find { .. })
     }
 }
 
@@ -73,6 +75,13 @@ impl Core {
     pub fn keys(&mut self, class: &str, prefix: &str, after: &str) -> RequestId {
         let (class, prefix, after) = (class.to_owned(), prefix.to_owned(), after.to_owned());
         self.add_request(Request::Keys { class, prefix, after })
+    }
+
+    /// Asks for the objects of `class` whose indexed `field` holds `value`, as encoded and a sized one without its length,
+    /// in the slots from `from` on; answered by `Found`.
+    pub fn find(&mut self, class: &str, field: FieldId, value: &[u8], from: Alias) -> RequestId {
+        let (class, value) = (class.to_owned(), value.to_owned());
+        self.add_request(Request::Find { class, field, value, from })
     }
 
     /// Gives a replica up: the repository forgets that this node holds it.
@@ -145,9 +154,17 @@ impl Core {
             return;
         }
         let Some(asked) = self.requests.get(&request) else { return };
-        if let Request::Keys { class, prefix, after } = asked {
-            ToRepository::Keys { request, class, prefix, after }.encode(&mut self.out);
-            return;
+        match asked {
+            Request::Keys { class, prefix, after } => {
+                ToRepository::Keys { request, class, prefix, after }.encode(&mut self.out);
+                return;
+            }
+            Request::Find { class, field, value, from } => {
+                let (field, from) = (*field, *from);
+                ToRepository::Find(Find { request, class, field, value, from }).encode(&mut self.out);
+                return;
+            }
+            _ => {}
         }
         let Some(entry) = asked.replica().and_then(|id| self.replicas.get(&id)) else {
             self.end_request(request, Ending::Closed);

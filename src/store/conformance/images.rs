@@ -2,11 +2,13 @@
 //!
 //! Backends call [`image_laws`] with a way to open the same place again. Source: the laws in `journal/image.rs`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, CommitNumber, Epoch, PartId, ShardId, Version};
-use crate::journal::{Head, HeadBody, ImageName, Images, LiveHead, Part, PartName};
+use crate::ids::{Alias, Birth, CommitNumber, Epoch, FieldId, PartId, ShardId, Version};
+use crate::journal::{Head, HeadBody, ImageName, Images, IndexedValue, LiveHead, Part, PartName};
 
 /// The bytes of a part at a version.
 pub(in crate::store) fn bytes_of(part: u32, version: u64) -> Bytes {
@@ -22,6 +24,7 @@ pub(in crate::store) fn head_of(n: u64, version: u64, parts: &[(u32, u64)]) -> H
         version: Version(version),
         expiry: Expiry::NEVER,
         limited_at_ms: 7,
+        indexed: vec![IndexedValue { field: FieldId(7), value: Some(Arc::from(&b"alice"[..])) }],
         trunk: Bytes::from_static(b"trunk"),
         parts: parts.iter().map(part).collect(),
     };

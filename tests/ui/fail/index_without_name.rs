@@ -1,0 +1,4 @@
+#[derive(nam::Tracked, Clone)]
+struct Pair(#[nam(index)] String, u8);
+
+fn main() {}
