@@ -23,6 +23,7 @@
 //! - [`journal`]: frames that become durable together, and what a place that keeps them promises; [`store`] has such places.
 //! - `engine`: a shard driven: core, journal and links in one short loop, in a daemon (`server`) or in this process.
 //! - `server`: the daemon: shards on threads of their own, reached over QUIC (feature `daemon`).
+//! - `web`: sessions of axum applications, on top of the client (feature `axum`).
 //! - [`testing`]: what a change costs, for a user's own tests.
 //!
 //! Below all of them stand [`ids`], [`limits`], [`time`], [`coding`] and [`expiry`]: names, bounds, points of time, bytes,
@@ -81,6 +82,9 @@ pub mod tracked;
 #[cfg(feature = "node")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod transport;
+#[cfg(feature = "axum")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
+pub mod web;
 pub mod wire;
 
 #[cfg(feature = "in-process")]
@@ -102,3 +106,8 @@ pub mod __private;
 #[cfg(all(doctest, feature = "in-process"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide to web sessions, run as doctests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../docs/web.md")]
+struct WebGuide;

@@ -390,7 +390,9 @@ fn linked(text: &str) -> Vec<&str> {
 #[test]
 fn links_of_the_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in ["README.md", "ARCHITECTURE.md", "docs/wire.md", "docs/journal.md", "docs/backup.md"] {
+    let documents =
+        ["README.md", "ARCHITECTURE.md", "docs/wire.md", "docs/journal.md", "docs/backup.md", "docs/web.md"];
+    for document in documents {
         let text = fs::read_to_string(root.join(document)).unwrap();
         let folder = root.join(document).parent().unwrap().to_owned();
         for target in linked(&text) {

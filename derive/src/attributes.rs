@@ -19,11 +19,20 @@ pub(crate) struct Setting<T> {
     pub(crate) place: Meta,
 }
 
+/// The name of a class.
+#[derive(Debug)]
+pub(crate) enum ClassName {
+    /// As text.
+    Text(LitStr),
+    /// A constant of type `&'static str`, for a generic class: each of its types needs a name of its own.
+    Constant(Path),
+}
+
 /// What a struct or enum says of itself.
 #[derive(Debug, Default)]
 pub(crate) struct ContainerSettings {
-    /// `name = ".."`: the class's name.
-    pub(crate) name: Option<Setting<LitStr>>,
+    /// `name = ".."` or `name = PATH`: the class's name.
+    pub(crate) name: Option<Setting<ClassName>>,
     /// `reserved(..)`: ids never to use again.
     pub(crate) reserved: Vec<LitInt>,
     /// `bound = ".."`: predicates in place of `P: Tracked`.
@@ -125,7 +134,7 @@ impl ContainerSettings {
         let mut settings = Self::default();
         for meta in words_of(attributes, errors) {
             match word(&meta).as_str() {
-                "name" => once(&mut settings.name, text(&meta, errors), meta, errors),
+                "name" => once(&mut settings.name, class_name(&meta, errors), meta, errors),
                 "reserved" => settings.reserved.extend(ids(&meta, errors)),
                 "bound" => once(&mut settings.bound, predicates(&meta, errors), meta, errors),
                 "crate" => once(&mut settings.krate, path(&meta, errors), meta, errors),
@@ -231,6 +240,15 @@ fn text(meta: &Meta, errors: &mut Errors) -> Option<LitStr> {
     let word = word(meta);
     errors.at(meta, format!("`{word}` takes a text; write `#[nam({word} = \"..\")]`"));
     None
+}
+
+fn class_name(meta: &Meta, errors: &mut Errors) -> Option<ClassName> {
+    if let Meta::NameValue(pair) = meta
+        && let Expr::Path(constant) = &pair.value
+    {
+        return Some(ClassName::Constant(constant.path.clone()));
+    }
+    text(meta, errors).map(ClassName::Text)
 }
 
 fn number(meta: &Meta, errors: &mut Errors) -> Option<LitInt> {

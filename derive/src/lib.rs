@@ -42,6 +42,7 @@ use crate::model::Container;
 /// | on the struct or enum | what it does |
 /// |---|---|
 /// | `name = "desk.Portfolio"` | the class's name; else the struct's own |
+/// | `name = PATH` | the same by a constant of type `&'static str`, which a generic class may have for each of its types |
 /// | `reserved(4, 7)` | ids of removed fields or variants, never to be used again |
 /// | `transparent` | one field: encoded as that field; newtypes are so by themselves |
 /// | `key` | a newtype of a key, or an enum without fields, may be a key of maps and sets; `Eq` and `Hash` must be derived |

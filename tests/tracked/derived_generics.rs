@@ -128,3 +128,33 @@ fn recursive_enums_are_edited_in_place() {
         *number = 3.0;
     });
 }
+
+/// A class that is generic: each of its types has a name of its own.
+#[derive(Tracked, Clone, Default)]
+#[nam(name = Self::CLASS)]
+struct Shelf<P: Named> {
+    best: P,
+    count: u64,
+}
+
+trait Named: Tracked {
+    const SHELF: &'static str;
+}
+
+impl Named for u32 {
+    const SHELF: &'static str = "shelf.small";
+}
+
+impl Named for String {
+    const SHELF: &'static str = "shelf.text";
+}
+
+impl<P: Named> Shelf<P> {
+    const CLASS: &'static str = P::SHELF;
+}
+
+#[test]
+fn a_generic_class_is_named_by_a_constant() {
+    assert_eq!((Shelf::<u32>::NAME, Shelf::<String>::NAME), ("shelf.small", "shelf.text"));
+    assert_ne!(Shelf::<u32>::schema(), Shelf::<String>::schema());
+}

@@ -10,6 +10,7 @@ mod types;
 
 use std::collections::BTreeMap;
 
+use crate::attributes::ClassName;
 use crate::errors::Errors;
 use crate::model::{Body, Container, Field, Style};
 use crate::names;
@@ -91,9 +92,11 @@ fn variants_differ_by_more_than_case(container: &mut Container, errors: &mut Err
 
 fn class_name_fits(container: &Container, errors: &mut Errors) {
     let Some(name) = &container.settings.name else { return };
-    let length = name.value.value().len();
-    if length == 0 || length > NAME_BYTES_MAX {
-        errors.at(&name.value, format!("a class name has 1 to {NAME_BYTES_MAX} bytes, this one has {length}"));
+    if let ClassName::Text(text) = &name.value {
+        let length = text.value().len();
+        if length == 0 || length > NAME_BYTES_MAX {
+            errors.at(text, format!("a class name has 1 to {NAME_BYTES_MAX} bytes, this one has {length}"));
+        }
     }
     if matches!(container.body, Body::Enum(_)) || container.is_transparent() {
         errors.at(&name.place, "only a struct with fields of its own is a class; put the name on the root struct");

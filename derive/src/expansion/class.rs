@@ -6,13 +6,19 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Expansion, Scope};
+use crate::attributes::ClassName;
 use crate::model::{Field, FieldList};
 use crate::names;
 
 /// Adds `impl Class`, and the constants of the fields that objects are found by.
 pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, expansion: &mut Expansion) {
     let (ident, settings) = (&scope.container.ident, &scope.container.settings);
-    let name = settings.name.as_ref().map_or_else(|| scope.container.name.clone(), |name| name.value.value());
+    let own = &scope.container.name;
+    let name = match settings.name.as_ref().map(|name| &name.value) {
+        Some(ClassName::Text(text)) => quote!(#text),
+        Some(ClassName::Constant(path)) => quote!(#path),
+        None => quote!(#own),
+    };
     let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
     expansion.hidden.extend(quote! {
         impl #impl_generics __nam::Class for #ident #ty_generics #where_clause {

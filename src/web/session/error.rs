@@ -1,0 +1,91 @@
+//! What a handler answers when its session cannot be had, by `?`.
+//!
+//! Invariant: nothing of an id, a token or a value is ever said. Source: own reasoning (S4).
+
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
+use thiserror::Error;
+
+use crate::error::Error;
+
+/// Why a session could not be read or changed. As a response it has the status that its variant names, and one sentence.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// 409: other requests kept changing the same fields.
+    #[error("the session is being changed by other requests; try again")]
+    Conflict,
+    /// 409: the session was given a new name by another request; the browser has the new cookie by now, or will.
+    #[error("the session was renewed by another request; try again")]
+    Renewed,
+    /// 401: another request ended the session.
+    #[error("the session has ended; sign in again")]
+    Ended,
+    /// 409: the repository lost what this browser has seen, in a restart without a journal or a restored backup. Said
+    /// once: the response brings a cookie for what is left.
+    #[error("the newest changes of the session were lost; check them and try again")]
+    Lost,
+    /// 413: the change, or the session with it, is too large.
+    #[error("the session would be too large")]
+    TooLarge,
+    /// 503 with `Retry-After`: the repository cannot be reached.
+    #[error("sessions are not available for the moment; try again")]
+    Unavailable(#[source] Error),
+    /// 500: anything else, which the log has.
+    #[error("the session cannot be used")]
+    Internal(#[source] Error),
+}
+
+/// Seconds after which a browser may try again.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+impl From<Error> for SessionError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Conflict { .. } => Self::Conflict,
+            Error::Gone { .. } => Self::Ended,
+            Error::LostWrite { .. } => Self::Lost,
+            Error::Limit { .. } => Self::TooLarge,
+            error if error.is_retryable() => Self::Unavailable(error),
+            Error::Closed | Error::Undecided { .. } => Self::Unavailable(error),
+            error => Self::Internal(error),
+        }
+    }
+}
+
+impl SessionError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Conflict | Self::Renewed | Self::Lost => StatusCode::CONFLICT,
+            Self::Ended => StatusCode::UNAUTHORIZED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for SessionError {
+    fn into_response(self) -> Response {
+        if let Self::Internal(error) | Self::Unavailable(error) = &self {
+            tracing::warn!(%error, "a session could not be used");
+        }
+        let mut response = (self.status(), self.to_string()).into_response();
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+        }
+        response
+    }
+}
+
+/// The layer is missing; as a response 500 that says which line to add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no SessionLayer of this session's type is around the route: add `.layer(SessionLayer::builder(node)...)`")]
+pub struct MissingLayer;
+
+impl IntoResponse for MissingLayer {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}

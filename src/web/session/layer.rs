@@ -1,0 +1,300 @@
+//! How sessions and their cookies are to be: the layer's builder.
+//!
+//! Invariant: a combination that browsers or this layer cannot serve is refused when the layer is built, not at the first
+//! response. Source: tower-sessions, whose words are kept; RFC 6265bis §4.1.3 (prefixes of names).
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cookie::{Cookie, Key, SameSite};
+use thiserror::Error;
+use tower_layer::Layer;
+
+use super::service::SessionService;
+use super::stored::PublicId;
+use super::ticket::{Floor, Names, Seal, Sealing, Ticket};
+use crate::client::Node;
+use crate::expiry::{Expiry, ExpiryError};
+use crate::tracked::Class;
+
+/// The idle limit of a session by default.
+const IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// The cookie's name by default: browsers then keep it from every other host, and from plain HTTP.
+const NAME: &str = "__Host-session";
+
+/// The cookie's name by default where the prefix is not to be had.
+const PLAIN_NAME: &str = "session";
+
+/// What handlers get while the repository cannot be reached. Give routes that differ layers that differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Away {
+    /// Reads show the local copy, for as long as the node allows and if it is not older than what the browser has seen;
+    /// writes wait, then answer 503.
+    #[default]
+    ReadLocal,
+    /// Reads and writes answer 503.
+    Refuse,
+}
+
+/// Why a layer cannot be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No key.
+    #[error(
+        "the cookie is neither signed nor private: give the layer a key by `with_signed(key)` or `with_private(key)`"
+    )]
+    NoKey,
+    /// The name.
+    #[error("`{name}` cannot be the name of a cookie: {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The path or the domain.
+    #[error("`{value}` cannot be the {what} of a cookie")]
+    Attribute {
+        /// Path or domain.
+        what: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// `SameSite=None` without `Secure`.
+    #[error(
+        "browsers drop a cookie with SameSite=None that is not Secure: use `with_secure(true)` or another SameSite"
+    )]
+    SameSite,
+    /// The expiry.
+    #[error("sessions cannot expire so: {0}")]
+    Expiry(ExpiryError),
+}
+
+/// What every request of a layer needs.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) node: Node,
+    pub(super) names: Names,
+    pub(super) seal: Seal,
+    pub(super) expiry: Expiry,
+    pub(super) away: Away,
+    secure: bool,
+    same_site: SameSite,
+    path: String,
+    domain: Option<String>,
+}
+
+impl Settings {
+    /// The cookie that brings a session's name to the browser.
+    pub(super) fn ticket(&self, ticket: &Ticket) -> Cookie<'static> {
+        self.cookie(&self.names.ticket, self.seal.ticket(ticket))
+    }
+
+    /// The cookie that brings what the browser has seen.
+    pub(super) fn floor(&self, id: PublicId, floor: &Floor) -> Cookie<'static> {
+        self.cookie(&self.names.floor, self.seal.floor(id, floor))
+    }
+
+    /// The cookies that take the browser's back.
+    pub(super) fn removals(&self) -> [Cookie<'static>; 2] {
+        [&self.names.ticket, &self.names.floor].map(|name| {
+            let mut cookie = self.cookie(name, String::new());
+            cookie.make_removal();
+            cookie
+        })
+    }
+
+    fn cookie(&self, name: &str, value: String) -> Cookie<'static> {
+        let cookie = Cookie::build((name.to_owned(), value)).http_only(true).path(self.path.clone());
+        let mut cookie = cookie.secure(self.secure).same_site(self.same_site).build();
+        if let Some(domain) = &self.domain {
+            cookie.set_domain(domain.clone());
+        }
+        cookie
+    }
+}
+
+/// Gives the routes inside of it sessions of one type; see [`Session`](super::Session).
+pub struct SessionLayer<T: Class> {
+    settings: Arc<Settings>,
+    sessions: PhantomData<fn() -> T>,
+}
+
+impl<T: Class> SessionLayer<T> {
+    /// Begins a layer whose sessions this node holds.
+    pub fn builder(node: Node) -> SessionLayerBuilder<T> {
+        SessionLayerBuilder {
+            node,
+            name: None,
+            key: None,
+            former: Vec::new(),
+            expiry: Expiry::idle(IDLE),
+            away: Away::default(),
+            secure: true,
+            same_site: SameSite::Lax,
+            path: "/".to_owned(),
+            domain: None,
+            sessions: PhantomData,
+        }
+    }
+}
+
+impl<T: Class> Clone for SessionLayer<T> {
+    fn clone(&self) -> Self {
+        Self { settings: Arc::clone(&self.settings), sessions: PhantomData }
+    }
+}
+
+impl<T: Class> fmt::Debug for SessionLayer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer").field("name", &self.settings.names.ticket).finish_non_exhaustive()
+    }
+}
+
+impl<S, T: Class> Layer<S> for SessionLayer<T> {
+    type Service = SessionService<S, T>;
+
+    fn layer(&self, inner: S) -> SessionService<S, T> {
+        SessionService::new(inner, Arc::clone(&self.settings))
+    }
+}
+
+/// Sets up a [`SessionLayer`]; the words are those of tower-sessions.
+#[must_use = "a builder does nothing until it builds"]
+pub struct SessionLayerBuilder<T: Class> {
+    node: Node,
+    name: Option<String>,
+    key: Option<(Sealing, Key)>,
+    former: Vec<Key>,
+    expiry: Expiry,
+    away: Away,
+    secure: bool,
+    same_site: SameSite,
+    path: String,
+    domain: Option<String>,
+    sessions: PhantomData<fn() -> T>,
+}
+
+impl<T: Class> SessionLayerBuilder<T> {
+    /// Signs cookies with `key`, the same on every instance: nobody else can make one.
+    pub fn with_signed(mut self, key: Key) -> Self {
+        self.key = Some((Sealing::Signed, key));
+        self
+    }
+
+    /// Encrypts cookies with `key`, the same on every instance: nobody else can make or read one.
+    pub fn with_private(mut self, key: Key) -> Self {
+        self.key = Some((Sealing::Private, key));
+        self
+    }
+
+    /// Accepts cookies of a key that was used before; they are sealed anew with the present one when they come.
+    pub fn with_former_key(mut self, key: Key) -> Self {
+        self.former.push(key);
+        self
+    }
+
+    /// Names the cookie; `__Host-session` by default, or `session` where that cannot be.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Whether browsers send the cookie over TLS only; they do by default.
+    pub fn with_secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
+    /// Whether the cookie comes along from other sites; `Lax` by default, so that links and sign-in pages elsewhere work.
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Sends the cookie for this path and what is below only; `/` by default.
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Sends the cookie to a domain and its subdomains; to the host alone by default.
+    pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// When sessions end by themselves; after 30 minutes without use by default.
+    pub fn with_expiry(mut self, expiry: Expiry) -> Self {
+        self.expiry = expiry;
+        self
+    }
+
+    /// What handlers get while the repository cannot be reached; reads by default.
+    pub fn when_away(mut self, away: Away) -> Self {
+        self.away = away;
+        self
+    }
+
+    /// For plain HTTP on a developer's machine: a cookie without `Secure`, which browsers would not keep there.
+    pub fn development(self) -> Self {
+        tracing::warn!("session cookies are sent without Secure: for development only");
+        self.with_secure(false)
+    }
+
+    /// Checks what was set.
+    ///
+    /// # Errors
+    /// [`BuildError`] names what cannot work together.
+    pub fn build(self) -> Result<SessionLayer<T>, BuildError> {
+        let Self { node, name, key, former, expiry, away, secure, same_site, path, domain, .. } = self;
+        let (sealing, key) = key.ok_or(BuildError::NoKey)?;
+        let may_be_host = secure && path == "/" && domain.is_none();
+        let name = name.unwrap_or_else(|| if may_be_host { NAME } else { PLAIN_NAME }.to_owned());
+        check_name(&name, may_be_host, secure).map_err(|why| BuildError::Name { name: name.clone(), why })?;
+        for (what, value) in [("path", Some(&path)), ("domain", domain.as_ref())] {
+            let Some(value) = value else { continue };
+            let is_clean = value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',');
+            if !is_clean || value.is_empty() || (what == "path" && !value.starts_with('/')) {
+                return Err(BuildError::Attribute { what, value: value.escape_default().to_string() });
+            }
+        }
+        if same_site == SameSite::None && !secure {
+            return Err(BuildError::SameSite);
+        }
+        expiry.check().map_err(BuildError::Expiry)?;
+        let seal = Seal { sealing, key, former };
+        let names = Names { floor: format!("{name}-seen"), ticket: name };
+        let settings = Settings { node, names, seal, expiry, away, secure, same_site, path, domain };
+        Ok(SessionLayer { settings: Arc::new(settings), sessions: PhantomData })
+    }
+}
+
+impl<T: Class> fmt::Debug for SessionLayerBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayerBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with a cookie's name (RFC 6265 §4.1.1: a token of RFC 2616).
+fn check_name(name: &str, may_be_host: bool, secure: bool) -> Result<(), &'static str> {
+    let is_token = name.bytes().all(|byte| byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte));
+    let lower = name.to_ascii_lowercase();
+    if name.is_empty() || name.len() > 128 {
+        return Err("it has 1 to 128 characters");
+    }
+    if !is_token {
+        return Err("it has letters, digits and !#$%&'*+-.^_`|~ only");
+    }
+    if lower.starts_with("__host-") && !may_be_host {
+        return Err("with `__Host-` it is Secure, for path `/`, and without a domain");
+    }
+    if lower.starts_with("__secure-") && !secure {
+        return Err("with `__Secure-` it is Secure");
+    }
+    Ok(())
+}

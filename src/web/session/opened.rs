@@ -1,0 +1,94 @@
+//! A session's object as one request has it.
+//!
+//! Invariant: what is shown is at least what the browser's ticket names, or an error. Source: own reasoning (S2, R4).
+
+use std::time::{Duration, SystemTime};
+
+use super::error::SessionError;
+use super::layer::{Away, Settings};
+use super::stored::Stored;
+use super::ticket::{Floor, Presented, Ticket};
+use crate::client::{Guard, NodeState, Object, Token};
+use crate::error::Error;
+use crate::tracked::Class;
+
+/// For so long after a session got another name, requests with the former one are asked to try again; later they have no
+/// session.
+const RENEWED: Duration = Duration::from_secs(60);
+
+/// An object, and the name under which the browser knows it.
+pub(super) struct Opened<T: Class> {
+    pub(super) object: Object<Stored<T>>,
+    pub(super) ticket: Ticket,
+    /// What this request reads.
+    pub(super) shown: Guard<Stored<T>>,
+}
+
+/// What a ticket leads to.
+pub(super) enum Found<T: Class> {
+    Session(Opened<T>),
+    /// The same, and the repository lost what the browser has seen.
+    Lost(Opened<T>),
+    /// It was given another name a moment ago: the browser has that by now, or will.
+    Renewed,
+    /// It has ended, or was given another name long ago.
+    Nothing,
+}
+
+/// Seconds since 1970.
+pub(super) fn now_s() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
+}
+
+/// Opens what a request's cookies name.
+pub(super) async fn open<T: Class>(settings: &Settings, presented: &Presented) -> Result<Found<T>, SessionError> {
+    let Presented { ticket, floor, .. } = *presented;
+    let is_linked = settings.node.state() == NodeState::Ready;
+    if !is_linked && settings.away == Away::Refuse {
+        let why = "the repository cannot be reached, and reads from the local copy are refused".to_owned();
+        return Err(SessionError::Unavailable(Error::Unavailable { why }));
+    }
+    let object = match settings.node.open::<Stored<T>>(&ticket.id.key()).await {
+        Err(Error::Gone { .. }) => return Ok(Found::Nothing),
+        outcome => outcome?,
+    };
+    let (shown, is_lost) = match read(&object, floor, is_linked).await {
+        Err(Error::LostWrite { .. }) => (object.read().await, true),
+        outcome => (outcome, false),
+    };
+    let shown = match shown {
+        Err(Error::Gone { .. } | Error::LostWrite { .. }) => return Ok(Found::Nothing),
+        shown => shown?,
+    };
+    if shown.rotation == ticket.rotation {
+        let opened = Opened { object, ticket, shown };
+        return Ok(if is_lost { Found::Lost(opened) } else { Found::Session(opened) });
+    }
+    let is_recent = now_s() < shown.renewed_at.saturating_add(RENEWED.as_secs());
+    Ok(if is_recent { Found::Renewed } else { Found::Nothing })
+}
+
+/// Reads at least what the browser has seen; shortly after a write, and while somebody writes without a response to tell of
+/// it, what the repository has.
+async fn read<T: Class>(
+    object: &Object<Stored<T>>,
+    floor: Option<Floor>,
+    is_linked: bool,
+) -> Result<Guard<Stored<T>>, Error> {
+    let Some(Floor { validate_until, token }) = floor else {
+        return object.read().await;
+    };
+    if !is_linked
+        && let Ok(here) = object.peek()
+        && let Token { lossy_epoch, birth, version } = here.token()
+        && (lossy_epoch, birth) == (token.lossy_epoch, token.birth)
+        && version >= token.version
+    {
+        return Ok(here);
+    }
+    let seen = object.read_at(token).await?;
+    if is_linked && now_s() < validate_until.max(seen.written_late_until) {
+        return object.fresh().await;
+    }
+    Ok(seen)
+}

@@ -1,0 +1,251 @@
+//! What one request knows of its session, from its cookie to the cookie of its response.
+//!
+//! ```text
+//!              first use                     update              destroy
+//!   Untouched ───────────▶ Nothing ──────────────────▶ Open ────────────────▶ Ended
+//!        │                    │    (created)            ▲
+//!        └───────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
+//! ```
+//! Invariants: of the requests with a ticket of an earlier rotation none reads, writes or gets a cookie; the state's lock
+//! is held while the object is opened or made, never while a handler waits. Source: own reasoning (S2–S4).
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::error::SessionError;
+use super::layer::Settings;
+use super::opened::{Found, Opened, now_s, open};
+use super::stored::{PublicId, Stored, StoredMut};
+use super::ticket::{Floor, Presented, Ticket};
+use super::{Seen, VALIDATE, View};
+use crate::client::{Object, Watch};
+use crate::error::{Error, UpdateError};
+use crate::tracked::Class;
+
+/// How a request's session stands.
+enum State<T: Class> {
+    Untouched,
+    /// The browser has none, or the one it had has ended.
+    Nothing,
+    Open(Opened<T>),
+    Renewed,
+    /// This request ended it.
+    Ended,
+}
+
+/// What the layer is to do with the browser's cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing, and nothing of the response depends on a cookie.
+    Unused,
+    /// To set those that changed.
+    Session {
+        id: PublicId,
+        ticket: Option<Ticket>,
+        floor: Option<Floor>,
+    },
+    Keep,
+    Remove,
+}
+
+/// The session of a request.
+pub(super) struct Request<T: Class> {
+    settings: Arc<Settings>,
+    presented: Option<Presented>,
+    state: Mutex<State<T>>,
+}
+
+impl<T: Class> Request<T> {
+    pub(super) fn new(settings: Arc<Settings>, presented: Option<Presented>) -> Self {
+        Self { settings, presented, state: Mutex::new(State::Untouched) }
+    }
+
+    /// The state, once it is known whether there is a session.
+    async fn known(&self) -> Result<MutexGuard<'_, State<T>>, SessionError> {
+        let mut state = self.state.lock().await;
+        if matches!(*state, State::Untouched) {
+            *state = match &self.presented {
+                None => State::Nothing,
+                Some(presented) => match open(&self.settings, presented).await? {
+                    Found::Session(opened) => State::Open(opened),
+                    Found::Lost(opened) => {
+                        // Said once: the response brings a floor that there is.
+                        *state = State::Open(opened);
+                        return Err(SessionError::Lost);
+                    }
+                    Found::Renewed => State::Renewed,
+                    Found::Nothing => State::Nothing,
+                },
+            };
+        }
+        match *state {
+            State::Renewed => Err(SessionError::Renewed),
+            State::Ended => Err(SessionError::Ended),
+            _ => Ok(state),
+        }
+    }
+
+    pub(super) async fn exists(&self) -> Result<bool, SessionError> {
+        match self.known().await {
+            Ok(state) => Ok(matches!(*state, State::Open(_))),
+            Err(SessionError::Renewed | SessionError::Ended) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The object, if the session exists.
+    async fn object(&self) -> Result<Option<Object<Stored<T>>>, SessionError> {
+        Ok(match &*self.known().await? {
+            State::Open(opened) => Some(opened.object.clone()),
+            _ => None,
+        })
+    }
+
+    pub(super) async fn watch(&self) -> Result<Option<Watch<Stored<T>>>, SessionError> {
+        Ok(self.object().await?.map(|object| object.watch()))
+    }
+
+    /// Marks the session as written after its response: until then every instance asks the repository.
+    pub(super) async fn mark_late(&self, until: u64) -> Result<(), SessionError> {
+        let Some(object) = self.object().await? else { return Ok(()) };
+        commit(&object, |stored| stored.written_late_until_mut().max(until)).await?;
+        Ok(())
+    }
+
+    /// Ends the session. A ticket of an earlier rotation ends nothing.
+    pub(super) async fn destroy(&self) -> Result<(), SessionError> {
+        let mut state = self.known().await?;
+        if let State::Open(opened) = &*state {
+            match self.settings.node.destroy::<Stored<T>>(opened.object.key()).await {
+                Ok(()) | Err(Error::Gone { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        *state = State::Ended;
+        Ok(())
+    }
+
+    /// What the browser is to be told, when the handler has answered.
+    pub(super) async fn verdict(&self) -> Verdict {
+        let state = self.state.lock().await;
+        match &*state {
+            State::Untouched => Verdict::Unused,
+            // A cookie of a session that is no more stays: another response may have brought a new one meanwhile.
+            State::Renewed | State::Nothing => Verdict::Keep,
+            State::Ended => Verdict::Remove,
+            State::Open(opened) => self.verdict_of(opened),
+        }
+    }
+
+    fn verdict_of(&self, opened: &Opened<T>) -> Verdict {
+        let Opened { object, ticket, shown } = opened;
+        let token = match object.token() {
+            Ok(token) => token,
+            // Another request ended it meanwhile.
+            Err(Error::Gone { .. }) => return Verdict::Keep,
+            Err(_) => shown.token(),
+        };
+        let is_known = |presented: &Presented| presented.ticket == *ticket && !presented.is_of_former_key;
+        let is_seen = |presented: &Presented| presented.floor.is_some_and(|floor| floor.token == token);
+        let floor = Floor { validate_until: now_s() + VALIDATE.as_secs(), token };
+        Verdict::Session {
+            id: ticket.id,
+            ticket: (!self.presented.as_ref().is_some_and(is_known)).then_some(*ticket),
+            floor: (!self.presented.as_ref().is_some_and(is_seen)).then_some(floor),
+        }
+    }
+}
+
+impl<T: Class + Default> Request<T> {
+    pub(super) async fn read(&self) -> Result<View<T>, SessionError> {
+        let seen = match &*self.known().await? {
+            State::Open(opened) => Seen::Stored(opened.shown.clone()),
+            _ => Seen::First(Box::default()),
+        };
+        Ok(View { seen })
+    }
+
+    pub(super) async fn update<V, E>(
+        &self,
+        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+    ) -> Result<Result<V, E>, SessionError> {
+        let Some(object) = self.object().await? else {
+            return self.create(closure).await;
+        };
+        let outcome = object.update(|stored| closure(&mut stored.data_mut())).await;
+        self.follow(&object).await;
+        match outcome {
+            Ok(done) => Ok(Ok(done.value)),
+            Err(UpdateError::Aborted(error)) => Ok(Err(error)),
+            Err(UpdateError::Failed(error)) => Err(error.into()),
+        }
+    }
+
+    /// Makes the session with what its first write says.
+    async fn create<V, E>(
+        &self,
+        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+    ) -> Result<Result<V, E>, SessionError> {
+        let mut state = self.known().await?;
+        if matches!(*state, State::Open(_)) {
+            // Another task of this request made it meanwhile.
+            drop(state);
+            return Box::pin(self.update(closure)).await;
+        }
+        let mut stored = Stored::<T>::default();
+        let value = match closure(&mut stored.data.track(&mut T::Changes::default())) {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error)),
+        };
+        let id = PublicId::draw().ok_or_else(|| {
+            SessionError::Internal(Error::Internal { why: "the system has no random bytes to give".to_owned() })
+        })?;
+        let node = self.settings.node.expiring(self.settings.expiry);
+        let object = node.create(&id.key(), stored).await?;
+        let shown = object.peek()?;
+        *state = State::Open(Opened { object, ticket: Ticket { id, rotation: 0 }, shown });
+        Ok(Ok(value))
+    }
+
+    /// A new name, unless another request gave one already.
+    pub(super) async fn rotate(&self) -> Result<(), SessionError> {
+        let (object, rotation) = match &*self.known().await? {
+            State::Open(opened) => (opened.object.clone(), opened.ticket.rotation),
+            _ => return Ok(()),
+        };
+        let renew = |stored: &mut StoredMut<'_, T>| {
+            if stored.rotation == rotation {
+                *stored.rotation_mut() += 1;
+                *stored.renewed_at_mut() = now_s();
+            }
+            stored.rotation
+        };
+        let renewed = commit(&object, renew).await?;
+        if let State::Open(opened) = &mut *self.state.lock().await {
+            opened.ticket.rotation = renewed;
+        }
+        self.follow(&object).await;
+        Ok(())
+    }
+
+    /// Shows what this request wrote from now on.
+    async fn follow(&self, object: &Object<Stored<T>>) {
+        if let State::Open(opened) = &mut *self.state.lock().await
+            && let Ok(newest) = object.peek()
+        {
+            opened.shown = newest;
+        }
+    }
+}
+
+/// Changes what the layer itself keeps.
+async fn commit<T: Class, V>(
+    object: &Object<Stored<T>>,
+    mut change: impl FnMut(&mut StoredMut<'_, T>) -> V,
+) -> Result<V, SessionError> {
+    match object.update(|stored| Ok::<V, Error>(change(stored))).await {
+        Ok(done) => Ok(done.value),
+        Err(UpdateError::Aborted(error) | UpdateError::Failed(error)) => Err(error.into()),
+    }
+}

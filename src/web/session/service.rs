@@ -1,0 +1,105 @@
+//! Around each request: its cookie in, the new cookie out.
+//!
+//! Invariant: everything is committed before the head of the response leaves, because handlers wait for it. Source: own
+//! reasoning (S1, S4).
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, VARY};
+use http::{HeaderMap, Request, Response};
+use tower_service::Service;
+
+use super::layer::Settings;
+use super::request::Verdict;
+use super::{Session, request};
+use crate::tracked::Class;
+
+/// The service that [`SessionLayer`](super::SessionLayer) puts around another.
+pub struct SessionService<S, T: Class> {
+    inner: S,
+    settings: Arc<Settings>,
+    sessions: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<S, T: Class> SessionService<S, T> {
+    pub(super) fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings, sessions: std::marker::PhantomData }
+    }
+}
+
+impl<S: Clone, T: Class> Clone for SessionService<S, T> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.settings))
+    }
+}
+
+impl<S, T: Class> fmt::Debug for SessionService<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService").finish_non_exhaustive()
+    }
+}
+
+impl<S, T, B, R> Service<Request<B>> for SessionService<S, T>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    T: Class,
+    B: Send + 'static,
+    R: Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let settings = Arc::clone(&self.settings);
+        let presented = settings.seal.find(&settings.names, request.headers());
+        let session = Arc::new(request::Request::<T>::new(Arc::clone(&settings), presented));
+        request.extensions_mut().insert(Session { request: Arc::clone(&session) });
+        // What was ready is used; its copy is made ready for the next call.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            let mut response = inner.call(request).await?;
+            tell(&settings, session.verdict().await, response.headers_mut());
+            Ok(response)
+        })
+    }
+}
+
+/// Says in the response's head what the browser and caches are to know.
+fn tell(settings: &Settings, verdict: Verdict, headers: &mut HeaderMap) {
+    let cookies = match verdict {
+        Verdict::Unused => return,
+        Verdict::Keep => Vec::new(),
+        Verdict::Session { id, ticket, floor } => {
+            let ticket = ticket.map(|ticket| settings.ticket(&ticket));
+            ticket.into_iter().chain(floor.map(|floor| settings.floor(id, &floor))).collect()
+        }
+        Verdict::Remove => settings.removals().to_vec(),
+    };
+    headers.append(VARY, HeaderValue::from_static("Cookie"));
+    let values = cookies.iter().filter_map(|cookie| HeaderValue::from_str(&cookie.to_string()).ok());
+    for value in values {
+        headers.append(SET_COOKIE, value);
+    }
+    if cookies.is_empty() {
+        return;
+    }
+    let is_private = headers.get_all(CACHE_CONTROL).iter().any(|value| {
+        let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        text.contains("private") || text.contains("no-store")
+    });
+    if !is_private {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+}

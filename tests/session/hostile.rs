@@ -1,0 +1,69 @@
+//! Cookies of strangers, and sessions that are too large.
+
+use axum::http::StatusCode;
+
+use crate::shop::{Browser, Instance};
+
+/// A fresh session, as for a browser without a cookie; nothing is adopted, nothing is a server error.
+async fn is_fresh(instance: &Instance, cookies: &[String]) {
+    let read = instance.send("/show", "", cookies).await;
+    assert_eq!((read.status, read.text.as_str()), (StatusCode::OK, "0//0"), "{cookies:?}");
+    let written = instance.send("/visit", "", cookies).await;
+    assert_eq!((written.status, written.text.as_str()), (StatusCode::OK, "1"), "{cookies:?}");
+    assert_eq!(written.cookies().len(), 2, "a name of its own");
+}
+
+#[tokio::test]
+async fn what_is_no_cookie_of_ours_is_a_fresh_session() {
+    let instances = Instance::several(1).await;
+    let instance = &instances[0];
+    let mut browser = Browser::default();
+    for _ in 0..3 {
+        browser.send(instance, "/visit", "").await;
+    }
+    let (name, seen) = (browser.jar["__Host-session"].clone(), browser.jar["__Host-session-seen"].clone());
+    let mut stranger = Browser::default();
+    stranger.send(instance, "/visit", "").await;
+    let other = stranger.jar["__Host-session"].clone();
+    for value in [
+        String::new(),
+        "x".to_owned(),
+        name[..name.len() - 1].to_owned(),
+        format!("{name}0"),
+        name.replace('.', ".1"),
+        format!("{}{}", &name[..44], &other[44..]),
+        "00112233445566778899aabbccddeeff.0".to_owned(),
+        name.chars().rev().collect(),
+        "y".repeat(100_000),
+    ] {
+        is_fresh(instance, &[format!("__Host-session={value}; __Host-session-seen={seen}")]).await;
+    }
+    is_fresh(instance, &[format!("__Host-session={name}; __Host-session={other}")]).await;
+    is_fresh(instance, &[format!("__Host-session={name}"), format!("__Host-session={other}")]).await;
+    let both = format!("__Host-session=forged; __Host-session={name}; __Host-session-seen=forged");
+    assert_eq!(instance.send("/show", "", &[both]).await.text, "3//0", "exactly one valid is accepted");
+    let alien = format!("__Host-session={name}; __Host-session-seen={}", stranger.jar["__Host-session-seen"]);
+    assert_eq!(instance.send("/show", "", &[alien]).await.text, "3//0", "what another has seen says nothing here");
+}
+
+#[tokio::test]
+async fn a_replayed_cookie_of_a_session_that_ended_is_a_fresh_session() {
+    let instances = Instance::several(1).await;
+    let mut browser = Browser::default();
+    browser.send(&instances[0], "/visit", "").await;
+    let before = browser.clone();
+    browser.send(&instances[0], "/out", "").await;
+    is_fresh(&instances[0], &[before.header()]).await;
+}
+
+#[tokio::test]
+async fn a_session_that_would_be_too_large_is_refused_and_stays_as_it_was() {
+    let instances = Instance::several(1).await;
+    let mut browser = Browser::default();
+    browser.send(&instances[0], "/visit", "").await;
+    let item = "k".repeat(40_000);
+    let refused = browser.send(&instances[0], "/put", &item).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", refused.text);
+    assert!(!refused.text.contains("kkk"), "a session's content is never shown");
+    assert_eq!(browser.send(&instances[0], "/show", "").await.text, "1//0");
+}

@@ -1,0 +1,9 @@
+//! Sessions of axum applications: several instances of a shop behind a balancer, browsers, and what goes wrong for them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
+
+mod away;
+mod cookies;
+mod hostile;
+mod races;
+mod shop;
+mod use_of;
