@@ -3,7 +3,6 @@
 //! A field `user` of `Session` gets the constant `Session::USER`, seen by whom the field is. Invariant: the bytes that are
 //! looked for are those that the repository keeps, a sized value without its length. Source: own reasoning (S6).
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -39,7 +38,7 @@ impl<T, V> Index<T, V> {
     #[cfg(any(feature = "node", feature = "in-process"))]
     pub(crate) fn value_of<Q>(value: &Q) -> Vec<u8>
     where
-        V: Borrow<Q>,
+        V: std::borrow::Borrow<Q>,
         Q: Sought + ?Sized,
     {
         value.indexed_bytes()
