@@ -153,14 +153,15 @@ impl Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Version;
     use http::HeaderValue;
 
     fn ticket(rotation: u64) -> Ticket {
         Ticket { id: PublicId::read("00112233445566778899aabbccddeeff").unwrap(), rotation }
     }
 
-    fn floor(version: &str) -> Floor {
-        Floor { validate_until: 7, token: format!("T0.1.{version}").parse().unwrap() }
+    fn floor(version: u64) -> Floor {
+        Floor { validate_until: 7, token: Token { version: Version(version), ..Token::default() } }
     }
 
     fn seal(sealing: Sealing, key: u8, former: &[u8]) -> Seal {
@@ -218,9 +219,9 @@ mod tests {
         let seal = seal(Sealing::Signed, 1, &[]);
         let other = PublicId::read("ff112233445566778899aabbccddeeff").unwrap();
         let (id, name) = (ticket(1).id, seal.ticket(&ticket(1)));
-        let [low, high] = ["5", "9"].map(|version| seal.floor(id, &floor(version)));
-        let alien = seal.floor(other, &floor("z"));
+        let [low, high] = [5, 9].map(|version| seal.floor(id, &floor(version)));
+        let alien = seal.floor(other, &floor(60));
         let found = find(&seal, &[format!("s={name}; s-seen={high}; s-seen={low}; s-seen={alien}")]).unwrap();
-        assert_eq!(found.floor, Some(floor("9")));
+        assert_eq!(found.floor, Some(floor(9)));
     }
 }
