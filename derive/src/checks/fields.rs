@@ -108,10 +108,10 @@ pub(super) fn index_fits_type(field: &Field, errors: &mut Errors) {
     }
 }
 
-/// Objects are found by the constant that a field's name makes.
-pub(super) fn index_has_a_name(field: &Field, is_struct: bool, errors: &mut Errors) {
+/// Objects are found by the constant that a field's name makes. Without the mark the field is sound.
+pub(super) fn index_has_a_name(field: &mut Field, is_struct: bool, errors: &mut Errors) {
     let is_named = is_struct && matches!(field.member, syn::Member::Named(_));
-    if let Some(index) = field.settings.index.as_ref().filter(|_| !is_named) {
+    if let Some(index) = field.settings.index.take_if(|_| !is_named) {
         errors.at(
             &index.place,
             "objects are found by a named field of a struct; give the field a name in the root struct",

@@ -42,14 +42,14 @@ pub(crate) fn run(container: &mut Container, errors: &mut Errors) {
             fields::skip_stands_alone(field, errors);
             fields::policy_fits_type(field, errors);
             fields::index_fits_type(field, errors);
-            if !is_transparent {
-                fields::index_has_a_name(field, is_struct, errors);
-            }
             fields::accessor_is_free(field, is_struct, errors);
             if is_transparent {
                 newtype_says_nothing_of_its_field(field, errors);
             }
             field.is_faulty |= errors.count() > before;
+            if !is_transparent {
+                fields::index_has_a_name(field, is_struct, errors);
+            }
         }
     }
     container.is_hopeless |= !is_shareable;
