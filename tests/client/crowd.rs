@@ -14,7 +14,7 @@ use nam::store::MemoryJournal;
 use nam::tracked::Class;
 use nam::wire::{Arrival, Inlet, Outlet};
 
-use super::links::Ledger;
+use super::ledger::Ledger;
 
 #[derive(Debug)]
 struct Silent;

@@ -12,7 +12,7 @@ use nam::tracked::Class;
 use nam::wire::{Form, PROTOCOL, Records, ToNode, ToRepository};
 use parking_lot::Mutex;
 
-use crate::links::Ledger;
+use crate::ledger::Ledger;
 
 #[derive(Debug, Default)]
 struct Rings(Mutex<Vec<(ReplicaId, Ring)>>);

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use futures_core::Stream;
@@ -78,62 +76,6 @@ async fn concurrent_updates_combine_and_add_up() {
     assert_eq!(last.total, 640);
     assert!(last.version().0 < 500, "640 updates made {} commits", last.version());
     assert_eq!(*at_b.read_at(last.token()).await.unwrap(), *last);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_lose_no_update() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two("both").await;
-    let runs = Arc::new(AtomicU32::new(0));
-    let tasks: Vec<_> = [at_a.clone(), at_b.clone()]
-        .into_iter()
-        .map(|object| {
-            let runs = Arc::clone(&runs);
-            tokio::spawn(async move {
-                for _ in 0..50 {
-                    let add = |cart: &mut CartMut<'_>| {
-                        runs.fetch_add(1, Ordering::Relaxed);
-                        *cart.total_mut() += 1;
-                        cart.visits_mut().add(1);
-                        Ok::<(), Error>(())
-                    };
-                    object.update(add).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    let last = at_a.fresh().await.unwrap();
-    assert_eq!((last.total, last.visits), (100, 100));
-    assert!(runs.load(Ordering::Relaxed) >= 100);
-    assert_eq!(*at_b.fresh().await.unwrap(), *last);
-}
-
-#[tokio::test]
-async fn an_aborted_update_leaves_nothing() {
-    let (_repository, [(_a, at_a), _]) = two("abort").await;
-    let aborted = at_a
-        .update(|cart| {
-            *cart.total_mut() = 99;
-            Err::<(), _>("too dear")
-        })
-        .await;
-    assert_eq!(aborted, Err(UpdateError::Aborted("too dear")));
-    assert_eq!(*at_a.fresh().await.unwrap(), Cart::default());
-}
-
-#[tokio::test]
-async fn a_guard_stays_while_the_value_moves_on() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two("guard").await;
-    let mut guard = at_b.read().await.unwrap();
-    let version = add(&at_a, 5).await;
-    let mine = at_a.read().await.unwrap();
-    assert_eq!(add(&at_a, 1).await, version + 1, "a guard of the writer's own is no obstacle");
-    assert_eq!((guard.total, mine.total), (0, 5));
-    at_b.read_at(at_a.token().unwrap()).await.unwrap();
-    assert!(guard.refresh(&at_b).await.unwrap());
-    assert_eq!(guard.total, 6);
 }
 
 #[tokio::test]
@@ -238,53 +180,6 @@ async fn a_closed_node_says_so() {
     assert!(matches!(at_a.read().await, Err(Error::Closed)));
     assert!(matches!(a.open::<Cart>("other").await, Err(Error::Closed)));
     assert_eq!(at_b.fresh().await.unwrap().total, 1);
-}
-
-#[tokio::test]
-async fn steps_of_a_transaction_see_the_newest_and_commit_at_once() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two("steps").await;
-    let mut transaction = at_a.begin().unwrap();
-    let add_pear = |cart: &mut CartMut<'_>| {
-        cart.items_mut().insert("pear".to_owned(), 1);
-        Ok::<(), Error>(())
-    };
-    transaction.with(add_pear).await.unwrap();
-    let failed = transaction
-        .with(|cart| {
-            cart.items_mut().insert("fig".to_owned(), 1);
-            Err::<(), _>("sold out")
-        })
-        .await;
-    assert_eq!(failed, Err(UpdateError::Aborted("sold out")));
-    add(&at_b, 30).await;
-    at_a.fresh().await.unwrap();
-    let pay = |cart: &mut CartMut<'_>| {
-        assert_eq!((cart.total, cart.items.len()), (30, 1), "others' commits and its own writes");
-        *cart.total_mut() += 12;
-        Ok::<_, Error>(cart.total)
-    };
-    assert_eq!(transaction.with(pay).await.unwrap(), 42);
-    assert_eq!(at_a.read().await.unwrap().total, 30, "nothing shows before the commit");
-    let done = transaction.commit().await.unwrap();
-    let seen = at_b.read_at(at_a.token().unwrap()).await.unwrap();
-    assert_eq!((seen.version(), seen.total, seen.items.len()), (done.version, 42, 1));
-}
-
-#[tokio::test]
-async fn a_transaction_fails_early_where_others_wrote() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two("early").await;
-    let mut transaction = at_a.begin().unwrap();
-    let double = |cart: &mut CartMut<'_>| {
-        *cart.total_mut() += 1;
-        Ok::<(), Error>(())
-    };
-    transaction.with(double).await.unwrap();
-    add(&at_b, 1).await;
-    at_a.fresh().await.unwrap();
-    let late = transaction.with(|_| Ok::<(), Error>(())).await;
-    assert!(matches!(late, Err(UpdateError::Failed(Error::Conflict { .. }))));
-    drop(transaction);
-    assert_eq!(at_a.fresh().await.unwrap().total, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,7 @@ struct Rights {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_repository_copies_are_read_and_marked_or_not_read_at_all() {
+async fn f2_without_the_repository_copies_are_read_and_marked_or_not_read_at_all() {
     let scratch = Scratch::new("outage");
     let daemon = Daemon::start("127.0.0.1:0", &scratch.0.join("data"));
     let address = daemon.address.clone();

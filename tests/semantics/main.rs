@@ -7,7 +7,14 @@
     reason = "a test says what is wrong by panicking"
 )]
 
-mod deliveries;
-#[allow(dead_code, reason = "scenarios use the rest")]
+mod budget;
+mod cart;
+mod locks;
+mod nodes;
+mod push;
+mod reads;
+mod reports;
+mod requirements;
 mod rig;
 mod schedules;
+mod writes;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::journal::Frame;
 use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
-use nam::node::{Answer, CoreEvent, Replica, Ring, Unreadable};
+use nam::node::{Answer, CoreEvent, LinkState, Replica, Ring, Unreadable};
 use nam::repository::ConnectionId;
 use nam::wire::{CloseCode, RawRecord, ToNode, ToRepository};
 
@@ -203,7 +203,11 @@ impl World {
     /// Reads every slot of a node and holds it against the history.
     fn observe(&mut self, node: usize) {
         let shards = &self.shards;
-        let Node { opens, is_old, .. } = &mut self.nodes[node];
+        let Node { sides, opens, is_old, .. } = &mut self.nodes[node];
+        for open in opens.iter().filter(|open| open.is_open) {
+            let is_linked = sides[open.shard].core.link() != LinkState::Down;
+            assert!(is_linked || !open.slot.is_current(), "F1: node {node} has {} as current", open.key);
+        }
         for open in opens.iter_mut().filter(|open| open.is_open && !Self::is_seen(open)) {
             let history = &shards[open.shard].history;
             let guard = match open.slot.inspect() {

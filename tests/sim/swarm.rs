@@ -17,6 +17,8 @@ pub(crate) enum Mutant {
     Floor,
     /// Reads forget before which loss that version was.
     Losses,
+    /// A link that breaks leaves replicas current (F1).
+    Outages,
 }
 
 impl Mutant {

@@ -59,6 +59,7 @@ impl World {
         match self.mutant {
             Some(Mutant::Floor) => self.nodes[node].opens[slot].slot.forget_floor(),
             Some(Mutant::Losses) => self.nodes[node].opens[slot].slot.forget_losses(),
+            Some(Mutant::Outages) => self.nodes[node].opens[slot].slot.forget_outages(),
             _ => {}
         }
         let replica = self.nodes[node].replica(slot);

@@ -109,6 +109,8 @@ pub(crate) struct Inner<T: Class> {
     /// Whether reads heed the version they ask for, and the loss before it.
     has_floor: bool,
     knows_losses: bool,
+    /// Whether a link that broke leaves the value unverified.
+    knows_outages: bool,
     /// The value of an object that is about to be created, and what it takes.
     draft: Option<(T, usize)>,
     queue: Queue,
@@ -161,6 +163,12 @@ impl<T: Class> Slot<T> {
         self.inner.lock().knows_losses = false;
     }
 
+    /// Has the slot take its value for verified although the link broke, likewise.
+    #[cfg(any(test, feature = "mutants"))]
+    pub fn forget_outages(&self) {
+        self.inner.lock().knows_outages = false;
+    }
+
     /// Locks, unless the lock is held by a closure that runs on this very thread, or for long by one that may wait for it.
     fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
         if let Some(inner) = self.inner.try_lock() {
@@ -201,6 +209,7 @@ impl<T: Class> Inner<T> {
             is_copy_wanted: false,
             has_floor: true,
             knows_losses: true,
+            knows_outages: true,
             draft: None,
             queue: Queue::default(),
             load: None,

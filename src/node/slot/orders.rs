@@ -164,7 +164,9 @@ impl<T: Class> Replica for Slot<T> {
         inner.is_dropping = false;
         inner.is_pull_rung = false;
         let is_held = inner.held.is_some();
-        if let Ok(state) = inner.state.after(Event::Disconnected, is_held) {
+        if let Ok(state) = inner.state.after(Event::Disconnected, is_held)
+            && inner.knows_outages
+        {
             inner.state = state;
         }
         inner.wake();

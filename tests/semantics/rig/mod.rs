@@ -1,17 +1,18 @@
 //! Nodes and one repository without a clock: every record is handled as it is sent, and what deliveries cost is counted.
 
+pub(crate) mod naive;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use nam::coding::Writer;
 use nam::expiry::Expiry;
 use nam::ids::{Epoch, NodeId, RequestId, ShardId, Version};
 use nam::journal::{EncodedFrame, Frame};
-use nam::limits::PACKET_BYTES;
+use nam::limits::{INLINE_BYTES_MAX, PACKET_BYTES};
 use nam::node::{Answer, Core, CoreEvent, Guard, Host, Replica, ReplicaId, Ring, Scope, Settled, Slot, Step, Ticket};
-use nam::repository::{Caps, Close, ConnectionId, Core as Repository, Identity};
+use nam::repository::{Caps, Close, ConnectionId, Core as Repository, Identity, Rule, Rules};
 use nam::time::Instant;
 use nam::tracked::Class;
 use nam::wire::{Records, ToNode, ToRepository};
@@ -34,6 +35,8 @@ pub(crate) struct Traffic {
     pub(crate) pulls: usize,
     /// Words that something was read.
     pub(crate) reads: usize,
+    /// Own commits that took effect as they were sent.
+    pub(crate) as_sent: usize,
     /// Bytes of all of these and of the answers to pulls, each record with its packet.
     pub(crate) bytes: usize,
 }
@@ -41,7 +44,9 @@ pub(crate) struct Traffic {
 impl Traffic {
     fn count_down(&mut self, bytes: &[u8]) {
         each(bytes, |length, raw| {
-            match ToNode::decode(raw).unwrap() {
+            let record = ToNode::decode(raw).unwrap();
+            self.as_sent += usize::from(matches!(record, ToNode::AsSent { .. }));
+            match record {
                 ToNode::Delta { .. } => self.pushes += 1,
                 ToNode::Stale { .. } => self.notices += 1,
                 ToNode::Pulled { .. } => {}
@@ -80,6 +85,8 @@ pub(crate) struct Party {
     pub(crate) traffic: Traffic,
     /// Whether it takes nothing that arrives.
     pub(crate) is_deaf: bool,
+    /// Whether its worker rests.
+    pub(crate) is_lazy: bool,
     unheard: VecDeque<Vec<u8>>,
     replicas: u64,
 }
@@ -111,6 +118,7 @@ impl Rig {
             answers: Vec::new(),
             traffic: Traffic::default(),
             is_deaf: false,
+            is_lazy: false,
             unheard: VecDeque::new(),
             replicas: 0,
         };
@@ -170,9 +178,12 @@ impl Rig {
         let slot = self.slot::<T>(at, key);
         let mut w = Writer::new();
         value.encode_root(&mut w);
-        let bytes: Bytes = w.into_bytes().into();
-        slot.draft(value, bytes.len());
-        let request = self.parties[at].core.create(Arc::clone(&slot) as _, vec![bytes], Expiry::NEVER);
+        slot.draft(value, w.len());
+        let pieces = match w.len() {
+            0..INLINE_BYTES_MAX => vec![w.into_bytes().into()],
+            _ => nam::delta::cut(&T::schema(), w.as_slice(), 50_000).map(|piece| piece.unwrap().into()).collect(),
+        };
+        let request = self.parties[at].core.create(Arc::clone(&slot) as _, pieces, Expiry::NEVER);
         self.settle();
         assert_eq!(self.answer(at, request), Some(Answer::Created));
         slot
@@ -194,16 +205,46 @@ impl Rig {
         Slot::<T>::new(ReplicaId(party.replicas), key, Arc::clone(&party.rings) as _)
     }
 
+    /// Switches a rule of the repository off, or none.
+    pub(crate) fn switch_off(&mut self, rule: Option<Rule>) {
+        self.repository.set_rules(rule.map_or_else(Rules::default, Rules::without));
+    }
+
+    /// Destroys an object.
+    pub(crate) fn destroy<T: Class>(&mut self, at: usize, slot: &Slot<T>) {
+        let request = self.parties[at].core.destroy(slot.id());
+        self.settle();
+        assert_eq!(self.answer(at, request), Some(Answer::Destroyed));
+    }
+
     /// Has a change join the batch of its slot; nothing is sent yet.
     pub(crate) fn join<T: Class>(slot: &Arc<Slot<T>>, change: impl Fn(&mut T::Mut<'_>)) -> Ticket {
+        Self::join_by(slot, Scope::Shared, change)
+    }
+
+    /// As [`join`](Self::join), within a scope.
+    pub(crate) fn join_by<T: Class>(slot: &Arc<Slot<T>>, scope: Scope, change: impl Fn(&mut T::Mut<'_>)) -> Ticket {
+        match Self::step(slot, scope, change) {
+            Step::Joined((), ticket) => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Runs a closure that changes nothing.
+    pub(crate) fn join_nothing<T: Class>(slot: &Arc<Slot<T>>, change: impl Fn(&mut T::Mut<'_>)) {
+        let step = Self::step(slot, Scope::Shared, change);
+        assert!(matches!(step, Step::Unchanged(..)), "{step:?}");
+    }
+
+    fn step<T: Class>(slot: &Arc<Slot<T>>, scope: Scope, change: impl Fn(&mut T::Mut<'_>)) -> Step<(), ()> {
         let context = Context::from_waker(Waker::noop());
         let mut run = |value: &mut T, changes: &mut T::Changes| {
             change(&mut value.track(changes));
             Ok::<(), ()>(())
         };
-        match slot.poll_update(Scope::Shared, &context, &mut run) {
-            Poll::Ready(Step::Joined((), ticket)) => ticket,
-            other => panic!("{other:?}"),
+        match slot.poll_update(scope, &context, &mut run) {
+            Poll::Ready(step) => step,
+            Poll::Pending => panic!("an update waits: {:?}", slot.state()),
         }
     }
 
@@ -251,7 +292,9 @@ impl Rig {
         for (replica, ring) in rings {
             party.core.handle_ring(replica, ring).unwrap();
         }
-        while let Some(replica) = party.core.poll_work() {
+        while !party.is_lazy
+            && let Some(replica) = party.core.poll_work()
+        {
             replica.work();
             is_moved = true;
         }

@@ -1,8 +1,11 @@
-//! P1: push or stale notice, decided for each holder by what it reads.
+//! P1–P3: push or stale notice, decided for each holder by what it reads; what the author hears, and what a slow holder costs.
 
-use nam::limits::{PACKET_BYTES, UNREAD_BYTES_MAX};
-use nam::wire::Delivery;
+use nam::limits::{PACKET_BYTES, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX};
+use nam::node::Replica;
+use nam::wire::{CloseCode, Delivery};
 
+use crate::cart::{rig, version_of};
+use crate::rig::Rig;
 use crate::schedules::{Turn, drawn, play, runs};
 
 /// What the better of the two pure policies takes, and what the adaptive one does.
@@ -60,4 +63,49 @@ fn p1_what_a_subscription_asks_for_overrides() {
     assert_eq!((push.pushes, push.notices, push.pulls, push.reads), (80, 0, 0, 0));
     let notice = play(&schedule, Delivery::Notice, 0);
     assert_eq!((notice.pushes, notice.notices, notice.pulls, notice.reads), (0, 2, 2, 0));
+}
+
+#[test]
+fn p2_the_author_is_told_as_sent_and_gets_only_what_came_in_between() {
+    let (mut rig, at_a, at_b) = rig();
+    rig.update(&at_a, |cart| cart.owner_mut().push_str(&"a".repeat(5_000)));
+    let author = rig.parties[0].traffic;
+    assert_eq!((author.as_sent, author.pushes, author.bytes), (1, 0, 0), "its own change does not come back");
+    let a = Rig::join(&at_a, |cart| *cart.total_mut() = 1);
+    let b = Rig::join(&at_b, |cart| *cart.page_mut() = 2);
+    rig.settle();
+    assert_eq!((version_of(&a), version_of(&b)), (3, 4));
+    let [first, second] = [0, 1].map(|at| rig.parties[at].traffic);
+    assert_eq!(first.pushes, 1, "what the other wrote: {first:?}");
+    assert_eq!((second.as_sent, second.pushes), (0, 2), "what it missed came first: {second:?}");
+}
+
+/// How much a node that takes nothing may be owed: its window, and a few small records that need no room.
+const OWED_BYTES_MAX: usize = UNCONFIRMED_BYTES_MAX + 4 * 1024;
+
+#[test]
+fn p3_a_slow_holder_costs_a_window_then_a_notice_an_object_and_then_its_link() {
+    let (mut rig, at_a, at_b) = rig();
+    rig.parties[1].core.set_delivery(at_b.id(), Delivery::Push);
+    rig.settle();
+    rig.parties[1].is_deaf = true;
+    let mut version = rig.read(&at_a).version();
+    for n in 0..600 {
+        version = rig.update(&at_a, |cart| cart.owner_mut().set(n.to_string().repeat(1_000)));
+        let owed = rig.record_bytes(1);
+        assert!(owed <= OWED_BYTES_MAX, "I12: {owed} B are kept for it");
+    }
+    rig.listen(1);
+    assert_eq!(rig.read(&at_b).version(), version, "what changed is merged, or told of, when there is room");
+
+    rig.parties[1].is_deaf = true;
+    for n in 0..600 {
+        version = rig.update(&at_a, |cart| cart.owner_mut().set(n.to_string().repeat(1_001)));
+    }
+    rig.pass(60_000);
+    assert!(rig.closes.iter().any(|close| close.code == CloseCode::Slow), "{:?}", rig.closes);
+    rig.parties[1].is_deaf = false;
+    rig.connect(1);
+    rig.settle();
+    assert_eq!(rig.read(&at_b).version(), version, "it resumes");
 }

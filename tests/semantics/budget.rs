@@ -42,7 +42,7 @@ fn is_here(object: &Object<Desk>) -> bool {
 }
 
 #[tokio::test]
-async fn what_was_not_used_for_longest_goes_first() {
+async fn v1_what_was_not_used_for_longest_goes_first() {
     let (_repository, [_, node], [a, b]) = two().await;
     let c: Object<Desk> = node.open("c").await.unwrap();
     a.read().await.unwrap();
@@ -59,7 +59,7 @@ async fn what_was_not_used_for_longest_goes_first() {
 }
 
 #[tokio::test]
-async fn what_a_guard_shows_or_somebody_watches_stays_and_counts() {
+async fn v1_what_a_guard_shows_or_somebody_watches_stays_and_counts() {
     let (_repository, [author, node], [a, b]) = two().await;
     let guard = a.read().await.unwrap();
     let mut cash = b.watch_path(|desk| desk.cash);
@@ -80,7 +80,7 @@ async fn what_a_guard_shows_or_somebody_watches_stays_and_counts() {
 }
 
 #[tokio::test]
-async fn an_object_whose_value_was_dropped_is_as_good_as_any() {
+async fn v1_an_object_whose_value_was_dropped_is_as_good_as_any() {
     let (_repository, [author, node], [a, b]) = two().await;
     let token = a.token().unwrap();
     for key in ["c", "d", "e", "f"] {

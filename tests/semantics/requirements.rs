@@ -2,19 +2,9 @@
 
 use std::cell::Cell;
 
-use nam::client::{InProcess, Node, Object};
 use nam::error::{Error, UpdateError};
 
-use crate::objects::{Cart, CartMut};
-
-/// Two nodes on one repository, each with the object.
-async fn two() -> (InProcess, [(Node, Object<Cart>); 2]) {
-    let repository = InProcess::new().unwrap();
-    let (a, b) = (repository.node().await.unwrap(), repository.node().await.unwrap());
-    let at_a = a.open_or_create("alice", Cart::default).await.unwrap();
-    let at_b = b.open_or_create("alice", Cart::default).await.unwrap();
-    (repository, [(a, at_a), (b, at_b)])
-}
+use crate::cart::{CartMut, Item, nodes};
 
 fn set_total(total: u64) -> impl FnMut(&mut CartMut<'_>) -> Result<(), Error> {
     move |cart| {
@@ -24,8 +14,8 @@ fn set_total(total: u64) -> impl FnMut(&mut CartMut<'_>) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn an_update_runs_again_when_what_it_required_changed() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two().await;
+async fn w5_an_update_runs_again_when_what_it_required_changed() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = nodes().await;
     let before = at_b.read().await.unwrap().version();
     at_a.update(set_total(5)).await.unwrap();
     // b's node is told of it before its own commit is judged, at the latest by the conflict.
@@ -43,8 +33,8 @@ async fn an_update_runs_again_when_what_it_required_changed() {
 
 /// Without the guard the two would meet in different fields, and both would pay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_that_require_one_field_one_pays() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two().await;
+async fn w5_of_many_that_require_one_field_one_pays() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = nodes().await;
     let tasks: Vec<_> = (0..16)
         .map(|click| {
             let cart = if click % 2 == 0 { at_a.clone() } else { at_b.clone() };
@@ -52,7 +42,7 @@ async fn of_many_that_require_one_field_one_pays() {
                 let pay = |cart: &mut CartMut<'_>| {
                     let is_paid = !cart.require_items().is_empty();
                     if !is_paid {
-                        cart.items_mut().insert(format!("receipt {click}"), 1);
+                        cart.items_mut().insert(format!("receipt {click}"), Item::default());
                         cart.visits_mut().add(1);
                     }
                     Ok::<_, Error>(is_paid)
@@ -70,8 +60,8 @@ async fn of_many_that_require_one_field_one_pays() {
 }
 
 #[tokio::test]
-async fn a_check_alone_is_answered_at_a_version_where_it_stands() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two().await;
+async fn w5_a_check_alone_is_answered_at_a_version_where_it_stands() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = nodes().await;
     let newest = at_a.update(set_total(7)).await.unwrap().version;
     let check = |cart: &mut CartMut<'_>| Ok::<_, Error>(*cart.require_total());
     let done = at_b.update(check).await.unwrap();
@@ -80,13 +70,13 @@ async fn a_check_alone_is_answered_at_a_version_where_it_stands() {
 }
 
 #[tokio::test]
-async fn a_transaction_fails_early_when_what_a_step_required_changed() {
-    let (_repository, [(_a, at_a), _]) = two().await;
+async fn w5_a_transaction_fails_early_when_what_a_step_required_changed() {
+    let (_repository, [(_a, at_a), _]) = nodes().await;
     let mut steps = at_a.begin().unwrap();
     let step = steps.with(|cart| Ok::<_, Error>(cart.items_mut().require_key("pear").is_none()));
     assert!(step.await.unwrap());
     let other = at_a.update(|cart| {
-        cart.items_mut().insert("plum".to_owned(), 1);
+        cart.items_mut().insert("plum".to_owned(), Item::default());
         Ok::<_, Error>(())
     });
     other.await.unwrap();
@@ -96,7 +86,7 @@ async fn a_transaction_fails_early_when_what_a_step_required_changed() {
     });
     step.await.expect("plums are no pears");
     let other = at_a.update(|cart| {
-        cart.items_mut().insert("pear".to_owned(), 1);
+        cart.items_mut().insert("pear".to_owned(), Item::default());
         Ok::<_, Error>(())
     });
     other.await.unwrap();
@@ -107,8 +97,8 @@ async fn a_transaction_fails_early_when_what_a_step_required_changed() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_wrote_nothing_checks_at_its_end() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two().await;
+async fn w5_a_transaction_that_wrote_nothing_checks_at_its_end() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = nodes().await;
     let mut steps = at_a.begin().unwrap();
     steps.with(|cart| Ok::<_, Error>(*cart.require_total())).await.unwrap();
     at_b.update(set_total(9)).await.unwrap();
@@ -120,8 +110,8 @@ async fn a_transaction_that_wrote_nothing_checks_at_its_end() {
 }
 
 #[tokio::test]
-async fn more_than_a_commit_can_name_requires_the_whole_object() {
-    let (_repository, [(_a, at_a), (_b, at_b)]) = two().await;
+async fn w5_more_than_a_commit_can_name_requires_the_whole_object() {
+    let (_repository, [(_a, at_a), (_b, at_b)]) = nodes().await;
     let runs = Cell::new(0);
     at_a.update(set_total(1)).await.unwrap();
     let done = at_b.update(|cart| {
@@ -139,8 +129,8 @@ async fn more_than_a_commit_can_name_requires_the_whole_object() {
 }
 
 #[tokio::test]
-async fn an_aborted_closure_requires_nothing() {
-    let (_repository, [(_a, at_a), _]) = two().await;
+async fn w5_an_aborted_closure_requires_nothing() {
+    let (_repository, [(_a, at_a), _]) = nodes().await;
     let aborted = at_a.update(|cart| {
         cart.require_total();
         Err::<(), _>("no")
