@@ -23,7 +23,8 @@
 //! - [`journal`]: frames that become durable together, and what a place that keeps them promises; [`store`] has such places.
 //! - `engine`: a shard driven: core, journal and links in one short loop, in a daemon (`server`) or in this process.
 //! - `server`: the daemon: shards on threads of their own, reached over QUIC (feature `daemon`).
-//! - `web`: sessions of axum applications, on top of the client (feature `axum`).
+//! - `web`: sessions of axum applications, on top of the client (feature `axum`), and a store for tower-sessions (features
+//!   `tower-sessions`, `tower-sessions-0_14`).
 //! - [`testing`]: what a change costs, for a user's own tests.
 //!
 //! Below all of them stand [`ids`], [`limits`], [`time`], [`coding`] and [`expiry`]: names, bounds, points of time, bytes,
@@ -82,7 +83,7 @@ pub mod tracked;
 #[cfg(feature = "node")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod transport;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "tower-sessions", feature = "tower-sessions-0_14"))]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod web;
 pub mod wire;
@@ -108,6 +109,6 @@ pub mod __private;
 struct Readme;
 
 /// The guide to web sessions, run as doctests.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "tower-sessions"))]
 #[doc = include_str!("../docs/web.md")]
 struct WebGuide;

@@ -251,3 +251,30 @@ pub const BACKUP_MESSAGE_BYTES_MAX: u64 = OBJECT_BYTES_MAX as u64 + 1024 * 1024;
 
 /// Milliseconds that a daemon waits for a backup that takes nothing, as while it sends a chunk over a slow line: it holds a snapshot of the store. Beyond it the backup ends.
 pub const BACKUP_STALL_MS: u64 = 600_000;
+
+/// Bytes of the trees that a session store keeps to find what a request changed, default. Beyond it the oldest go; a save without its tree succeeds only if nobody committed since the load.
+pub const SESSION_BASES_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Milliseconds that a session store keeps such a tree, default: longer than requests take.
+pub const SESSION_BASES_KEPT_MS: u64 = 5 * 60 * 1_000;
+
+/// Loads whose trees went that a session store remembers by number and version; of older ones it knows nothing, and a save replaces the session whole.
+pub const SESSION_LOADS_MAX: usize = 100_000;
+
+/// Milliseconds that a session store remembers that a session ended and where its data went: longer than a request that began before takes to save.
+pub const SESSION_ENDS_KEPT_MS: u64 = 60 * 1_000;
+
+/// Sessions of which a store remembers that they ended; beyond it the oldest are forgotten, and their late saves are dropped.
+pub const SESSION_ENDS_MAX: usize = 10_000;
+
+/// Saves of one ended session that wait for its new id; more are dropped.
+pub const SESSION_LATE_MAX: usize = 32;
+
+/// Levels of arrays and objects of a session value that are kept as such, so that a delta stays within [`DEPTH_MAX`]; what is deeper is kept as JSON text.
+pub const SESSION_DEPTH_MAX: u8 = 16;
+
+/// Levels of such a text, what serde_json reads back. Beyond it the save is refused.
+pub const SESSION_TEXT_DEPTH_MAX: u8 = 120;
+
+/// The share of its remaining life by which a session's end must move before the repository is told, as with touches.
+pub const SESSION_MOVES_A_LIFE: u32 = 30;
