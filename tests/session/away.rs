@@ -23,8 +23,8 @@ async fn reads_go_on_or_not_as_the_route_says_and_writes_say_when_to_try_again()
     }
     let read = browser.send(&local, "/show", "").await;
     assert_eq!((read.status, read.text.as_str()), (StatusCode::OK, "1//0"), "from the local copy");
-    for (instance, path) in [(&strict, "/show"), (&strict, "/visit"), (&local, "/visit")] {
-        let answer = browser.clone().send(instance, path, "").await;
+    for (instance, path) in [(&strict, "/show"), (&strict, "/visit"), (&local, "/visit"), (&local, "/later")] {
+        let answer = browser.clone().send(instance, path, "200").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", answer.text);
         assert_eq!(answer.headers[header::RETRY_AFTER], "1");
         assert!(!answer.text.is_empty(), "never a bare error");

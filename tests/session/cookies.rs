@@ -31,7 +31,7 @@ async fn cookies_are_closed_by_default_and_sent_only_when_they_changed() {
     assert!(read.headers.get(header::CACHE_CONTROL).is_none());
     let second = browser.send(&instances[1], "/visit", "").await;
     assert!(matches!(second.cookies()[..], [seen] if seen.starts_with("__Host-session-seen=")), "only what was seen");
-    for key in instances[0].sessions().await {
+    for key in instances[0].kept().await {
         assert!(
             !browser.header().contains(&key) || !browser.jar["__Host-session"].contains(&key),
             "only its hash is a key"
@@ -94,10 +94,10 @@ async fn a_session_that_was_not_used_ends() {
     let instance = Instance::new(&node, |builder| builder.with_expiry(Expiry::after(Duration::from_secs(1))));
     let mut browser = Browser::default();
     browser.send(&instance, "/visit", "").await;
-    while !instance.sessions().await.is_empty() {
+    while !instance.kept().await.is_empty() {
         tokio::task::yield_now().await;
     }
     assert_eq!(browser.send(&instance, "/show", "").await.text, "0//0", "signed out, not an error");
     assert_eq!(browser.send(&instance, "/visit", "").await.text, "1", "and a new session begins");
-    assert_eq!(instance.sessions().await.len(), 1);
+    assert_eq!(instance.kept().await.len(), 1);
 }

@@ -3,7 +3,9 @@
 
 mod away;
 mod cookies;
+mod everywhere;
 mod hostile;
 mod races;
 mod shop;
+mod success;
 mod use_of;

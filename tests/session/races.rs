@@ -104,7 +104,7 @@ async fn a_session_that_ended_during_a_request_does_not_come_back() {
     instances[0].barrier.wait().await;
     let late = request.await.unwrap();
     assert_eq!((late.status, late.cookies().len()), (StatusCode::UNAUTHORIZED, 0), "jetty #2907: {}", late.text);
-    assert!(instances[0].sessions().await.is_empty());
+    assert!(instances[0].kept().await.is_empty());
     for instance in &instances {
         assert_eq!(
             before.clone().send(instance, "/maybe", "").await.text,

@@ -31,6 +31,7 @@ pub(crate) fn key(byte: u8) -> Key {
 pub(crate) struct Instance {
     pub(crate) node: Node,
     pub(crate) router: Router,
+    pub(crate) sessions: SessionLayer<Visit>,
     /// Handlers of `/slow` wait here twice: when they have read, and before they write.
     pub(crate) barrier: Arc<Barrier>,
 }
@@ -71,6 +72,28 @@ async fn sign_out(session: Visits) -> Result<(), SessionError> {
     session.destroy().await
 }
 
+async fn enter(session: Visits, account: String) -> Result<(), SessionError> {
+    session.sign_in(&account).await
+}
+
+async fn who(session: Visits) -> Result<String, SessionError> {
+    Ok(session.principal().await?.unwrap_or_else(|| "nobody".to_owned()))
+}
+
+async fn leave_everywhere(session: Visits) -> Result<(), SessionError> {
+    session.sign_out_everywhere().await
+}
+
+/// Counts a visit if it succeeds, and answers the status that the body names.
+async fn later(session: Visits, status: String) -> StatusCode {
+    session.on_success(|visit| *visit.visits_mut() += 1);
+    session.on_success(|visit| {
+        visit.items_mut().insert("later".to_owned(), 1);
+    });
+    let status: u16 = status.parse().unwrap();
+    StatusCode::from_u16(status).unwrap()
+}
+
 async fn refuse(session: Visits) -> Result<(StatusCode, String), SessionError> {
     let refused = session.try_update(|visit| {
         *visit.visits_mut() += 100;
@@ -106,8 +129,12 @@ impl Instance {
             .route("/out", post(sign_out))
             .route("/refuse", post(refuse))
             .route("/slow", post(slow))
-            .layer(layer);
-        Self { node: node.clone(), router, barrier }
+            .route("/enter", post(enter))
+            .route("/who", get(who))
+            .route("/leave", post(leave_everywhere))
+            .route("/later", post(later))
+            .layer(layer.clone());
+        Self { node: node.clone(), router, sessions: layer, barrier }
     }
 
     /// Instances with one repository between them.
@@ -122,7 +149,7 @@ impl Instance {
 
     /// Sends a request with these cookies.
     pub(crate) async fn send(&self, path: &str, body: &str, cookies: &[String]) -> Answer {
-        let is_get = matches!(path, "/" | "/show" | "/maybe");
+        let is_get = matches!(path, "/" | "/show" | "/maybe" | "/who");
         let mut request = Request::builder().uri(path).method(if is_get { "GET" } else { "POST" });
         for cookie in cookies {
             request = request.header(header::COOKIE, cookie);
@@ -133,7 +160,7 @@ impl Instance {
         Answer { status: parts.status, text, headers: parts.headers }
     }
 
-    pub(crate) async fn sessions(&self) -> Vec<String> {
+    pub(crate) async fn kept(&self) -> Vec<String> {
         self.node.keys::<nam::web::Stored<Visit>>("").await.unwrap()
     }
 }

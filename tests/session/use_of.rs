@@ -19,7 +19,7 @@ async fn nothing_is_made_before_the_first_write() {
     let refused = instances[0].send("/refuse", "", &[]).await;
     assert_eq!((refused.status, refused.text.as_str()), (StatusCode::IM_A_TEAPOT, "too many"));
     assert_eq!(refused.cookies().len(), 0);
-    assert!(instances[0].sessions().await.is_empty());
+    assert!(instances[0].kept().await.is_empty());
     let plain = instances[0].send("/", "", &[]).await;
     assert!(plain.headers.get(header::VARY).is_none(), "a route without a session does not depend on cookies");
 }
@@ -35,7 +35,7 @@ async fn every_instance_reads_what_the_browser_wrote() {
         assert_eq!(read.text, format!("{}//0", round + 1), "R4: not older than what this browser has seen");
     }
     assert_eq!(browser.send(&instances[2], "/maybe", "").await.text, "true");
-    assert_eq!(instances[0].sessions().await.len(), 1);
+    assert_eq!(instances[0].kept().await.len(), 1);
 }
 
 #[tokio::test]

@@ -12,10 +12,12 @@ use cookie::{Cookie, Key, SameSite};
 use thiserror::Error;
 use tower_layer::Layer;
 
+use super::everywhere::sign_out_everywhere;
 use super::service::SessionService;
 use super::stored::PublicId;
 use super::ticket::{Floor, Names, Seal, Sealing, Ticket};
 use crate::client::Node;
+use crate::error::Error;
 use crate::expiry::{Expiry, ExpiryError};
 use crate::tracked::Class;
 
@@ -140,6 +142,30 @@ impl<T: Class> SessionLayer<T> {
             domain: None,
             sessions: PhantomData,
         }
+    }
+}
+
+impl<T: Class> SessionLayer<T> {
+    /// Ends the sessions of this type that `principal` is signed in with, on every instance; answers how many there were.
+    /// For those who may sign others out; a clone of the layer can be kept for it. Each instance hears of it as of any
+    /// change; one that has lost its link shows what it has, as [`Away`] says.
+    ///
+    /// ```
+    /// use nam::web::{Key, SessionLayer};
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { items: Vec<String>, total: u64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// let sessions = SessionLayer::<Cart>::builder(node).with_signed(Key::generate()).build().expect("can work");
+    /// assert_eq!(sessions.sign_out_everywhere("alice").await?, 0); // she is signed in nowhere
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Node::find`] and [`Node::destroy`]; the others are ended also if one cannot be.
+    pub async fn sign_out_everywhere(&self, principal: &str) -> Result<usize, Error> {
+        sign_out_everywhere::<T>(&self.settings.node, principal).await
     }
 }
 

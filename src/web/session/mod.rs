@@ -3,6 +3,7 @@
 //! ```text
 //!  request ─▶ layer: cookie ─▶ ticket      handler: Session<T> ─ read ─▶ memory      layer ─▶ response, new cookie
 //!                                                    │ update: a commit of its own ─▶ repository
+//!                                                    └ on_success: waits for the response ─▶ one commit
 //! ```
 //! A session is one object, its key a hash of the id in the cookie. One cookie has the id and how often the session was
 //! renewed, another what the browser has seen. Invariants: nothing is created before the first write; a ticket is accepted
@@ -11,12 +12,14 @@
 //! to set the cookie hide nothing; no lock is held while a handler waits. Source: own reasoning (S1–S5).
 
 mod error;
+mod everywhere;
 mod late;
 mod layer;
 mod opened;
 mod request;
 mod service;
 mod stored;
+mod succeeding;
 mod ticket;
 
 use std::fmt;
@@ -110,7 +113,8 @@ impl<T: Class + Default> Session<T> {
     /// Changes the session; the first change creates it. Answers when the change is committed, whatever the handler
     /// answers later; requests that change other fields at the same time are not in the way.
     ///
-    /// `closure` runs again if another request changed the same fields: it is to do nothing but write.
+    /// `closure` runs again if another request changed the same fields: it is to do nothing but write. For what is right
+    /// only if the whole request succeeds there is [`on_success`](Self::on_success).
     ///
     /// # Errors
     /// [`SessionError`]: `Conflict`, `Unavailable`, `Ended`, `Renewed`, `Lost`, `TooLarge`.
@@ -132,13 +136,54 @@ impl<T: Class + Default> Session<T> {
         self.request.update(closure).await
     }
 
+    /// Changes the session if the response is a success: `closure` runs when the handler has answered with a status below
+    /// 400, and the layer commits what it wrote, all such changes of a request at once, before the head of the response
+    /// leaves; also if the browser has gone. Another status, an error of the service or a panic discards it.
+    ///
+    /// The layer answers a [`SessionError`] in place of the response if that cannot be committed. Reads of this request do
+    /// not show it; what must be known by the handler is an [`update`](Self::update). `closure` runs again if another
+    /// request changed the same fields. After the response has begun nothing is written, and the log says so.
+    pub fn on_success(&self, closure: impl for<'a, 'b> FnMut(&'a mut T::Mut<'b>) + Send + 'static) {
+        self.request.succeeding.push(closure);
+    }
+
+    /// Says who signed in, and gives the session a new name as [`rotate`](Self::rotate) does, in one commit. What is in the
+    /// session stays. By the principal all sessions of somebody are found, see
+    /// [`sign_out_everywhere`](Self::sign_out_everywhere); use what names an account for good, not what it can change. An
+    /// empty text is nobody: so a session stays when its user leaves.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update); `TooLarge` beyond 256 bytes, `Renewed` if another request gave the session a new name and
+    /// somebody else signed in with it.
+    pub async fn sign_in(&self, principal: &str) -> Result<(), SessionError> {
+        self.request.sign_in(principal).await
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn principal(&self) -> Result<Option<String>, SessionError> {
+        self.request.principal().await
+    }
+
+    /// Ends every session that the principal of this one is signed in with, this one included, and takes the cookie back.
+    /// Costs a search and, for each session that this instance does not have, loading it.
+    ///
+    /// # Errors
+    /// [`SessionError`]: `Unavailable`, `Renewed`; some may have ended then. See
+    /// [`SessionLayer::sign_out_everywhere`] for anybody else.
+    pub async fn sign_out_everywhere(&self) -> Result<(), SessionError> {
+        self.request.sign_out_everywhere().await
+    }
+
     /// Gives the session a new name, at sign-in and sign-out: the cookie so far is worth nothing from then on. Nothing of
     /// the data moves; requests under way, open streams and sockets go on. Two at once are one.
     ///
     /// # Errors
     /// As [`update`](Self::update).
     pub async fn rotate(&self) -> Result<(), SessionError> {
-        self.request.rotate().await
+        self.request.rotate(None).await
     }
 
     /// Ends the session on every instance, and takes the cookie back.

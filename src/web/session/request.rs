@@ -6,21 +6,26 @@
 //!        │                    │    (created)            ▲
 //!        └───────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
 //! ```
-//! Invariants: of the requests with a ticket of an earlier rotation none reads, writes or gets a cookie; the state's lock
+//! What is to be written with the response waits here until the handler has answered. Invariants: of the requests with a ticket of an earlier rotation none reads, writes or gets a cookie; the state's lock
 //! is held while the object is opened or made, never while a handler waits. Source: own reasoning (S2–S4).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::StatusCode;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::error::SessionError;
+use super::everywhere::sign_out_everywhere;
 use super::layer::Settings;
 use super::opened::{Found, Opened, now_s, open};
 use super::stored::{PublicId, Stored, StoredMut};
+use super::succeeding::Succeeding;
 use super::ticket::{Floor, Presented, Ticket};
 use super::{Seen, VALIDATE, View};
 use crate::client::{Object, Watch};
 use crate::error::{Error, UpdateError};
+use crate::limits::INDEXED_BYTES_MAX;
 use crate::tracked::Class;
 
 /// How a request's session stands.
@@ -54,11 +59,12 @@ pub(super) struct Request<T: Class> {
     settings: Arc<Settings>,
     presented: Option<Presented>,
     state: Mutex<State<T>>,
+    pub(super) succeeding: Succeeding<T>,
 }
 
 impl<T: Class> Request<T> {
     pub(super) fn new(settings: Arc<Settings>, presented: Option<Presented>) -> Self {
-        Self { settings, presented, state: Mutex::new(State::Untouched) }
+        Self { settings, presented, state: Mutex::new(State::Untouched), succeeding: Succeeding::default() }
     }
 
     /// The state, once it is known whether there is a session.
@@ -94,12 +100,21 @@ impl<T: Class> Request<T> {
         }
     }
 
+    /// Whether this request ended the session.
+    async fn is_ended(&self) -> bool {
+        matches!(*self.state.lock().await, State::Ended)
+    }
+
     /// The object, if the session exists.
     async fn object(&self) -> Result<Option<Object<Stored<T>>>, SessionError> {
         Ok(match &*self.known().await? {
             State::Open(opened) => Some(opened.object.clone()),
             _ => None,
         })
+    }
+
+    pub(super) async fn is_open(&self) -> Result<bool, SessionError> {
+        Ok(self.object().await?.is_some())
     }
 
     pub(super) async fn watch(&self) -> Result<Option<Watch<Stored<T>>>, SessionError> {
@@ -111,6 +126,21 @@ impl<T: Class> Request<T> {
         let Some(object) = self.object().await? else { return Ok(()) };
         commit(&object, |stored| stored.written_late_until_mut().max(until)).await?;
         Ok(())
+    }
+
+    pub(super) async fn principal(&self) -> Result<Option<String>, SessionError> {
+        Ok(match &*self.known().await? {
+            State::Open(opened) => Some(opened.shown.principal.clone()).filter(|principal| !principal.is_empty()),
+            _ => None,
+        })
+    }
+
+    /// Ends all sessions of who is signed in here, and this one if nobody is.
+    pub(super) async fn sign_out_everywhere(&self) -> Result<(), SessionError> {
+        if let Some(principal) = self.principal().await? {
+            sign_out_everywhere::<T>(&self.settings.node, &principal).await?;
+        }
+        self.destroy().await
     }
 
     /// Ends the session. A ticket of an earlier rotation ends nothing.
@@ -208,8 +238,30 @@ impl<T: Class + Default> Request<T> {
         Ok(Ok(value))
     }
 
-    /// A new name, unless another request gave one already.
-    pub(super) async fn rotate(&self) -> Result<(), SessionError> {
+    /// Commits what was to be written if `status` is a success, and discards it otherwise. A browser that has gone does not
+    /// stop it.
+    pub(super) async fn succeed(self: &Arc<Self>, status: StatusCode) -> Result<(), SessionError> {
+        let mut changes = self.succeeding.close();
+        if changes.is_empty() || status.as_u16() >= 400 || self.is_ended().await {
+            return Ok(());
+        }
+        let this = Arc::clone(self);
+        let commit = tokio::spawn(async move {
+            let change = |data: &mut T::Mut<'_>| {
+                changes.iter_mut().for_each(|change| change(data));
+                Ok::<(), Infallible>(())
+            };
+            this.update(change).await
+        });
+        match commit.await {
+            Ok(outcome) => outcome.map(|_| ()),
+            Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
+            Err(_) => Err(SessionError::Unavailable(Error::Closed)),
+        }
+    }
+
+    /// A new name, unless another request gave one already; with it who is signed in, if that is said.
+    pub(super) async fn rotate(&self, principal: Option<&str>) -> Result<(), SessionError> {
         let (object, rotation) = match &*self.known().await? {
             State::Open(opened) => (opened.object.clone(), opened.ticket.rotation),
             _ => return Ok(()),
@@ -218,15 +270,30 @@ impl<T: Class + Default> Request<T> {
             if stored.rotation == rotation {
                 *stored.rotation_mut() += 1;
                 *stored.renewed_at_mut() = now_s();
+                if let Some(principal) = principal {
+                    stored.principal_mut().set(principal);
+                }
             }
-            stored.rotation
+            let is_signed_in = principal.is_none_or(|principal| *stored.principal == *principal);
+            is_signed_in.then_some(stored.rotation)
         };
-        let renewed = commit(&object, renew).await?;
+        let Some(renewed) = commit(&object, renew).await? else { return Err(SessionError::Renewed) };
         if let State::Open(opened) = &mut *self.state.lock().await {
             opened.ticket.rotation = renewed;
         }
         self.follow(&object).await;
         Ok(())
+    }
+
+    pub(super) async fn sign_in(&self, principal: &str) -> Result<(), SessionError> {
+        if principal.len() > INDEXED_BYTES_MAX {
+            return Err(SessionError::TooLarge);
+        }
+        // What is not there has no name to exchange: this is its first write.
+        if !self.is_open().await? {
+            let _ = self.update(|_| Ok::<(), Infallible>(())).await?;
+        }
+        self.rotate(Some(principal)).await
     }
 
     /// Shows what this request wrote from now on.

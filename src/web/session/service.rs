@@ -1,7 +1,7 @@
 //! Around each request: its cookie in, the new cookie out.
 //!
-//! Invariant: everything is committed before the head of the response leaves, because handlers wait for it. Source: own
-//! reasoning (S1, S4).
+//! Invariants: everything is committed before the head of the response leaves; what was to be written with a success is
+//! discarded by a status from 400, an error and a panic. Source: own reasoning (S1, S4).
 
 use std::fmt;
 use std::future::Future;
@@ -9,8 +9,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum_core::BoxError;
+use axum_core::body::Body;
+use axum_core::response::IntoResponse;
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, VARY};
 use http::{HeaderMap, Request, Response};
+use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::layer::Settings;
@@ -48,13 +53,14 @@ where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Send,
-    T: Class,
+    T: Class + Default,
     B: Send + 'static,
-    R: Send + 'static,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
 {
-    type Response = Response<R>;
+    type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -69,7 +75,10 @@ where
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
-            let mut response = inner.call(request).await?;
+            let mut response = inner.call(request).await?.map(Body::new);
+            if let Err(error) = session.succeed(response.status()).await {
+                response = error.into_response();
+            }
             tell(&settings, session.verdict().await, response.headers_mut());
             Ok(response)
         })

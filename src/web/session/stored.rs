@@ -23,6 +23,9 @@ pub struct Stored<T: Class> {
     /// Until when a handler that has answered may go on writing, in seconds since 1970.
     #[nam(max)]
     pub(super) written_late_until: u64,
+    /// Who is signed in; nobody if it is empty.
+    #[nam(index)]
+    pub(super) principal: String,
 }
 
 impl<T: Class> fmt::Debug for Stored<T> {
