@@ -7,5 +7,6 @@ mod everywhere;
 mod hostile;
 mod races;
 mod shop;
+mod storefront;
 mod success;
 mod use_of;

@@ -150,19 +150,25 @@ impl Instance {
     /// Sends a request with these cookies.
     pub(crate) async fn send(&self, path: &str, body: &str, cookies: &[String]) -> Answer {
         let is_get = matches!(path, "/" | "/show" | "/maybe" | "/who");
-        let mut request = Request::builder().uri(path).method(if is_get { "GET" } else { "POST" });
-        for cookie in cookies {
-            request = request.header(header::COOKIE, cookie);
-        }
-        let response = self.router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
-        Answer { status: parts.status, text, headers: parts.headers }
+        send(&self.router, if is_get { "GET" } else { "POST" }, path, body, cookies).await
     }
 
     pub(crate) async fn kept(&self) -> Vec<String> {
         self.node.keys::<nam::web::Stored<Visit>>("").await.unwrap()
     }
+}
+
+/// Sends a request to an application.
+pub(crate) async fn send(router: &Router, method: &str, path: &str, body: &str, cookies: &[String]) -> Answer {
+    let mut request = Request::builder().uri(path).method(method);
+    request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    for cookie in cookies {
+        request = request.header(header::COOKIE, cookie);
+    }
+    let response = router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
+    Answer { status: parts.status, text, headers: parts.headers }
 }
 
 /// What an instance answered.
