@@ -27,8 +27,8 @@
 //!   `tower-sessions`, `tower-sessions-0_14`).
 //! - [`testing`]: what a change costs, for a user's own tests.
 //!
-//! Below all of them stand [`ids`], [`limits`], [`time`], [`coding`] and [`expiry`]: names, bounds, points of time, bytes,
-//! and when an object ends by itself.
+//! Below all of them stand [`ids`], [`limits`], [`time`], [`coding`], [`expiry`] and [`event`]: names, bounds, points of time,
+//! bytes, when an object ends by itself, and what is told of it.
 #![warn(missing_docs)]
 #![deny(
     clippy::unwrap_used,
@@ -65,6 +65,7 @@ pub mod document;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "from floor 5 up the world is touched")]
 pub mod engine;
 pub mod error;
+pub mod event;
 pub mod expiry;
 pub mod ids;
 pub mod journal;
@@ -92,10 +93,11 @@ pub mod wire;
 pub use client::InProcess;
 #[cfg(any(feature = "node", feature = "in-process"))]
 pub use client::{
-    Change, Committed, Delivery, Guard, Lock, LockToken, Node, NodeBuilder, NodeState, Object, PathChange, PathWatch,
-    Token, Transaction, Watch,
+    Change, Committed, Delivery, Event, Events, Guard, Lock, LockToken, Node, NodeBuilder, NodeState, Object,
+    PathChange, PathWatch, Token, Transaction, Watch,
 };
 pub use error::{Error, UpdateError};
+pub use event::EventKind;
 pub use expiry::Expiry;
 pub use nam_derive::Tracked;
 pub use tracked::{Index, Ref, Tracked};

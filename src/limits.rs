@@ -237,6 +237,30 @@ pub const LOCK_WAITS_MAX: usize = NODES_MAX;
 /// Locks that one node holds or waits for in one shard, default. Beyond it a wait is refused with `Limit`; further ones a node has asked for while it has no link wait there.
 pub const LOCKS_MAX: usize = 4_096;
 
+/// Groups of consumers of events in one shard: each keeps its own. Beyond it founding one is refused with `Limit`.
+pub const GROUPS_MAX: usize = 16;
+
+/// Events that one group keeps in one shard until they are acknowledged. Beyond it the oldest go, and the next one says how many.
+pub const EVENTS_MAX: usize = 65_536;
+
+/// Bytes of the same, last states included, that the groups of a shard share evenly: they stand in memory and in the shard's state. Beyond it as [`EVENTS_MAX`]. A last state is at most as long as a delta in a record, [`INLINE_BYTES_MAX`]; of a longer one there is none.
+pub const EVENTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Consumers of events that one node has in one shard. Beyond it the call is refused with `Limit`.
+pub const CONSUMERS_MAX: usize = 64;
+
+/// Consumers of one group in one shard, so that the next one with room is found by looking at each. Beyond it joining is refused with `Limit`.
+pub const GROUP_CONSUMERS_MAX: usize = 1_024;
+
+/// Objects that wait at once to be brought to memory so that they can end with their last state. Beyond it others end later.
+pub const ENDS_WAITING_MAX: usize = 1_024;
+
+/// Events that one consumer was told and did not acknowledge; beyond it others of its group are told, or nobody.
+pub const EVENTS_TOLD_MAX: usize = 64;
+
+/// Milliseconds after which what was told and not acknowledged is told again, to whichever consumer of the group.
+pub const EVENT_TOLD_MS: u64 = 30_000;
+
 /// Bytes of a chunk of a backup, so that one fits into memory and into one request to a store of objects. A record that alone is larger makes its chunk larger.
 pub const BACKUP_CHUNK_BYTES: usize = 64 * 1024 * 1024;
 

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::Path;
 
 /// What a module may use: every module of a lower number. Equal numbers are strangers.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("ids", 0),
     ("limits", 0),
     ("time", 0),
     ("coding", 1),
+    ("event", 2),
     ("expiry", 2),
     ("schema", 10),
     ("delta", 11),

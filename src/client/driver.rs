@@ -12,15 +12,16 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 use super::chance::pause;
 use super::connector::{Connector, Ends};
-use super::port::{Ask, Input, Port};
+use super::port::{Ask, Input, Port, Telling};
 use super::registry::Registry;
 use crate::error::Error;
 use crate::ids::{NodeId, RequestId};
-use crate::node::{Answer, Core, CoreEvent, Host, LinkState, Replica, ReplicaId, State, Violation};
+use crate::node::{Answer, Core, CoreEvent, Host, LinkState, Replica, ReplicaId, State, Told, Violation};
 use crate::time::Instant;
 use crate::wire::{Arrival, CloseCode, CloseReason};
 
@@ -43,6 +44,8 @@ pub(super) struct Driver {
     /// Replicas whose values were dropped; forgotten as soon as nobody has a handle.
     dropped: VecDeque<ReplicaId>,
     replies: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    /// Where consumers of events hear of them.
+    tellers: BTreeMap<RequestId, mpsc::Sender<Telling>>,
     started: std::time::Instant,
     closing: Option<oneshot::Sender<()>>,
     is_stopped: bool,
@@ -63,7 +66,7 @@ impl Driver {
         connector: Connector,
         (worker, registry): (Sender<Arc<dyn Replica>>, Arc<Registry>),
     ) -> Self {
-        let (mut core, replies, out) = (Core::new(node), BTreeMap::new(), Vec::new());
+        let (mut core, replies, tellers, out) = (Core::new(node), BTreeMap::new(), BTreeMap::new(), Vec::new());
         core.set_memory(port.memory());
         let (started, dropped) = (std::time::Instant::now(), VecDeque::new());
         Self {
@@ -74,6 +77,7 @@ impl Driver {
             registry,
             dropped,
             replies,
+            tellers,
             started,
             closing: None,
             is_stopped: false,
@@ -238,6 +242,8 @@ impl Driver {
                 }
                 Input::GiveUp => self.give_up(),
                 Input::Release(replica) => self.core.release(replica),
+                Input::Acknowledge(consumer, event) => self.core.acknowledge(consumer, event),
+                Input::Leave(consumer) => self.leave(consumer),
                 Input::Close(done) => self.closing = Some(done),
                 Input::Stop => self.is_stopped = true,
             }
@@ -257,6 +263,27 @@ impl Driver {
             Ask::Unlock(fence) => self.core.unlock(fence),
             Ask::Keys { class, prefix, after } => self.core.keys(&class, &prefix, &after),
             Ask::Find { class, field, value, from } => self.core.find(class, field, &value, from),
+            Ask::Consume { class, group, teller } => {
+                let consumer = self.core.consume(&class, &group);
+                self.tellers.insert(consumer, teller);
+                consumer
+            }
+            Ask::EndGroup { class, group } => self.core.end_group(&class, &group),
+        }
+    }
+
+    fn leave(&mut self, consumer: RequestId) {
+        self.tellers.remove(&consumer);
+        self.core.leave(consumer);
+    }
+
+    /// Hands an event to its consumer. One that has no room is told it again when it was not acknowledged for long.
+    fn hand_over(&mut self, told: Told) {
+        let consumer = told.consumer;
+        let telling = Telling { port: Arc::clone(&self.port), at: std::time::Instant::now(), told };
+        let teller = self.tellers.get(&consumer);
+        if teller.is_none_or(|teller| matches!(teller.try_send(telling), Err(TrySendError::Closed(_)))) {
+            self.leave(consumer);
         }
     }
 
@@ -287,14 +314,21 @@ impl Driver {
         while let Some(event) = self.core.poll_event() {
             match event {
                 CoreEvent::Answered { request, answer } => {
+                    if !matches!(answer, Answer::Consuming { .. }) {
+                        self.tellers.remove(&request);
+                    }
                     let unheard = match self.replies.remove(&request) {
                         Some(reply) => reply.send(answer).err(),
                         None => Some(answer),
                     };
-                    if let Some(Answer::Locked { fence, .. }) = unheard {
-                        self.port.give_back(fence);
+                    match unheard {
+                        Some(Answer::Locked { fence, .. }) => self.port.give_back(fence),
+                        Some(Answer::Consuming { consumer }) => self.leave(consumer),
+                        _ => {}
                     }
                 }
+                CoreEvent::Told(told) => self.hand_over(told),
+                CoreEvent::ConsumerEnded { consumer } => drop(self.tellers.remove(&consumer)),
                 CoreEvent::Ready => {
                     let welcome = self.core.welcome().cloned();
                     self.port.note(|standing| (standing.link, standing.welcome) = (LinkState::Ready, welcome));

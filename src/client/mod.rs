@@ -9,6 +9,7 @@ mod chance;
 mod connector;
 mod delivery;
 mod driver;
+mod events;
 mod expiry;
 mod find;
 #[cfg(feature = "in-process")]
@@ -30,6 +31,7 @@ mod watch_path;
 mod worker;
 
 pub use crate::ids::Token;
+pub use events::{Event, Events};
 #[cfg(feature = "in-process")]
 pub use in_process::InProcess;
 pub use lock::{Lock, LockToken};

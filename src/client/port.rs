@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::Error;
+use crate::event::EventId;
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Fence, FieldId};
-use crate::node::{Answer, Host, LinkState, Memory, Replica, ReplicaId, Ring, Welcome};
+use crate::ids::{Alias, Fence, FieldId, RequestId};
+use crate::node::{Answer, Host, LinkState, Memory, Replica, ReplicaId, Ring, Told, Welcome};
 use crate::schema::Schema;
 #[cfg(feature = "node")]
 use crate::transport::{Traffic, TrafficCounts};
@@ -35,6 +36,16 @@ pub(super) enum Ask {
     Unlock(Fence),
     Keys { class: String, prefix: String, after: String },
     Find { class: &'static str, field: FieldId, value: Vec<u8>, from: Alias },
+    Consume { class: String, group: String, teller: mpsc::Sender<Telling> },
+    EndGroup { class: String, group: String },
+}
+
+/// An event on its way to a consumer: the port that it came by, and when.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub(super) port: Arc<Port>,
+    pub(super) at: Instant,
+    pub(super) told: Told,
 }
 
 /// Something for the thread.
@@ -49,6 +60,10 @@ pub(super) enum Input {
     GiveUp,
     /// Nobody wants the replica any more.
     Release(ReplicaId),
+    /// A consumer dealt with an event.
+    Acknowledge(RequestId, EventId),
+    /// A consumer takes nothing any more.
+    Leave(RequestId),
     /// Say goodbye once every commit has its outcome.
     Close(oneshot::Sender<()>),
     /// End now.

@@ -4,6 +4,7 @@
 //! entry   0 schema: class, schema · 1 slice: staging, bytes · 2 created: origin, alias, class, key, expiry, payload
 //!         3 committed: origin, alias, version, payload · 4 destroyed: origin, alias
 //!         5 limited: origin, alias, expiry · 6 expired: alias · 7 granted: node, alias
+//!         8 group: 0 founded: class, group | 1 acknowledged: group, event | 2 ended: group · 9 happened: class, happening
 //! origin  node 8 LE, sequence varint        payload  0 and bytes | 1 and the staging whose slices precede
 //! expiry  idle limit and lifetime in ms, 0 for none: varints
 //! ```
@@ -13,8 +14,9 @@
 use bytes::Bytes;
 
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::event::{EventId, EventKind, GroupId, Happening};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, NodeId, Sequence, Version};
+use crate::ids::{Alias, Birth, NodeId, Sequence, Version};
 
 /// Which commit of which node an entry is: the key of exactly-once (W8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,39 @@ pub enum Entry {
         /// The object's slot.
         alias: Alias,
     },
+    /// There is a group of consumers; this entry's commit number names it.
+    Founded {
+        /// The class whose objects it hears of.
+        class: String,
+        /// Its name.
+        group: String,
+    },
+    /// A group is done with an event.
+    Acknowledged {
+        /// The group.
+        group: GroupId,
+        /// The event.
+        event: EventId,
+    },
+    /// A group is no more, nor is what it was not told.
+    GroupEnded {
+        /// The group.
+        group: GroupId,
+    },
+    /// Something became of an object, by the entry before: every group of its class is to be told. This entry's commit
+    /// number names the event.
+    Happened {
+        /// What became of it.
+        kind: EventKind,
+        /// Which object.
+        birth: Birth,
+        /// Its class.
+        class: String,
+        /// Its key.
+        key: String,
+        /// Its value when it ended, as a delta from nothing.
+        last: Option<Bytes>,
+    },
 }
 
 impl Entry {
@@ -118,6 +153,7 @@ impl Entry {
     pub fn alias(&self) -> Option<Alias> {
         match self {
             Self::Schema { .. } | Self::Slice { .. } => None,
+            Self::Founded { .. } | Self::Acknowledged { .. } | Self::GroupEnded { .. } | Self::Happened { .. } => None,
             Self::Created { alias, .. }
             | Self::Granted { alias, .. }
             | Self::Committed { alias, .. }
@@ -141,6 +177,11 @@ impl Entry {
                 Self::Created { class, key, payload: value, .. } => class.len() + key.len() + payload(value),
                 Self::Committed { payload: change, .. } => payload(change),
                 Self::Destroyed { .. } | Self::Limited { .. } | Self::Expired { .. } | Self::Granted { .. } => 0,
+                Self::Founded { class, group } => class.len() + group.len(),
+                Self::Acknowledged { .. } | Self::GroupEnded { .. } => 0,
+                Self::Happened { class, key, last, .. } => {
+                    class.len() + key.len() + last.as_ref().map_or(0, Bytes::len)
+                }
             }
     }
 
@@ -191,7 +232,42 @@ impl Entry {
                 w.raw(&node.0.to_le_bytes());
                 w.varint(u64::from(alias.0));
             }
+            _ => self.encode_event(w),
         }
+    }
+
+    fn encode_event(&self, w: &mut Writer) {
+        match self {
+            Self::Founded { class, group } => {
+                w.raw(&[8, 0]);
+                w.sized(class.as_bytes());
+                w.sized(group.as_bytes());
+            }
+            Self::Acknowledged { group, event } => {
+                w.raw(&[8, 1]);
+                group.write(w);
+                event.write(w);
+            }
+            Self::GroupEnded { group } => {
+                w.raw(&[8, 2]);
+                group.write(w);
+            }
+            Self::Happened { kind, birth, class, key, last } => {
+                w.byte(9);
+                w.sized(class.as_bytes());
+                Happening { kind: *kind, birth: *birth, key, last: last.as_deref() }.write(w);
+            }
+            _ => {}
+        }
+    }
+
+    fn decode_group(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match r.byte()? {
+            0 => Self::Founded { class: r.text()?.to_owned(), group: r.text()?.to_owned() },
+            1 => Self::Acknowledged { group: GroupId::read(r)?, event: EventId::read(r)? },
+            2 => Self::GroupEnded { group: GroupId::read(r)? },
+            found => return Err(DecodeError::Unknown { what: "group entry", found: u64::from(found) }),
+        })
     }
 
     /// Reads an entry whose bytes are shared with `frame`, which `r` reads.
@@ -217,6 +293,12 @@ impl Entry {
             5 => Self::Limited { origin: Origin::read(r)?, alias: Alias(r.varint32()?), expiry: Expiry::read(r)? },
             6 => Self::Expired { alias: Alias(r.varint32()?) },
             7 => Self::Granted { node: NodeId(u64::from_le_bytes(r.array()?)), alias: Alias(r.varint32()?) },
+            8 => Self::decode_group(r)?,
+            9 => {
+                let class = r.text()?.to_owned();
+                let Happening { kind, birth, key, last } = Happening::read(r)?;
+                Self::Happened { kind, birth, class, key: key.to_owned(), last: last.map(|last| frame.slice_ref(last)) }
+            }
             found => return Err(DecodeError::Unknown { what: "frame entry", found: u64::from(found) }),
         })
     }
@@ -253,5 +335,46 @@ impl Payload {
             1 => Ok(Self::Staged(r.varint()?)),
             found => Err(DecodeError::Unknown { what: "payload", found: u64::from(found) }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{CommitNumber, Epoch};
+
+    /// `docs/journal.md` §3: the entries about events.
+    #[test]
+    fn golden_events() {
+        let number = |n| CommitNumber { epoch: Epoch(7), n };
+        let (group, event, birth) = (GroupId(number(4)), EventId(number(300)), Birth(number(9)));
+        let (class, key) = ("c".to_owned(), "k".to_owned());
+        let last = Some(Bytes::from_static(&[8, 1]));
+        let cases: [(Entry, &[u8]); 5] = [
+            (Entry::Founded { class: class.clone(), group: "g".into() }, &[8, 0, 1, b'c', 1, b'g']),
+            (Entry::Acknowledged { group, event }, &[8, 1, 7, 4, 7, 0xac, 2]),
+            (Entry::GroupEnded { group }, &[8, 2, 7, 4]),
+            (
+                Entry::Happened { kind: EventKind::Created, birth, class: class.clone(), key: key.clone(), last: None },
+                &[9, 1, b'c', 0, 7, 9, 1, b'k', 0],
+            ),
+            (
+                Entry::Happened { kind: EventKind::Expired, birth, class, key, last },
+                &[9, 1, b'c', 2, 7, 9, 1, b'k', 1, 2, 8, 1],
+            ),
+        ];
+        for (entry, bytes) in cases {
+            let mut w = Writer::new();
+            entry.encode(&mut w);
+            assert_eq!(w.as_slice(), bytes);
+            let bytes = Bytes::copy_from_slice(bytes);
+            assert_eq!(Entry::decode(&mut Reader::new(&bytes), &bytes), Ok(entry));
+            for len in 0..bytes.len() {
+                let cut = bytes.slice(..len);
+                assert!(Entry::decode(&mut Reader::new(&cut), &cut).is_err(), "{len} bytes of {bytes:?}");
+            }
+        }
+        let unknown = Bytes::from_static(&[9, 1, b'c', 3, 7, 9, 1, b'k', 0]);
+        assert!(Entry::decode(&mut Reader::new(&unknown), &unknown).is_err(), "a change of the id is not told yet");
     }
 }

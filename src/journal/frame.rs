@@ -115,8 +115,9 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{EventId, EventKind, GroupId};
     use crate::expiry::Expiry;
-    use crate::ids::{Alias, NodeId, Sequence, Version};
+    use crate::ids::{Alias, Birth, CommitNumber, NodeId, Sequence, Version};
     use crate::journal::{Chain, JournalError, Origin, Payload};
     use std::time::Duration;
 
@@ -125,6 +126,8 @@ mod tests {
         let (alias, class, key) = (Alias(4), "desk.Portfolio".to_owned(), "alice".to_owned());
         let delta = Payload::Inline(Bytes::from_static(b"delta"));
         let expiry = Expiry::idle(Duration::from_secs(60));
+        let number_of = |n| CommitNumber { epoch: Epoch(8), n };
+        let (kind, birth, last) = (EventKind::Expired, Birth(number_of(300)), Some(Bytes::from_static(b"last")));
         Frame {
             shard: ShardId(3),
             epoch: Epoch(9),
@@ -141,6 +144,10 @@ mod tests {
                 Entry::Limited { origin, alias, expiry: expiry.or_after(Duration::from_secs(3_600)) },
                 Entry::Expired { alias },
                 Entry::Granted { node: NodeId(7), alias },
+                Entry::Founded { class: "desk.Portfolio".to_owned(), group: "billing".to_owned() },
+                Entry::Acknowledged { group: GroupId(number_of(4)), event: EventId(number_of(5)) },
+                Entry::GroupEnded { group: GroupId(number_of(4)) },
+                Entry::Happened { kind, birth, class: "desk.Portfolio".to_owned(), key: "alice".to_owned(), last },
             ],
         }
     }

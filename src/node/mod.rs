@@ -11,7 +11,7 @@ mod slot;
 mod state;
 mod verdict;
 
-pub use self::core::{Answer, Core, CoreEvent, LinkState, Violation, Welcome};
+pub use self::core::{Answer, Core, CoreEvent, LinkState, Told, Violation, Welcome};
 pub use memory::Memory;
 pub use replica::{Applied, Ending, Host, Outgoing, Refusal, RefusedCommit, Replica, ReplicaId, Ring, Settlement};
 pub use slot::{AloneTurn, Change, Guard, PathChange, PathWatcher, Scope, Slot, Step, Steps, Unreadable, Watcher};

@@ -16,14 +16,14 @@ use bytes::Bytes;
 
 use super::clock::Clock;
 use super::holders::Place;
-use super::objects::{Body, Cold, LoadState};
+use super::objects::{Body, Cold, End, LoadState};
 use super::requests::Request;
 use super::work::Work;
 use super::{ConnectionId, Core, Rule};
 use crate::document::{Document, Tuning};
 use crate::ids::{Alias, Birth, ObjectName, Version};
 use crate::journal::ImageName;
-use crate::limits::LOADS_IN_FLIGHT_MAX;
+use crate::limits::{ENDS_WAITING_MAX, LOADS_IN_FLIGHT_MAX};
 use crate::schema::Schema;
 use crate::time::Instant;
 use crate::wire::FailureCode;
@@ -66,6 +66,11 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Whether objects may be asked for only to end.
+    pub(super) fn may_ask(&self) -> bool {
+        self.asked.len() < ENDS_WAITING_MAX
+    }
+
     fn set(&mut self, heap_bytes: usize) {
         self.heap_bytes = heap_bytes;
         self.stuck_at = self.stuck_at.min(heap_bytes);
@@ -192,6 +197,26 @@ impl Core {
         }
     }
 
+    /// Ends an object as those asked who waited for its last state, if it can be had.
+    fn end_as_asked(&mut self, alias: Alias) {
+        let Some(object) = self.objects.at_mut(alias) else { return };
+        let (birth, ends) = (object.birth, object.turn.as_mut().map(|turn| std::mem::take(&mut turn.ends)));
+        for end in ends.unwrap_or_default() {
+            match end {
+                End::Destroyed(connection, place, sequence) if self.nodes.find(connection) == Some(place) => {
+                    if self.may_write(place, sequence) {
+                        self.destroy(place, sequence, alias, birth);
+                    }
+                }
+                End::Destroyed(..) => {}
+                End::Expired => self.come_up(alias),
+            }
+        }
+        if let Some(object) = self.objects.at_mut(alias) {
+            object.rest();
+        }
+    }
+
     fn refuse_waiting(&mut self, alias: Alias) {
         let Some(text) = self.damage(alias) else { return };
         let Some(object) = self.objects.at_mut(alias) else { return };
@@ -246,6 +271,7 @@ impl Core {
             Err(text) => {
                 cold.load = LoadState::Damaged(text);
                 self.refuse_waiting(alias);
+                self.end_as_asked(alias);
             }
             Ok(document) => {
                 object.body = Body::Live(document);
@@ -257,6 +283,7 @@ impl Core {
                 }
                 self.index_anew(alias);
                 self.count_heap(alias);
+                self.end_as_asked(alias);
             }
         }
     }

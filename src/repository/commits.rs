@@ -17,11 +17,12 @@ use bytes::Bytes;
 use super::holders::Place;
 use super::imaging::Owner;
 use super::links::Violation;
-use super::objects::{Accepted, Body, Offer, Terms, Underway, Verdict};
+use super::objects::{Accepted, Body, End, Offer, Terms, Underway, Verdict};
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use super::{Core, Rule};
 use crate::document::{Budget, Fitting, Judged, Judging, Making, Refusal, Scope};
+use crate::event::EventKind;
 use crate::ids::{Alias, Birth, CommitNumber, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
 use crate::limits::{IN_PLACE_BYTES_MAX, IN_PLACE_CELLS_MAX};
@@ -65,19 +66,25 @@ impl Core {
 
     /// Whether a commit is to be judged: not if its outcome is remembered, which is then the answer.
     fn is_admitted(&mut self, place: Place, sequence: Sequence) -> bool {
-        if self.is_stopped {
-            self.refuse(place, sequence, FailureCode::Unavailable, "");
-            return false;
-        }
         let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return false };
         let known = self.outcomes.find(id, sequence).filter(|_| self.rules.has(Rule::ExactlyOnce));
-        if let Some(outcome) = known {
-            self.tell_again(place, sequence, outcome);
-        } else if self.is_full {
-            self.refuse(place, sequence, FailureCode::Unavailable, "the disk of the repository is full");
-            return false;
+        match known.filter(|_| !self.is_stopped) {
+            Some(outcome) => {
+                self.tell_again(place, sequence, outcome);
+                false
+            }
+            None => self.may_write(place, sequence),
         }
-        known.is_none()
+    }
+
+    /// Whether the journal takes anything; a commit that came too late for that is refused.
+    pub(super) fn may_write(&mut self, place: Place, sequence: Sequence) -> bool {
+        let why = if self.is_full { "the disk of the repository is full" } else { "" };
+        let may_write = !self.is_stopped && !self.is_full;
+        if !may_write {
+            self.refuse(place, sequence, FailureCode::Unavailable, why);
+        }
+        may_write
     }
 
     /// Answers a commit that was sent again.
@@ -374,26 +381,32 @@ impl Core {
     }
 
     /// Ends an object for good.
-    fn destroy(&mut self, place: Place, sequence: Sequence, alias: Alias, birth: Birth) {
+    pub(super) fn destroy(&mut self, place: Place, sequence: Sequence, alias: Alias, birth: Birth) {
         let has_birth = self.rules.has(Rule::Birth);
         let Some(node) = self.nodes.at(place) else { return };
         let (connection, id) = (node.connection, node.id);
-        let is_held = self.is_held(place, alias);
+        let (is_held, must_load) = (self.is_held(place, alias), self.must_load_to_end(alias));
         let object = self.objects.at_mut(alias).filter(|object| is_held && (!has_birth || object.birth == birth));
         let (Some(object), Some(id)) = (object, id) else {
             self.refuse(place, sequence, FailureCode::Gone, "");
             return;
         };
         let version = object.head().next();
+        if must_load {
+            object.turn().ends.push(End::Destroyed(connection, place, sequence));
+            self.ask_load(alias);
+            return;
+        }
         object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent: false });
         let outcome = Outcome { alias, birth: object.birth, deed: Deed::Destroyed(version), frame: self.frames.open() };
         self.outcomes.remember(id, sequence, outcome);
         let ended = self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
-        self.end(alias, ended.0);
+        self.end(alias, ended.0, EventKind::Destroyed);
     }
 
     /// The object is no more, by the newest entry of the open frame; what it still has is to be told.
-    pub(super) fn end(&mut self, alias: Alias, at: CommitNumber) {
+    pub(super) fn end(&mut self, alias: Alias, at: CommitNumber, kind: EventKind) {
+        self.note_event(alias, kind);
         self.note_end(alias, at);
         self.unindex(alias);
         let Some(object) = self.objects.at_mut(alias) else { return };
@@ -404,7 +417,7 @@ impl Core {
         turn.newest = None;
         let mut refused: Vec<Offer> = turn.waiting.drain(..).collect();
         refused.extend(turn.underway.take().map(|underway| underway.offer().clone()));
-        let requests = std::mem::take(&mut turn.requests);
+        let (requests, ends) = (std::mem::take(&mut turn.requests), std::mem::take(&mut turn.ends));
         let birth = object.birth;
         if let Some(class) = self.classes.class_mut(object.class) {
             class.keys.remove(&object.key);
@@ -415,6 +428,13 @@ impl Core {
         for offer in refused {
             if self.nodes.find(offer.connection) == Some(offer.place) {
                 self.refuse(offer.place, offer.sequence, FailureCode::Gone, "");
+            }
+        }
+        for end in ends {
+            if let End::Destroyed(connection, place, sequence) = end
+                && self.nodes.find(connection) == Some(place)
+            {
+                self.refuse(place, sequence, FailureCode::Gone, "");
             }
         }
     }

@@ -13,6 +13,7 @@ use super::objects::{Body, Object};
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use crate::document::{Document, Loaded, Loading};
+use crate::event::EventKind;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Origin, Payload};
@@ -206,6 +207,7 @@ impl Core {
         self.index(alias);
         self.note_change(alias, first);
         self.set_expiry(alias, expiry);
+        self.note_event(alias, EventKind::Created);
         let _ = self.hold(place, alias, Version(1));
         self.outcomes.remember(id, sequence, Outcome { alias, birth, deed: Deed::Created, frame });
         self.push(place, frame, &ToNode::Created { sequence, alias, birth });

@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use super::holders::Place;
 use super::links::Violation;
-use super::objects::{Accepted, Object};
+use super::objects::{Accepted, End, Object};
 use super::outcomes::{Deed, Outcome};
 use super::wheel::Turned;
 use super::work::Work;
 use super::{Core, Rule};
+use crate::event::EventKind;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, FrameNumber, Sequence};
 use crate::journal::{Entry, Origin};
@@ -186,6 +187,11 @@ impl Core {
     }
 
     fn may_expire(&self) -> bool {
+        self.may_end() && self.memory.may_ask()
+    }
+
+    /// Whether a frame takes the end of an object.
+    fn may_end(&self) -> bool {
         !self.is_stopped && !self.is_full && !self.frames.is_full()
     }
 
@@ -209,7 +215,8 @@ impl Core {
         }
     }
 
-    fn come_up(&mut self, alias: Alias) {
+    /// An object is due, as far as is known.
+    pub(super) fn come_up(&mut self, alias: Alias) {
         let now = self.now;
         let Some(object) = self.objects.at_mut(alias) else { return };
         if object.is_busy() {
@@ -223,9 +230,17 @@ impl Core {
                 self.wheel.put(alias.0, tick_of(at));
                 self.ask_on(alias, Place(0));
             }
+            // It was brought to memory meanwhile, and nothing can be written now.
+            Step::Expire if !self.may_end() => self.wheel.put(alias.0, tick_of(now)),
+            Step::Expire if self.must_load_to_end(alias) => {
+                if let Some(object) = self.objects.at_mut(alias) {
+                    object.turn().ends.push(End::Expired);
+                }
+                self.ask_load(alias);
+            }
             Step::Expire => {
                 let ended = self.frames.push(Entry::Expired { alias });
-                self.end(alias, ended.0);
+                self.end(alias, ended.0, EventKind::Expired);
             }
         }
     }

@@ -137,6 +137,7 @@ impl Core {
             self.expire_on();
         }
         self.time_out_waits();
+        self.time_out_events();
         if self.tick_at.is_none_or(|at| at > now) {
             return;
         }
@@ -151,7 +152,8 @@ impl Core {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.tick_at.into_iter().chain(self.next_expiry()).chain(self.locks.next_deadline()).min()
+        let waits = self.locks.next_deadline().into_iter().chain(self.events.next_deadline());
+        self.tick_at.into_iter().chain(self.next_expiry()).chain(waits).min()
     }
 
     /// A frame for the journal: when none is on its way, or when one is full.
@@ -303,6 +305,7 @@ impl Core {
                 self.handle_commit_record(place, record)
             }
             ToRepository::Lock(request) => self.handle_lock(place, request),
+            ToRepository::Event(request) => self.handle_event(place, request),
             ToRepository::Resume { alias, birth, version } => self.resume(place, alias, birth, version),
             ToRepository::ResumeEnd => self.end_resume(place),
             ToRepository::Open { .. }
@@ -353,6 +356,7 @@ impl Core {
             return Err(Violation::new(CloseCode::OutOfOrder, "more was confirmed than was sent"));
         }
         self.catch_later(place);
+        self.feed();
         Ok(())
     }
 
@@ -374,7 +378,7 @@ impl Core {
     /// Ends the locks and waits of a node that left, then removes its holder entries, in steps; then its place is free.
     pub(super) fn leave_on(&mut self, place: Place) {
         while !self.cost.is_spent() {
-            if self.drop_claim_of(place) {
+            if self.drop_claim_of(place) || self.drop_consumer_of(place) {
                 continue;
             }
             let Some(node) = self.nodes.at_mut(place) else { return };

@@ -23,6 +23,7 @@ mod cold;
 mod commits;
 mod creations;
 mod downloads;
+mod events;
 mod expiry;
 mod fanout;
 mod frames;
@@ -62,6 +63,7 @@ use crate::wire::CloseCode;
 
 use classes::Classes;
 use cold::Memory;
+use events::Events;
 use fanout::FanOut;
 use frames::Frames;
 use holders::Place;
@@ -135,6 +137,7 @@ pub struct Core {
     nodes: Nodes,
     outcomes: Outcomes,
     locks: Locks,
+    events: Events,
     frames: Frames,
     /// Objects touched in the open frame.
     touched: Vec<Alias>,
@@ -179,6 +182,7 @@ impl Core {
             nodes: Nodes::default(),
             outcomes: Outcomes::default(),
             locks: Locks::default(),
+            events: Events::default(),
             frames,
             touched: Vec::new(),
             fanouts: VecDeque::new(),

@@ -109,6 +109,17 @@ pub(super) struct Turn {
     pub(super) waiting: VecDeque<Offer>,
     /// Requests that wait for the object to be loaded.
     pub(super) requests: Vec<(ConnectionId, Place, Request)>,
+    /// Ends that wait for it, because its last state will be told.
+    pub(super) ends: Vec<End>,
+}
+
+/// Why an object is to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// A node asked for it.
+    Destroyed(ConnectionId, Place, Sequence),
+    /// It reached a limit, as far as is known.
+    Expired,
 }
 
 impl Turn {
@@ -119,6 +130,7 @@ impl Turn {
             && self.underway.is_none()
             && self.waiting.is_empty()
             && self.requests.is_empty()
+            && self.ends.is_empty()
     }
 }
 

@@ -190,6 +190,9 @@ impl Core {
             Entry::Expired { alias } => self.replay_end(*alias, at.0, frame)?,
             // Its connection is gone.
             Entry::Granted { .. } => {}
+            Entry::Founded { .. } | Entry::Acknowledged { .. } | Entry::GroupEnded { .. } | Entry::Happened { .. } => {
+                self.replay_event(entry, at);
+            }
         }
         Ok(())
     }

@@ -135,6 +135,8 @@ pub enum Rule {
     Fence,
     /// A grant leaves when it is durable (I6).
     GrantGate,
+    /// An event leaves when it is durable (I6).
+    EventGate,
     /// The journal is cut only in front of what no image contains (I7).
     Cut,
     /// An image is in force only when the newest frame in it is durable (I6).

@@ -4,6 +4,7 @@
 //! state    format 01 · stands for: epoch, number · record*
 //! record   01 · schema: sized
 //!          02 · node: 8 LE · lowest sequence it may ask for · count · outcome*
+//!          03, 04: a group of consumers, an event that it keeps (events/kept.rs)
 //! outcome  sequence · alias · birth: epoch, n · deed
 //! deed     00 · version committed  |  01 created  |  02 · version of the end
 //! ```
@@ -16,6 +17,7 @@ use super::Core;
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::event::{EventId, GroupId};
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, NodeId, Sequence, Version};
 use crate::journal::FrameName;
 use crate::limits::{CLASSES_MAX, COMMITS_UNACKNOWLEDGED_MAX};
@@ -64,6 +66,7 @@ pub(super) enum Saving {
 pub(super) enum Next {
     Class(usize),
     Node(NodeId, Sequence),
+    Event(GroupId, EventId),
 }
 
 impl Core {
@@ -94,6 +97,10 @@ impl Core {
                 },
                 Next::Node(node, sequence) => match self.outcomes.write_next(node, sequence, &mut state) {
                     Some((node, sequence, cells)) => (Next::Node(node, sequence), cells),
+                    None => (Next::Event(GroupId::default(), EventId::default()), 0),
+                },
+                Next::Event(group, event) => match self.events.write_next((group, event), &mut state) {
+                    Some((group, event)) => (Next::Event(group, event), 1),
                     None => return self.store_state(stands, state.into_bytes()),
                 },
             };
@@ -125,6 +132,8 @@ impl Core {
                     }
                 }
                 2 => self.outcomes.read_node(&mut r)?,
+                3 => self.events.read_group(&mut r)?,
+                4 => self.events.read_event(&mut r)?,
                 found => {
                     return Err(DecodeError::Unknown { what: "record of a state", found: u64::from(found) }.into());
                 }

@@ -8,6 +8,7 @@ use super::holders::Place;
 use super::locks::Subject;
 use super::{Core, WorkDone};
 use crate::document::Budget;
+use crate::event::GroupId;
 use crate::ids::{Alias, TransferId};
 use crate::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
 
@@ -34,6 +35,8 @@ pub(super) enum Work {
     Ask(Alias, Place),
     /// A lock is to be given to the next in line, or those in line are to be told on that there is none.
     HandOver(Subject),
+    /// A group's consumers are to be told on what is ready.
+    Deliver(GroupId),
     /// Objects are to go on leaving memory.
     Evict,
     /// The shard's state is to be encoded on.
@@ -123,6 +126,7 @@ impl Core {
             Work::Expire => self.expire_on(),
             Work::Ask(alias, next) => self.ask_on(alias, next),
             Work::HandOver(subject) => self.hand_over(subject),
+            Work::Deliver(group) => self.deliver_on(group),
             Work::Evict => self.evict_on(),
             Work::Save => self.save_on(),
         }

@@ -9,6 +9,7 @@
 mod codes;
 mod commit;
 mod delivery;
+mod event;
 mod find;
 mod framing;
 mod link;
@@ -19,6 +20,7 @@ mod to_repository;
 
 pub use codes::{CloseCode, FailureCode};
 pub use delivery::Delivery;
+pub use event::{EventAnswer, EventRequest};
 pub use find::{Find, Found};
 pub use framing::{RawRecord, Records};
 pub use link::{Arrival, CloseReason, Inlet, Outlet};

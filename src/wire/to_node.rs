@@ -5,7 +5,7 @@
 //! stands before the result. Source: `docs/wire.md` §6.2.
 
 use super::framing::{EXTENDED, append, append_extended};
-use super::{FailureCode, Found, LockAnswer, RawRecord};
+use super::{EventAnswer, FailureCode, Found, LockAnswer, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, RequestId, Sequence, ShardId, TransferId, Version};
 
@@ -172,6 +172,8 @@ pub enum ToNode<'a> {
     },
     /// About locks.
     Lock(LockAnswer),
+    /// About events.
+    Event(EventAnswer<'a>),
     /// Answers a search.
     Found(Found<'a>),
     /// The segment was taken; another may follow.
@@ -275,6 +277,7 @@ impl<'a> ToNode<'a> {
                 w.varint(version.0);
             }),
             Self::Lock(answer) => append_extended(out, 16, |w| answer.write(w)),
+            Self::Event(answer) => append_extended(out, 17, |w| answer.write(w)),
             Self::Found(found) => append_extended(out, 20, |w| found.write(w)),
             Self::SegmentTaken { transfer, index } => append_extended(out, 1, |w| {
                 w.varint(u64::from(transfer.0));
@@ -404,6 +407,7 @@ impl<'a> ToNode<'a> {
             14 => Self::Idle { alias: Alias(r.varint32()?), limit_ms: r.varint()? },
             15 => Self::Moot { sequence: Sequence(r.varint()?), version: Version(r.varint()?) },
             16 => Self::Lock(LockAnswer::read(r)?),
+            17 => Self::Event(EventAnswer::read(r)?),
             20 => Self::Found(Found::read(r)?),
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })

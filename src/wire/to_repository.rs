@@ -9,7 +9,7 @@ use super::commit::{self, read_sequence, write_sequence};
 use super::framing::{EXTENDED, append, append_extended};
 use super::lock::LockRequest;
 use super::to_node::{read_birth, write_birth};
-use super::{Delivery, Find, RawRecord};
+use super::{Delivery, EventRequest, Find, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, TransferId, Version};
@@ -194,6 +194,8 @@ pub enum ToRepository<'a> {
     },
     /// About locks.
     Lock(LockRequest),
+    /// About events.
+    Event(EventRequest<'a>),
     /// Asks for the objects whose indexed field has a value.
     Find(Find<'a>),
     /// Everything held was presented.
@@ -290,6 +292,7 @@ impl<'a> ToRepository<'a> {
                 expiry.write(w);
             }),
             Self::Lock(request) => append_extended(out, 11, |w| request.write(w)),
+            Self::Event(request) => append_extended(out, 14, |w| request.write(w)),
             Self::Find(find) => append_extended(out, 20, |w| find.write(w)),
             _ => {}
         }
@@ -363,6 +366,7 @@ impl<'a> ToRepository<'a> {
                 Self::Limit { sequence, unacked, alias, birth, expiry: Expiry::read(r)? }
             }
             11 => Self::Lock(LockRequest::read(r)?),
+            14 => Self::Event(EventRequest::read(r)?),
             18 => Self::Deliver { alias: Alias(r.varint32()?), birth: read_birth(r)?, delivery: Delivery::read(r)? },
             20 => Self::Find(Find::read(r)?),
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nam::coding::DecodeError;
+use nam::event::{EventId, EventKind, Happening};
 use nam::expiry::Expiry;
 use nam::ids::{
     Alias, Birth, CommitNumber, Epoch, Fence, FieldId, FrameNumber, NodeId, RequestId, Sequence, ShardId, TransferId,
     Version,
 };
 use nam::wire::{
-    CreationValue, Delivery, FailureCode, Find, Form, Found, LockAnswer, LockRequest, RawRecord, Records, Segment,
-    ShardAddress, ToNode, ToRepository,
+    CreationValue, Delivery, EventAnswer, EventRequest, FailureCode, Find, Form, Found, LockAnswer, LockRequest,
+    RawRecord, Records, Segment, ShardAddress, ToNode, ToRepository,
 };
 use proptest::prelude::*;
 
@@ -36,6 +37,10 @@ fn parts() -> impl Strategy<Value = Parts> {
     let texts = prop::collection::vec(".{0,20}", 2..5);
     (any::<u32>(), any::<u64>(), any::<u64>(), birth(), any::<bool>(), bytes, texts)
         .prop_map(|(a, b, c, birth, flag, bytes, texts)| Parts { a, b, c, birth, flag, bytes, texts })
+}
+
+fn kind(n: u64) -> EventKind {
+    [EventKind::Created, EventKind::Destroyed, EventKind::Expired][n as usize % 3]
 }
 
 fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
@@ -72,6 +77,14 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
         ToNode::SegmentTaken { transfer, index: p.a },
         ToNode::Lock(LockAnswer::Granted { request, fence: Fence(birth.0) }),
         ToNode::Lock(LockAnswer::Released { request }),
+        ToNode::Event(EventAnswer::Joined { request }),
+        ToNode::Event(EventAnswer::Ended { request }),
+        ToNode::Event(EventAnswer::Told {
+            request,
+            event: EventId(birth.0),
+            missed: p.b,
+            happening: Happening { kind: kind(p.b), birth, key: text, last: p.flag.then_some(delta) },
+        }),
         ToNode::Lock(LockAnswer::TimedOut { request, holder: NodeId(p.b), held_ms: p.c }),
         ToNode::Found(Found {
             request,
@@ -149,6 +162,10 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::Lock(LockRequest::Release { request, alias, birth, fence }),
         ToRepository::Lock(LockRequest::Join { request, alias, birth, fence }),
         ToRepository::Lock(LockRequest::GiveUp { request }),
+        ToRepository::Event(EventRequest::Join { request, class: "c", group: "billing" }),
+        ToRepository::Event(EventRequest::End { request, class: "c", group: "billing" }),
+        ToRepository::Event(EventRequest::Leave { request }),
+        ToRepository::Event(EventRequest::Acknowledge { request, event: EventId(birth.0) }),
         ToRepository::Destroy { sequence, unacked, alias, birth },
         ToRepository::Keys { request, class, prefix: key, after: class },
         ToRepository::Find(Find { request, class, field: FieldId(p.a), value: delta, from: alias }),
@@ -394,6 +411,28 @@ fn golden_deliveries() {
         assert_eq!(bytes, [0xe5, 18, 5, 7, 9, number]);
     }
     assert!(ToRepository::decode(RawRecord { kind: 7, body: &[18, 5, 7, 9, 3] }).is_err());
+}
+
+/// `docs/wire.md` §6.8: a group is joined, told of an end, done with it, left and ended.
+#[test]
+fn golden_events() {
+    let (request, number) = (RequestId(7), |n| CommitNumber { epoch: Epoch(7), n });
+    let (class, group, event) = ("c", "g", EventId(number(300)));
+    let sent = |request: EventRequest<'_>| {
+        let mut bytes = Vec::new();
+        ToRepository::Event(request).encode(&mut bytes);
+        bytes
+    };
+    let answered = |answer: EventAnswer<'_>| encoded(&ToNode::Event(answer));
+    assert_eq!(sent(EventRequest::Join { request, class, group }), [0xe7, 14, 0, 7, 1, b'c', 1, b'g']);
+    assert_eq!(answered(EventAnswer::Joined { request }), [0xe3, 17, 0, 7]);
+    let happening = Happening { kind: EventKind::Expired, birth: Birth(number(9)), key: "k", last: Some(&[8, 1]) };
+    let told = EventAnswer::Told { request, event, missed: 0, happening };
+    assert_eq!(answered(told), [0xf0, 17, 1, 7, 7, 0xac, 2, 0, 2, 7, 9, 1, b'k', 1, 2, 8, 1]);
+    assert_eq!(sent(EventRequest::Acknowledge { request, event }), [0xe6, 14, 2, 7, 7, 0xac, 2]);
+    assert_eq!(sent(EventRequest::Leave { request }), [0xe3, 14, 1, 7]);
+    assert_eq!(sent(EventRequest::End { request, class, group }), [0xe7, 14, 3, 7, 1, b'c', 1, b'g']);
+    assert_eq!(answered(EventAnswer::Ended { request }), [0xe3, 17, 2, 7]);
 }
 
 #[test]

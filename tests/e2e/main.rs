@@ -8,6 +8,7 @@
 )]
 
 mod directories;
+mod events;
 mod failures;
 mod hostile;
 mod images;

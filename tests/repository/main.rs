@@ -9,6 +9,7 @@
 
 mod bench;
 mod commits;
+mod events;
 mod expiry;
 mod images;
 mod index;

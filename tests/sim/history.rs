@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nam::__private::{Class, Reader, Tracked};
+use nam::event::EventKind;
 use nam::ids::{Alias, Birth, CommitNumber, Epoch, Fence, Token, Version};
 use nam::journal::{Entry, Frame, Payload};
 use nam::node::{Replica, Slot};
 
 use crate::class::Desk;
+use crate::events::{self, Happenings};
 use crate::expiry::Limits;
 use crate::guards::Part;
 use crate::locks::Locks;
@@ -37,8 +39,12 @@ pub(crate) struct Object {
     kept: Option<usize>,
 }
 
-/// What a backup has of each object: how many versions, its limits, and whether it is destroyed.
-pub(crate) type Remembered = BTreeMap<Birth, (usize, Limits, bool)>;
+/// What a backup has of each object: how many versions, its limits, and whether it is destroyed; and of events.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    objects: BTreeMap<Birth, (usize, Limits, bool)>,
+    events: events::Remembered,
+}
 
 /// An update that was told to be part of a version.
 #[derive(Clone, Debug)]
@@ -63,6 +69,7 @@ pub(crate) struct History {
     /// What was durable at each loss, by the loss before it: nodes may go on showing it until they hear of the next.
     former: BTreeMap<Epoch, BTreeMap<Birth, Vec<Arc<Desk>>>>,
     pub(crate) locks: Locks,
+    pub(crate) events: Happenings,
     pub(crate) stale_commits: u64,
     pub(crate) commits: u64,
 }
@@ -74,13 +81,16 @@ impl History {
         for entry in &frame.entries {
             let birth = Birth(CommitNumber { epoch: frame.epoch, n });
             n += u64::from(entry.is_commit());
+            self.events.take(entry, birth.0);
             self.take_entry(entry, birth, now);
         }
+        self.events.end_frame();
     }
 
     fn take_entry(&mut self, entry: &Entry, birth: Birth, now: u64) {
         match entry {
-            Entry::Schema { .. } => {}
+            Entry::Schema { .. } | Entry::Founded { .. } | Entry::Acknowledged { .. } => {}
+            Entry::GroupEnded { .. } | Entry::Happened { .. } => {}
             Entry::Granted { alias, .. } => {
                 self.living(*alias);
                 self.locks.grant(self.aliases[alias], Fence(birth.0));
@@ -107,6 +117,7 @@ impl History {
                 let mut limits = Limits::default();
                 limits.set(*expiry, now);
                 let object = Object { key, alias, limits, values, claims, orphans, ended: None, kept: None };
+                self.events.happen(EventKind::Created, birth, &object.key, None);
                 self.objects.insert(birth, object);
                 self.aliases.insert(alias, birth);
             }
@@ -125,11 +136,17 @@ impl History {
                 self.commits += 1;
             }
             Entry::Destroyed { alias, .. } | Entry::Expired { alias } => {
+                let birth = self.aliases[alias];
+                let last = self.last_of(birth);
                 let object = self.living(*alias);
+                let mut kind = EventKind::Destroyed;
                 if matches!(entry, Entry::Expired { .. }) {
                     object.limits.check_end(&object.key, now);
+                    kind = EventKind::Expired;
                 }
                 object.ended = Some(false);
+                let key = object.key.clone();
+                self.events.happen(kind, birth, &key, last);
             }
         }
     }
@@ -156,6 +173,7 @@ impl History {
 
     /// Everything in a frame is durable.
     pub(crate) fn settle(&mut self, frame: &Frame) {
+        self.events.settle(frame);
         let mut n = frame.first_commit;
         for entry in &frame.entries {
             match entry {
@@ -205,6 +223,7 @@ impl History {
         self.slices.clear();
         self.pieces.clear();
         self.locks.crash();
+        self.events.crash(is_lossy);
         if is_lossy {
             self.note_loss();
             self.objects.clear();
@@ -244,12 +263,14 @@ impl History {
             let versions = object.values.iter().filter(|(_, is_durable)| *is_durable).count();
             (*birth, (versions, object.limits.clone(), object.ended == Some(true)))
         });
-        remembered.collect()
+        Remembered { objects: remembered.collect(), events: self.events.remember() }
     }
 
     /// The repository ended and comes back from a backup: what came later never was.
     pub(crate) fn restore(&mut self, remembered: &Remembered, now: u64) {
         self.note_loss();
+        self.events.restore(&remembered.events);
+        let remembered = &remembered.objects;
         self.objects.retain(|birth, _| remembered.contains_key(birth));
         for (birth, object) in &mut self.objects {
             let (versions, limits, is_ended) = &remembered[birth];

@@ -15,6 +15,7 @@ mod deliveries;
 mod dice;
 mod disk;
 mod draw;
+mod events;
 mod expiry;
 mod finds;
 mod guards;

@@ -19,6 +19,7 @@ fn every_rule_is_missed() {
         Rule::Anew,
         Rule::Fence,
         Rule::GrantGate,
+        Rule::EventGate,
         Rule::Cut,
         Rule::Image,
         Rule::Tail,

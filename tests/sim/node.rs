@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nam::event::EventId;
 use nam::ids::{Birth, Fence, NodeId, RequestId, Version};
 use nam::node::{Core, Guard, Host, Memory, Replica, ReplicaId, Ring, Slot};
 use nam::repository::ConnectionId;
@@ -63,6 +64,10 @@ pub(crate) struct Side {
     pub(crate) link: Option<Half>,
     pub(crate) is_connecting: bool,
     pub(crate) requests: BTreeMap<RequestId, Asked>,
+    /// Its consumers of events, and their groups.
+    pub(crate) consumers: BTreeMap<RequestId, &'static str>,
+    /// What they were told and did not acknowledge.
+    pub(crate) in_hand: Vec<(RequestId, EventId)>,
     /// Whether it does not read what arrives.
     pub(crate) is_paused: bool,
     /// What arrived meanwhile, records or a segment.
@@ -105,7 +110,9 @@ impl Node {
             let core = new_core(7_000 + number, swarm.credit_bytes, &memory);
             let bell = Arc::new(Bell(Mutex::default(), Arc::clone(&memory)));
             let (requests, unread) = (BTreeMap::new(), VecDeque::new());
-            Side { core, bell, link: None, is_connecting: false, requests, is_paused: false, unread }
+            let (consumers, in_hand) = (BTreeMap::new(), Vec::new());
+            let (link, is_connecting, is_paused) = (None, false, false);
+            Side { core, bell, link, is_connecting, requests, consumers, in_hand, is_paused, unread }
         };
         let sides = (0..shards).map(side).collect();
         Self { sides, opens: Vec::new(), is_old, memory }
@@ -116,6 +123,8 @@ impl Node {
         let side = &mut self.sides[shard];
         side.core = new_core(number, credit_bytes, &self.memory);
         side.requests.clear();
+        side.consumers.clear();
+        side.in_hand.clear();
         side.unread.clear();
         side.bell.0.lock().clear();
         for open in self.opens.iter_mut().filter(|open| open.shard == shard) {

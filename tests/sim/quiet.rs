@@ -27,7 +27,10 @@ impl World {
             && self.tasks.is_empty()
             && self.readings.is_empty()
             && self.nodes.iter().all(is_idle)
-            && self.shards.iter().all(|shard| shard.appending.is_empty() && !shard.has_step)
+            && self
+                .shards
+                .iter()
+                .all(|shard| shard.appending.is_empty() && !shard.has_step && shard.history.events.is_done())
     }
 
     /// What is not quiet.
@@ -50,6 +53,9 @@ impl World {
         }
         for task in &self.tasks {
             unrest += &format!("{:?} {:?} {task:?}; ", task.slot.state(), task.slot.newest());
+        }
+        for shard in &self.shards {
+            unrest += &shard.history.events.unrest();
         }
         for reading in &self.readings {
             unrest += &format!("{reading:?}; ");

@@ -174,6 +174,8 @@ impl World {
     fn hear(&mut self, node: usize, shard: usize, event: CoreEvent) {
         match event {
             CoreEvent::Ready => {}
+            CoreEvent::Told(told) => self.hear_of_event(node, shard, told),
+            CoreEvent::ConsumerEnded { .. } => panic!("nobody ends a group"),
             CoreEvent::SchemaRefused { text, .. } => panic!("the schema was refused: {text}"),
             CoreEvent::Answered { request, answer } => {
                 match self.nodes[node].sides[shard].requests.remove(&request) {

@@ -82,6 +82,7 @@ impl Shard {
             caps,
             rules,
         };
+        shard.history.events.last_bytes_max = caps.windows.inline_bytes;
         shard.begin(1);
         shard
     }

@@ -51,6 +51,8 @@ pub(crate) struct Swarm {
     pub(crate) has_long_pauses: bool,
     /// Whether objects have limits; then the application rests now and then.
     pub(crate) is_expiring: bool,
+    /// Whether somebody wants to hear of events.
+    pub(crate) has_consumers: bool,
     /// Bytes of records after which nodes confirm them.
     pub(crate) credit_bytes: usize,
     /// Bytes of a piece of a created value.
@@ -89,6 +91,7 @@ impl Swarm {
             pauses: [0, 60, 20][dice.index(3)],
             has_long_pauses: dice.one_in(2),
             is_expiring: dice.one_in(3),
+            has_consumers: dice.one_in(2),
             credit_bytes: if is_narrow { 1 + dice.index(400) } else { CREDIT_BYTES },
             piece_bytes: if is_narrow { 900 + dice.index(3_000) } else { SEGMENT_BYTES_MAX / 8 },
             has_old: dice.one_in(3),

@@ -63,6 +63,9 @@ pub(crate) struct Report {
     pub(crate) locked: u64,
     pub(crate) waited_in_vain: u64,
     pub(crate) fenced_off: u64,
+    /// Events that consumers were told, and those that their groups had been told before.
+    pub(crate) told: u64,
+    pub(crate) told_again: u64,
     /// Nodes that ended, with and without a goodbye.
     pub(crate) left: u64,
     /// Images and tombstones put in force, documents brought to memory, cuts of the journal.
@@ -103,6 +106,8 @@ impl Report {
         self.locked += other.locked;
         self.waited_in_vain += other.waited_in_vain;
         self.fenced_off += other.fenced_off;
+        self.told += other.told;
+        self.told_again += other.told_again;
         self.left += other.left;
         self.imaged += other.imaged;
         self.loaded += other.loaded;
@@ -126,6 +131,7 @@ impl Report {
         assert!(self.shed > 100, "too little memory is short: {self:?}");
         assert!(self.reads_told > 0, "too few nodes read what is pushed: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
+        assert!(self.told > 0 && self.told_again > 0, "too few events are told: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
         assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");
     }
@@ -201,6 +207,7 @@ impl World {
             self.settle();
             if self.actions == 0 {
                 let from = *quiet_from.get_or_insert(self.now);
+                self.take_events();
                 if self.now > from + QUIET_MS {
                     panic!("I5: no quiet after {QUIET_MS} ms: {}", self.unrest());
                 }

@@ -41,6 +41,7 @@ impl Core {
         self.send_again();
         self.ask_again();
         self.ask_locks(None);
+        self.join_groups();
     }
 
     /// The link is gone: nothing that is here can be trusted to be the newest.
@@ -69,6 +70,7 @@ impl Core {
         self.replicas.values().for_each(|entry| entry.replica.end(Ending::Closed));
         self.close_locks();
         self.close_deferred();
+        self.close_consumers();
         let waiting: Vec<RequestId> = self.requests.keys().copied().collect();
         for request in waiting {
             self.end_request(request, Ending::Closed);

@@ -18,6 +18,7 @@ mod commits;
 mod deferred;
 mod deliveries;
 mod down;
+mod events;
 mod greeting;
 mod locks;
 mod records;
@@ -36,6 +37,8 @@ use self::commits::Outstanding;
 use self::deferred::Deferred;
 use self::deliveries::Pushes;
 use self::down::DownTransfers;
+use self::events::Consumers;
+pub use self::events::Told;
 use self::locks::Locks;
 use self::requests::Request;
 use self::touches::{KeptBack, Usage};
@@ -104,6 +107,13 @@ pub enum Answer {
         /// Since when.
         held: Duration,
     },
+    /// The node is a consumer of a group.
+    Consuming {
+        /// Names it.
+        consumer: RequestId,
+    },
+    /// The group of consumers is no more.
+    GroupEnded,
     /// A page of keys.
     Keys {
         /// The keys, ascending.
@@ -138,6 +148,13 @@ pub enum CoreEvent {
         request: RequestId,
         /// Its answer.
         answer: Answer,
+    },
+    /// A consumer is told an event.
+    Told(Told),
+    /// A consumer is told nothing any more: its group is no more, or the repository refuses it.
+    ConsumerEnded {
+        /// The consumer.
+        consumer: RequestId,
     },
     /// The link is ready.
     Ready,
@@ -212,6 +229,7 @@ pub struct Core {
     memory: Arc<Memory>,
     residents: Residents,
     locks: Locks,
+    consumers: Consumers,
     kept_back: KeptBack,
     now: Instant,
     down: DownTransfers,
@@ -247,6 +265,7 @@ impl Core {
             memory: Arc::default(),
             residents: Residents::default(),
             locks: Locks::default(),
+            consumers: Consumers::default(),
             kept_back: KeptBack::default(),
             now: Instant(0),
             down: DownTransfers::default(),
@@ -288,7 +307,7 @@ impl Core {
     /// Requests without an answer.
     #[must_use]
     pub fn unanswered(&self) -> usize {
-        self.requests.len() + self.deferred.len() + self.locks.unanswered()
+        self.requests.len() + self.deferred.len() + self.locks.unanswered() + self.consumers.unanswered()
     }
 
     /// A replica asks for something.

@@ -72,6 +72,10 @@ impl Core {
                 self.lock_answered(answer);
                 Ok(())
             }
+            ToNode::Event(answer) => {
+                self.event_answered(answer);
+                Ok(())
+            }
             ToNode::SchemaRefused { class, text } => {
                 self.schema_refused(class, text);
                 Ok(())

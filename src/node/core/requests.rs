@@ -357,7 +357,9 @@ impl Core {
 
     pub(super) fn failed(&mut self, request: RequestId, answer: &Answer) {
         let Some(asked) = self.requests.remove(&request) else {
-            self.lock_refused(request, answer);
+            if !self.consumer_refused(request, answer) {
+                self.lock_refused(request, answer);
+            }
             return;
         };
         let entry = asked.replica().and_then(|id| self.replicas.get(&id));
