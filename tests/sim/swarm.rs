@@ -119,7 +119,7 @@ impl Swarm {
 
     /// For how long a node stops reading.
     pub(crate) fn pause(&self, dice: &mut Dice) -> u64 {
-        let longest = if self.has_long_pauses { 4 } else { 3 };
-        [30, 150, 600, 15_000][dice.index(longest)]
+        let longest = if self.has_long_pauses { 5 } else { 3 };
+        [30, 150, 600, 15_000, 15_000][dice.index(longest)]
     }
 }
