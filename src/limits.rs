@@ -282,8 +282,8 @@ pub const SESSION_BASES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Milliseconds that a session store keeps such a tree, default: longer than requests take.
 pub const SESSION_BASES_KEPT_MS: u64 = 5 * 60 * 1_000;
 
-/// Loads whose trees went that a session store remembers by number and version; of older ones it knows nothing, and a save replaces the session whole.
-pub const SESSION_LOADS_MAX: usize = 100_000;
+/// Loads that a session store keeps with their trees, and as many whose trees went, by number and version: about 50 MB each. Of older ones it knows nothing, and a save replaces the session whole.
+pub const SESSION_LOADS_MAX: usize = 250_000;
 
 /// Milliseconds that a session store remembers that a session ended and where its data went: longer than a request that began before takes to save.
 pub const SESSION_ENDS_KEPT_MS: u64 = 60 * 1_000;
@@ -293,6 +293,9 @@ pub const SESSION_ENDS_MAX: usize = 10_000;
 
 /// Saves of one ended session that wait for its new id; more are dropped.
 pub const SESSION_LATE_MAX: usize = 32;
+
+/// Bytes of all saves that wait so in one store; more are dropped.
+pub const SESSION_LATE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Levels of arrays and objects of a session value that are kept as such, so that a delta stays within [`DEPTH_MAX`]; what is deeper is kept as JSON text.
 pub const SESSION_DEPTH_MAX: u8 = 16;

@@ -2,7 +2,7 @@
 //!
 //! A saved record does not say what it was made from. But the map inside it is the one that a load made: a standard
 //! `HashMap` keeps its hasher, which is drawn anew for each map, through every insertion, removal and `clear`. Two hashes
-//! of it number the load. Invariants: trees are bounded in bytes and time, each counted once; a load whose tree went is
+//! of it number the load. Invariants: trees are bounded in bytes and time, each counted once, and loads in number; a load whose tree went is
 //! still known by its version, so that a save knows whether it can do without. Source: own reasoning and measurement.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -86,7 +86,8 @@ impl Bases {
         }
         self.order.push_back((fingerprint, self.count, now));
         while let Some(&(oldest, count, at)) = self.order.front() {
-            if self.bytes <= bounds.bytes && now.duration_since(at) < bounds.kept {
+            let is_full = self.bytes > bounds.bytes || self.order.len() > SESSION_LOADS_MAX;
+            if !is_full && now.duration_since(at) < bounds.kept {
                 break;
             }
             self.order.pop_front();
@@ -164,6 +165,18 @@ mod tests {
         bases.note(Fingerprint(4), base("b"), start + bounds.kept, bounds);
         assert_eq!(kept(&bases), [Some(false); 3]);
         assert_eq!((bases.trees.len(), bases.order.len()), (1, 1));
+    }
+
+    #[test]
+    fn loads_are_bounded_in_number() {
+        let (mut bases, start, bounds) = (Bases::default(), Instant::now(), Bounds::default());
+        let shared = base("a");
+        for number in 0..SESSION_LOADS_MAX as u128 * 2 + 2 {
+            bases.note(Fingerprint(number), shared.clone(), start, bounds);
+        }
+        assert_eq!((bases.order.len(), bases.shells.len()), (SESSION_LOADS_MAX, SESSION_LOADS_MAX));
+        assert_eq!((bases.loads.len(), bases.trees.len()), (SESSION_LOADS_MAX * 2, 1));
+        assert!(bases.find(Fingerprint(1)).is_none() && bases.find(Fingerprint(2)).is_some());
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Difference {
         self.fields.is_empty()
     }
 
+    /// Bytes that it takes, roughly, without what it shares with what was loaded.
+    pub(super) fn bytes(&self) -> usize {
+        self.fields.iter().map(|(key, change)| key.len() + change.bytes()).sum()
+    }
+
     /// Carries the changes out; answers how many paths somebody else had written meanwhile.
     pub(super) fn apply(&self, fields: &mut Fields) -> u64 {
         apply_fields(fields, &self.fields)
@@ -99,6 +104,16 @@ impl Change {
             (_, to) => How::Put(to.map(|value| Json::from_value(value, depth)).transpose()?),
         };
         Ok(Some(Self { from: Some(from.clone()), how }))
+    }
+
+    fn bytes(&self) -> usize {
+        let inside = match &self.how {
+            How::Put(to) => to.as_ref().map_or(0, Json::bytes),
+            How::Fields(fields) => fields.iter().map(|(key, change)| key.len() + change.bytes()).sum(),
+            How::Elements(elements) => elements.iter().map(|(_, change)| change.bytes()).sum(),
+            How::Append(values) => values.iter().map(Json::bytes).sum(),
+        };
+        size_of::<Self>() + inside
     }
 
     /// What the request saved here.

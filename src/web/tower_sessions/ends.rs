@@ -2,15 +2,15 @@
 //!
 //! tower-sessions gives a session a new id in two steps: it deletes the old one, and creates the new one when the
 //! response leaves. A request that loaded the old one may save before, between and after. Invariants: what was saved
-//! between waits for the new id and is carried there; a session that only ended takes nothing back; bounded in time and
-//! number. Source: own reasoning (S2, spring-session #1270).
+//! between waits for the new id and is carried there; a session that only ended takes nothing back; bounded in time,
+//! number and bytes. Source: own reasoning (S2, spring-session #1270).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::difference::Difference;
 use super::record::SessionKey;
-use crate::limits::{SESSION_ENDS_KEPT_MS, SESSION_ENDS_MAX, SESSION_LATE_MAX};
+use crate::limits::{SESSION_ENDS_KEPT_MS, SESSION_ENDS_MAX, SESSION_LATE_BYTES_MAX, SESSION_LATE_MAX};
 
 /// What becomes of a save that came after its session had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(super) enum Late {
 pub(super) struct Ends {
     ends: BTreeMap<SessionKey, End>,
     order: VecDeque<(SessionKey, Instant)>,
+    /// Of all saves that wait.
+    late_bytes: usize,
 }
 
 #[derive(Default)]
@@ -39,8 +41,9 @@ struct End {
 impl Ends {
     /// Notes that a session ended.
     pub(super) fn note(&mut self, session: SessionKey, now: Instant) {
-        if self.ends.insert(session, End::default()).is_none() {
-            self.order.push_back((session, now));
+        match self.ends.insert(session, End::default()) {
+            Some(former) => self.release(&former.late),
+            None => self.order.push_back((session, now)),
         }
         let kept = Duration::from_millis(SESSION_ENDS_KEPT_MS);
         while let Some(&(oldest, at)) = self.order.front() {
@@ -48,7 +51,8 @@ impl Ends {
                 break;
             }
             self.order.pop_front();
-            self.ends.remove(&oldest);
+            let gone = self.ends.remove(&oldest).unwrap_or_default();
+            self.release(&gone.late);
         }
     }
 
@@ -62,7 +66,9 @@ impl Ends {
         if let Some(moved) = end.moved {
             return Late::Moved(moved);
         }
-        if end.late.len() < SESSION_LATE_MAX {
+        let bytes = self.late_bytes.saturating_add(difference.bytes());
+        if end.late.len() < SESSION_LATE_MAX && bytes <= SESSION_LATE_BYTES_MAX {
+            self.late_bytes = bytes;
             end.late.push(difference.clone());
         }
         Late::Waits
@@ -72,12 +78,20 @@ impl Ends {
     pub(super) fn move_to(&mut self, session: SessionKey, to: SessionKey) -> Vec<Difference> {
         let Some(end) = self.ends.get_mut(&session) else { return Vec::new() };
         end.moved.get_or_insert(to);
-        std::mem::take(&mut end.late)
+        let late = std::mem::take(&mut end.late);
+        self.release(&late);
+        late
+    }
+
+    fn release(&mut self, late: &[Difference]) {
+        let bytes: usize = late.iter().map(Difference::bytes).sum();
+        self.late_bytes = self.late_bytes.saturating_sub(bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::json::Fields;
     use super::*;
 
     #[test]
@@ -92,6 +106,29 @@ mod tests {
         assert_eq!(ends.move_to(old, new).len(), SESSION_LATE_MAX);
         assert_eq!(ends.move_to(old, other).len(), 0);
         assert_eq!(ends.late(old, &Difference::default()), Late::Moved(new));
+    }
+
+    /// A save of a text of so many bytes.
+    fn save_of(bytes: usize) -> Difference {
+        let saved = [("text".to_owned(), serde_json::Value::from("x".repeat(bytes)))].into();
+        Difference::between(&Fields::new(), &saved).unwrap()
+    }
+
+    #[test]
+    fn waiting_saves_are_bounded_in_bytes_of_all_sessions() {
+        let (mut ends, start) = (Ends::default(), Instant::now());
+        let [one, two, new] = [1, 2, 3].map(SessionKey::of);
+        let large = save_of(SESSION_LATE_BYTES_MAX / 3 * 2);
+        for session in [one, two] {
+            ends.note(session, start);
+            assert_eq!(ends.late(session, &large), Late::Waits);
+        }
+        assert_eq!((ends.move_to(one, new).len(), ends.move_to(two, new).len()), (1, 0));
+        assert_eq!(ends.late_bytes, 0);
+        ends.note(new, start);
+        assert_eq!(ends.late(new, &large), Late::Waits);
+        ends.note(SessionKey::of(4), start + Duration::from_millis(SESSION_ENDS_KEPT_MS));
+        assert_eq!(ends.late_bytes, 0, "what is forgotten counts no more");
     }
 
     #[test]

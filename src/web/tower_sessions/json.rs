@@ -94,6 +94,11 @@ impl Json {
         }
     }
 
+    /// Bytes of heap behind the value, and its own.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + crate::tracked::Tracked::heap_bytes(self)
+    }
+
     /// Whether this is how `value` would be kept.
     pub(super) fn is_value(&self, value: &Value) -> bool {
         match (self, value) {
