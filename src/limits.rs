@@ -112,8 +112,20 @@ pub const NODE_MEMORY_BYTES_MAX: usize = 1 << 30;
 /// Events that wait for one watcher; beyond it the watcher gets `Lagged` and goes on with the newest.
 pub const WATCH_EVENTS_MAX: usize = 64;
 
-/// Runs of an update's closure before `Conflict`.
+/// Milliseconds for which commits that would be in its way wait for a node that lost at an object again and again. A node comes back within a round trip and its own pause; one that does not lets the others go on.
+pub const PRECEDENCE_MS: u64 = 20;
+
+/// Commits of one object that a node loses before it goes first there.
+pub const LOSSES_BEFORE_PRECEDENCE: u32 = 2;
+
+/// Bytes of a lost commit that are kept to know what would be in its way; a larger one is taken to touch all of the object.
+pub const LOST_BYTES_MAX: usize = 1_024;
+
+/// Commits of an object that a node loses in a row before an update is a `Conflict`.
 pub const UPDATE_TRIES_MAX: u32 = 16;
+
+/// Runs of an update's closure before `Conflict`, although the node has other commits of the object accepted meanwhile.
+pub const UPDATE_RUNS_MAX: u32 = 256;
 
 /// Bytes that a record costs besides its own where traffic is weighed: its packet's headers and protection.
 pub const PACKET_BYTES: usize = 60;

@@ -8,11 +8,13 @@
 mod check;
 mod cut;
 mod fields;
+mod overlap;
 
 pub use check::{Fault, Operations, check_delta, check_edit, check_own_delta, check_value, read_key};
 pub(crate) use check::{check_stored, check_stored_root};
 pub use cut::{Cut, cut};
 pub use fields::{Field, FieldsReader, FieldsWriter, WireType};
+pub use overlap::{overlaps, touches};
 
 /// Heads of map, set and list entries in an edit: what happens to the entry (`docs/wire.md` §5).
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,8 @@
 //!    ▼ object busy         │  └──▶ larger than a record: in slices, one a frame
 //!  waiting                 └▶ no: conflict or refusal, nothing is left
 //! ```
-//! While a commit takes more than one step only that object's commits wait. Invariants: versions are dense (I1); what
+//! While a commit takes more than one step only that object's commits wait, and those wait that would be in the way of a
+//! node which goes first (see `precedence`). Invariants: versions are dense (I1); what
 //! was judged is applied before anything else is judged on that object; an outcome is remembered in the frame of its
 //! commit (I7); a commit whose connection ended before it took effect leaves nothing, because it will be sent again.
 //! Source: optimistic concurrency control (Kung and Robinson 1981), with cells for read and write sets.
@@ -123,13 +124,18 @@ impl Core {
         }
         let Some(object) = self.objects.at_mut(alias) else { return };
         object.use_at(now);
-        if object.is_busy() {
-            object.turn().waiting.push_back(offer);
-        } else if object.cold().is_some() {
-            object.turn().waiting.push_back(offer);
-            self.ask_load(alias);
-        } else {
+        let (is_busy, is_cold) = (object.is_busy(), object.cold().is_some());
+        let waits = if is_busy { !self.may_overtake(alias, &offer) } else { is_cold || self.makes_way(alias, &offer) };
+        if !waits {
             self.judge(alias, offer);
+            return;
+        }
+        self.note_wait(alias, &offer);
+        if let Some(object) = self.objects.at_mut(alias) {
+            object.turn().waiting.push_back(offer);
+            if is_cold && !is_busy {
+                self.ask_load(alias);
+            }
         }
     }
 
@@ -239,7 +245,7 @@ impl Core {
                 self.work.push_back(Work::Commit(alias));
                 return;
             }
-            let Some(offer) = turn.waiting.pop_front() else { return };
+            let Some(offer) = self.take_next(alias) else { return };
             if self.nodes.find(offer.connection) == Some(offer.place) {
                 if self.is_held(offer.place, alias) {
                     self.judge(alias, offer);
@@ -254,6 +260,7 @@ impl Core {
         let (place, sequence) = (offer.place, offer.sequence);
         let code = match refusal {
             Refusal::Conflict => {
+                self.note_conflict(alias, offer);
                 self.bring_user(place, alias);
                 let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
                 self.push(place, after, &ToNode::Conflict { sequence });
@@ -263,10 +270,12 @@ impl Core {
             Refusal::Overflow { .. } => FailureCode::Overflow,
             Refusal::Limit { .. } | Refusal::Splices { .. } => FailureCode::Limit,
         };
+        self.end_precedence(alias, offer.connection);
         self.refuse(place, sequence, code, &refusal.to_string());
     }
 
     fn take_verdict(&mut self, alias: Alias, offer: Offer, judged: Judged) {
+        self.end_precedence(alias, offer.connection);
         let Some(document) = self.objects.at(alias).and_then(|object| object.document()) else { return };
         let (place, sequence) = (offer.place, offer.sequence);
         if document.encoded_bytes() + judged.delta.len() > self.caps.object_bytes_max {
@@ -409,6 +418,7 @@ impl Core {
         self.note_event(alias, kind);
         self.note_end(alias, at);
         self.unindex(alias);
+        self.precedences.forget(alias);
         let Some(object) = self.objects.at_mut(alias) else { return };
         object.body = Body::Ended(object.head().next());
         object.expires = None;

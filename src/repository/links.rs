@@ -129,7 +129,7 @@ impl Core {
         self.is_full = !has_room;
     }
 
-    /// Time passed: ends what reached its limits, waits for locks among it, says that the link lives, closes those that do not keep up, forgets old
+    /// Time passed: ends what reached its limits, waits for locks and for others' turns among it, says that the link lives, closes those that do not keep up, forgets old
     /// outcomes.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.begin(now);
@@ -138,6 +138,7 @@ impl Core {
         }
         self.time_out_waits();
         self.time_out_events();
+        self.time_out_precedences();
         if self.tick_at.is_none_or(|at| at > now) {
             return;
         }
@@ -153,6 +154,7 @@ impl Core {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let waits = self.locks.next_deadline().into_iter().chain(self.events.next_deadline());
+        let waits = waits.chain(self.precedences.next_deadline());
         self.tick_at.into_iter().chain(self.next_expiry()).chain(waits).min()
     }
 

@@ -37,6 +37,7 @@ mod objects;
 mod outbox;
 mod outcomes;
 mod past;
+mod precedence;
 mod replay;
 mod requests;
 mod runs;
@@ -72,6 +73,7 @@ use locks::Locks;
 use nodes::Nodes;
 use objects::Objects;
 use outcomes::Outcomes;
+use precedence::Precedences;
 use replay::Replay;
 use wheel::Wheel;
 use work::{Cost, Work};
@@ -138,6 +140,7 @@ pub struct Core {
     outcomes: Outcomes,
     locks: Locks,
     events: Events,
+    precedences: Precedences,
     frames: Frames,
     /// Objects touched in the open frame.
     touched: Vec<Alias>,
@@ -183,6 +186,7 @@ impl Core {
             outcomes: Outcomes::default(),
             locks: Locks::default(),
             events: Events::default(),
+            precedences: Precedences::default(),
             frames,
             touched: Vec::new(),
             fanouts: VecDeque::new(),

@@ -147,6 +147,8 @@ pub enum Rule {
     Unread,
     /// The commit that changes an indexed field changes the index (I2).
     Index,
+    /// A node that lost again and again goes first (W3).
+    Precedence,
 }
 
 /// Which rules hold: all, outside of tests.

@@ -9,6 +9,7 @@
 
 mod budget;
 mod cart;
+mod contention;
 mod locks;
 mod nodes;
 mod push;

@@ -64,6 +64,10 @@ pub(crate) enum Event {
         shard: usize,
         incarnation: u64,
     },
+    /// A shard's timer, where that is nearer than its tick.
+    Due {
+        shard: usize,
+    },
     /// A node reads again.
     Read {
         node: usize,
@@ -96,7 +100,7 @@ impl Agenda {
 
     /// Whether nothing is on its way to anybody.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.events.values().all(|event| matches!(event, Event::Act | Event::Tick { .. }))
+        self.events.values().all(|event| matches!(event, Event::Act | Event::Tick { .. } | Event::Due { .. }))
     }
 
     pub(crate) fn next(&mut self) -> Option<(u64, Event)> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nam::journal::Frame;
-use nam::limits::{SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
+use nam::limits::{PRECEDENCE_MS, SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
 use nam::node::{Answer, CoreEvent, LinkState, Replica, Ring, Unreadable};
 use nam::repository::ConnectionId;
 use nam::wire::{CloseCode, RawRecord, ToNode, ToRepository};
@@ -70,6 +70,13 @@ impl World {
                 let link = LinkName { node, shard: at, connection: close.connection };
                 self.agenda.plan(now + 1, Event::CutDown { link });
             }
+        }
+        let made_way = shard.core.made_way();
+        self.report.made_way += made_way - std::mem::replace(&mut shard.made_way, made_way);
+        if shard.core.contests() > 0 && !std::mem::replace(&mut shard.is_due_planned, true) {
+            let due = shard.core.poll_timeout().expect("who goes first has its time");
+            assert!(due.0 <= now + PRECEDENCE_MS, "W3: somebody goes first until {due:?}");
+            self.agenda.plan(due.0.max(now + 1), Event::Due { shard: at });
         }
         let done = shard.core.work_done();
         assert!(done.cells <= STEP_CELLS_MAX, "a call visits {} cells", done.cells);

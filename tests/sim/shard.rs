@@ -40,6 +40,9 @@ pub(crate) struct Shard {
     /// What their nodes were sent of the objects that they hold.
     pub(crate) holdings: BTreeMap<ConnectionId, Holdings>,
     pub(crate) has_step: bool,
+    pub(crate) is_due_planned: bool,
+    /// Commits that waited because somebody went first, in this term.
+    pub(crate) made_way: u64,
     backup: Backup,
     caps: Caps,
     rules: Rules,
@@ -78,6 +81,8 @@ impl Shard {
             windows: BTreeMap::new(),
             holdings: BTreeMap::new(),
             has_step: false,
+            is_due_planned: false,
+            made_way: 0,
             backup: Backup::None,
             caps,
             rules,
@@ -140,6 +145,7 @@ impl Shard {
         let identity = identity(&mut self.journal, 1_000 + now + self.incarnation);
         self.history.lossy_epoch = identity.lossy_epoch;
         self.core = Core::new(identity, self.caps);
+        self.made_way = 0;
         #[cfg(feature = "mutants")]
         self.core.set_rules(self.rules);
         let _ = self.rules;

@@ -77,6 +77,8 @@ pub(crate) struct Report {
     pub(crate) readable_again: u64,
     /// How often nodes told that what was pushed was read.
     pub(crate) reads_told: u64,
+    /// How often a commit waited because somebody went first.
+    pub(crate) made_way: u64,
 }
 
 impl Report {
@@ -115,6 +117,7 @@ impl Report {
         self.unreadable += other.unreadable;
         self.readable_again += other.readable_again;
         self.reads_told += other.reads_told;
+        self.made_way += other.made_way;
     }
 
     /// Whether many seeds together did what they are for.
@@ -130,6 +133,7 @@ impl Report {
         assert!(self.watched > 0, "too little is watched: {self:?}");
         assert!(self.shed > 100, "too little memory is short: {self:?}");
         assert!(self.reads_told > 0, "too few nodes read what is pushed: {self:?}");
+        assert!(self.made_way > 0, "nobody goes first: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         assert!(self.told > 0 && self.told_again > 0, "too few events are told: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
@@ -250,6 +254,10 @@ impl World {
                     node.sides[shard].core.handle_timeout(Instant(self.now + n * 100_000_007));
                 }
                 self.agenda.plan(self.now + 500, Event::Tick { shard });
+            }
+            Event::Due { shard } => {
+                self.shards[shard].is_due_planned = false;
+                self.shards[shard].core.handle_timeout(Instant(self.now));
             }
             Event::Imaged { shard, incarnation } => self.imaged(shard, incarnation),
             Event::Loaded { shard, incarnation } => self.loaded(shard, incarnation),

@@ -46,6 +46,7 @@ impl<T: Class> Inner<T> {
     /// Takes the repository's word on the commit in flight, behind all that came before.
     pub(super) fn take_settlement(&mut self, settlement: Settlement) -> Result<(), Refusal> {
         let Some(in_flight) = &self.in_flight else { return Ok(()) };
+        self.accepted += u64::from(matches!(settlement, Settlement::AsSent | Settlement::Accepted(_)));
         if settlement == Settlement::AsSent && !self.is_dropping {
             if self.reached != in_flight.base {
                 return Err(Refusal::Base { base: in_flight.base, reached: self.reached });

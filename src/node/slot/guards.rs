@@ -3,8 +3,8 @@
 //! Invariant: at most [`GUARD_BYTES_MAX`] bytes; beyond that the whole object is required, which is safe and only costs
 //! retries. Source: own reasoning (W5).
 
-use super::overlap::touches;
 use crate::coding::{DecodeError, Reader, Writer};
+use crate::delta::touches;
 use crate::limits::GUARD_BYTES_MAX;
 use crate::schema::Schema;
 

@@ -16,7 +16,6 @@ mod guards;
 mod held;
 mod load;
 mod orders;
-mod overlap;
 mod path;
 mod queue;
 mod read;
@@ -118,6 +117,8 @@ pub(crate) struct Inner<T: Class> {
     /// Counts the loads.
     serial: u64,
     in_flight: Option<InFlight>,
+    /// Commits of this node that took effect.
+    accepted: u64,
     batch: Option<Batch>,
     /// Updates that need a batch of their own and wait for their turn; no other batch is begun meanwhile.
     alone_waiting: u32,
@@ -169,6 +170,12 @@ impl<T: Class> Slot<T> {
         self.inner.lock().knows_outages = false;
     }
 
+    /// How many commits of this node took effect: a task that lost although this number rises has a node that does not.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.inner.lock().accepted
+    }
+
     /// Locks, unless the lock is held by a closure that runs on this very thread, or for long by one that may wait for it.
     fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
         if let Some(inner) = self.inner.try_lock() {
@@ -215,6 +222,7 @@ impl<T: Class> Inner<T> {
             load: None,
             serial: 0,
             in_flight: None,
+            accepted: 0,
             batch: None,
             alone_waiting: 0,
             scratch: Vec::new(),

@@ -13,10 +13,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::guards::Guards;
-use super::overlap::overlaps;
 use super::read::Unreadable;
 use super::update::{Ran, Written, try_out};
 use super::{Held, Inner, Scope, Slot, Step};
+use crate::delta::overlaps;
 use crate::limits::SLOT_QUEUE_BYTES_MAX;
 use crate::tracked::Class;
 

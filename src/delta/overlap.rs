@@ -1,24 +1,31 @@
 //! Whether two deltas of one object touch the same place, judged by the schema alone.
 //!
-//! A transaction of several steps asks this of every delta that came in between, to fail early rather than at its commit;
-//! the repository judges again. Invariant: never says no where the repository would say yes; it may say yes too often: a
-//! list whose elements moved counts as a whole. Source: own reasoning (W2, W12).
+//! A transaction of several steps asks this of every delta that came in between, to fail early rather than at its commit,
+//! and the repository of commits that could be in the way of one that goes first; commits are judged again. Invariant:
+//! never says no where a judge would say yes; it may say yes too often: a list whose elements moved counts as a whole.
+//! Source: own reasoning (W2, W3, W12).
 
 use std::cmp::Ordering;
 
+use super::{EntryChange, Field, FieldsReader, WireType, check_value, read_key};
 use crate::coding::{DecodeError, Reader};
-use crate::delta::{EntryChange, Field, FieldsReader, WireType, check_value, read_key};
 use crate::ids::VariantId;
 use crate::schema::{FieldDef, KeyKind, Kind, Policy, Schema, TypeDef, TypeIndex, field_by_id};
 
 /// Whether `mine`, which may carry operations, overlaps `theirs`: the same field, element or entry, or one inside of the
 /// other.
-pub(super) fn overlaps(schema: &Schema, mine: &[u8], theirs: &[u8]) -> Result<bool, DecodeError> {
+///
+/// # Errors
+/// Any [`DecodeError`].
+pub fn overlaps(schema: &Schema, mine: &[u8], theirs: &[u8]) -> Result<bool, DecodeError> {
     Walk { schema, is_guard: false }.fields(schema.root_fields(), Reader::new(mine), Reader::new(theirs))
 }
 
 /// Whether `delta` changes what `guard` requires, whatever the policy.
-pub(super) fn touches(schema: &Schema, delta: &[u8], guard: &[u8]) -> Result<bool, DecodeError> {
+///
+/// # Errors
+/// Any [`DecodeError`].
+pub fn touches(schema: &Schema, delta: &[u8], guard: &[u8]) -> Result<bool, DecodeError> {
     Walk { schema, is_guard: true }.fields(schema.root_fields(), Reader::new(guard), Reader::new(delta))
 }
 
