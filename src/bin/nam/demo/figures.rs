@@ -44,17 +44,17 @@ pub(crate) struct Figures {
     pub(crate) delta_bytes: u64,
     /// From the start of the update to its acknowledgement.
     pub(crate) commit_us: Spread,
-    /// From the start of the update to its visibility on the last of the other nodes.
+    /// From the start of the update to its visibility on another node; every other node gives a sample.
     pub(crate) visible_us: Spread,
     /// A bare quinn echo of the same size, pacing and process layout, in the same run.
     pub(crate) quinn_echo_us: Spread,
-    /// Opening the session on a node that has nothing, until it can be read; the mean of these nodes.
+    /// Opening the session on a node that has nothing, until it can be read; the median of several.
     pub(crate) cold_open_ms: f64,
     /// UDP payload of one cold open.
     pub(crate) cold_open_bytes: u64,
-    /// The same number of bytes over one bare quinn stream, the first large one of its connection; the mean of the same nodes.
+    /// The same number of bytes over one bare quinn stream, the first large one of its connection; the median on the same nodes.
     pub(crate) raw_transfer_ms: f64,
-    /// Decoding the session from memory into memory of its own; the mean of the same nodes.
+    /// Decoding the session from memory into memory of its own; the median on the same nodes.
     pub(crate) decode_ms: f64,
     /// Whole-session replication of one change: bytes on the wire, writer to store and store to one reader.
     pub(crate) whole_bytes: u64,

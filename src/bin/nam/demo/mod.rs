@@ -12,6 +12,7 @@ mod interface;
 mod messages;
 mod namespace;
 mod node;
+mod opening;
 mod process;
 mod rounds;
 mod store;
@@ -117,7 +118,7 @@ async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
     println!("one daemon, {} nodes, one session", nodes.len());
 
     let prices = create(&mut nodes, &arguments, &mut figures).await?;
-    open_everywhere(&mut nodes, &mut figures).await?;
+    opening::everywhere(&mut nodes, (&daemon.place, &store.place), &mut figures).await?;
     let mut rounds = Rounds::new(&mut nodes, prices);
     rounds.measure(arguments.requests, &mut figures).await?;
     whole_session(&mut nodes, &mut figures).await?;
@@ -170,27 +171,6 @@ async fn create(
             other => return Err(DemoError::Line { text: format!("{other:?}") }),
         }
     }
-}
-
-/// Opens the session on every other node, then measures the two parts of that, bare, on the same nodes; means count.
-async fn open_everywhere(nodes: &mut [Process], figures: &mut Figures) -> Result<(), DemoError> {
-    let Some((first, others)) = nodes.split_first_mut() else { return Ok(()) };
-    first.ask(&Order::Open).await?;
-    let share = 1.0 / others.len().max(1) as f64;
-    for (i, node) in others.iter_mut().enumerate() {
-        if let Report::Opened { ms, udp_bytes } = node.ask(&Order::Open).await? {
-            println!("node {} opened it cold in {ms:.0} ms", i + 2);
-            figures.cold_open_ms += ms * share;
-            figures.cold_open_bytes = figures.cold_open_bytes.max(udp_bytes);
-        }
-    }
-    for node in others {
-        if let Report::Baseline { transfer_ms, decode_ms } = node.ask(&Order::Baseline).await? {
-            figures.raw_transfer_ms += transfer_ms * share;
-            figures.decode_ms += decode_ms * share;
-        }
-    }
-    Ok(())
 }
 
 /// One change replicated as a whole session: the first node puts it, the second fetches it.

@@ -76,7 +76,7 @@ impl<'n> Rounds<'n> {
             let writer = i % self.nodes.len();
             let (began, acknowledged, seen) = self.change_alone(writer).await?;
             commit.push(microseconds(began, acknowledged));
-            visible.push(microseconds(began, seen));
+            visible.extend(seen.into_iter().map(|at| microseconds(began, at)));
             let reader = (i + 1) % self.nodes.len();
             if let Some(node) = self.nodes.get_mut(reader)
                 && let Report::Echoed { us } = node.ask(&Order::Echo { bytes: ECHO_BYTES }).await?
@@ -92,16 +92,16 @@ impl<'n> Rounds<'n> {
         Ok(())
     }
 
-    /// One request on node `writer`, until its change is visible on every other node.
-    async fn change_alone(&mut self, writer: usize) -> Result<(u64, u64, u64), DemoError> {
+    /// One request on node `writer`, until its change is visible on every other node: when it began, when it was
+    /// acknowledged, and when each other node saw it.
+    async fn change_alone(&mut self, writer: usize) -> Result<(u64, u64, Vec<u64>), DemoError> {
         let [(symbol, expected, price)] = self.take_changes::<1>();
         let order = Order::Request { symbol, expected, price };
-        let Some(node) = self.nodes.get_mut(writer) else { return Ok((0, 0, 0)) };
+        let Some(node) = self.nodes.get_mut(writer) else { return Ok((0, 0, Vec::new())) };
         let Report::Answered { began, acknowledged, version } = node.ask(&order).await? else {
             return Err(DemoError::Line { text: "no answer to a request".to_owned() });
         };
-        let seen = self.visible_everywhere(version, writer).await?;
-        Ok((began, acknowledged, seen.unwrap_or(acknowledged)))
+        Ok((began, acknowledged, self.visible_everywhere(version, writer).await?))
     }
 
     /// Ten requests at once on node `writer`, until all are visible on every other node.
@@ -114,16 +114,16 @@ impl<'n> Rounds<'n> {
         Ok(())
     }
 
-    /// When the last node other than `writer` saw `version`.
-    async fn visible_everywhere(&mut self, version: u64, writer: usize) -> Result<Option<u64>, DemoError> {
-        let mut last = None;
+    /// When each node other than `writer` saw `version`; returns once all did.
+    async fn visible_everywhere(&mut self, version: u64, writer: usize) -> Result<Vec<u64>, DemoError> {
+        let mut seen = Vec::new();
         for (i, node) in self.nodes.iter_mut().enumerate() {
             let at = node.visible_at(version).await?;
             if i != writer {
-                last = last.max(Some(at));
+                seen.push(at);
             }
         }
-        Ok(last)
+        Ok(seen)
     }
 
     /// UDP payload bytes per change (writer plus mean holder), and the interface's count over ours.
