@@ -11,10 +11,7 @@ pub use crate::tracked::derived::{
     apply, debug_changes, decode_enum, decode_struct, edit, encode, encode_diff, encode_edit, encode_guards, kind,
     replace, undo, unknown_variant,
 };
-pub use crate::tracked::field::{
-    Absence, FieldSpec, apply_field, decode_field, decode_field_or, diff_field, edit_field, field_def, guard_field,
-    put_field, require,
-};
+pub use crate::tracked::field::{Absence, FieldSpec, require};
 pub use crate::tracked::key::Seal;
 pub use crate::tracked::policy::{Add, Append, Lww, Max, Min, Union};
 pub use crate::tracked::variants::{PlainEnum, Variants, edit_copy};

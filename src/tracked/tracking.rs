@@ -4,10 +4,11 @@
 //! than `u64` alone. Invariant: a manner decides change set, cursor and policy; the value stays the user's. Source: own
 //! reasoning.
 
+use super::field::{self, Absence, FieldSpec};
 use super::{Changes, Edit, Tracked};
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::delta::WireType;
-use crate::schema::{Kind, Policy, SchemaBuilder};
+use crate::delta::{Field, FieldsWriter, WireType};
+use crate::schema::{FieldDef, Kind, Policy, SchemaBuilder};
 
 /// How full values of type `V` look in bytes, in the schema and in memory; policies leave it as it is.
 pub trait Form<V>: 'static {
@@ -31,7 +32,7 @@ pub trait Form<V>: 'static {
 }
 
 /// Tracks values of type `V` in one manner; the methods are those of [`Tracked`].
-pub trait Tracking<V>: 'static {
+pub trait Tracking<V>: Sized + 'static {
     /// What a full value looks like.
     type Form: Form<V>;
     /// What a transaction touched, with what was there before.
@@ -109,6 +110,72 @@ pub trait Tracking<V>: 'static {
     #[inline]
     fn heap_bytes(value: &V) -> usize {
         Self::Form::heap_bytes(value)
+    }
+
+    // What generated code does with one field. Methods of the manner, not functions over it: a type that is not tracked then
+    // breaks the same bound everywhere, and the compiler says the same only once.
+
+    /// Describes a field for the schema.
+    #[doc(hidden)]
+    #[must_use]
+    fn field_def(b: &mut SchemaBuilder, spec: &FieldSpec) -> FieldDef {
+        field::field_def::<Self, V>(b, spec)
+    }
+
+    /// Writes a field whole.
+    #[doc(hidden)]
+    fn put_field(w: &mut FieldsWriter<'_>, id: u32, value: &V) {
+        field::put_field::<Self, V>(w, id, value);
+    }
+
+    /// Writes what `changes` did to a field.
+    #[doc(hidden)]
+    fn edit_field(w: &mut FieldsWriter<'_>, id: u32, absence: Absence, value: &V, changes: &Self::Changes) {
+        field::edit_field::<Self, V>(w, id, absence, value, changes);
+    }
+
+    /// Writes what `changes` require of a field, all of it if `is_required`.
+    #[doc(hidden)]
+    fn guard_field(w: &mut FieldsWriter<'_>, id: u32, is_required: bool, value: &V, changes: &Self::Changes) {
+        field::guard_field::<Self, V>(w, id, is_required, value, changes);
+    }
+
+    /// Writes how a field differs from a former value.
+    #[doc(hidden)]
+    fn diff_field(w: &mut FieldsWriter<'_>, id: u32, absence: Absence, value: &V, old: &V) {
+        field::diff_field::<Self, V>(w, id, absence, value, old);
+    }
+
+    /// Reads a field's full value.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    #[doc(hidden)]
+    fn decode_field(name: &'static str, field: &Field<'_>) -> Result<V, DecodeError> {
+        field::decode_field::<Self, V>(name, field)
+    }
+
+    /// Reads a field that has a default.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    #[doc(hidden)]
+    fn decode_field_or(name: &'static str, field: &Field<'_>, default: impl FnOnce() -> V) -> Result<V, DecodeError> {
+        field::decode_field_or::<Self, V>(name, field, default)
+    }
+
+    /// Applies a field of an edit.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    #[doc(hidden)]
+    fn apply_field(
+        name: &'static str,
+        value: &mut V,
+        field: &Field<'_>,
+        changes: Option<&mut Self::Changes>,
+    ) -> Result<(), DecodeError> {
+        field::apply_field::<Self, V>(name, value, field, changes)
     }
 }
 

@@ -3,8 +3,8 @@
 //! Invariant: the impls are written out, because derived ones would bound parameters by themselves (`P: Default`).
 //! Source: the issues of derives that forget or add bounds.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Member, Visibility};
 
 use super::{Expansion, Scope};
@@ -20,10 +20,10 @@ pub(crate) struct ChangeSet<'c> {
     pub(crate) style: Style,
     /// Its declared records.
     pub(crate) records: Vec<TokenStream>,
-    /// Every member to be made by default.
-    pub(crate) members: Vec<Member>,
+    /// Every member to be made by default, and where the user wrote what it records.
+    pub(crate) members: Vec<(Member, Span)>,
     /// The members that record something, with the names people know them by.
-    pub(crate) shown: Vec<(Member, String)>,
+    pub(crate) shown: Vec<(Member, String, Span)>,
     /// Whether it has a place for the whole former value.
     pub(crate) has_old: bool,
 }
@@ -66,11 +66,16 @@ impl ChangeSet<'_> {
     }
 
     fn impls(&self, scope: &Scope<'_>, expansion: &mut Expansion) {
-        let (name, last, members) = (self.name, self.last_member(), &self.members);
+        let (name, last) = (self.name, self.last_member());
         let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
-        let (shown, words): (Vec<&Member>, Vec<&str>) =
-            self.shown.iter().map(|(member, word)| (member, word.as_str())).unzip();
-        let (is_old, old_bytes, required, whole) = if self.has_old {
+        let words = self.shown.iter().map(|(_, word, _)| word);
+        let (is_touched, heap_bytes, required) =
+            (self.each("is_touched"), self.each("heap_bytes"), self.each("required"));
+        let made = self.members.iter().map(|(member, place)| {
+            let made = quote_spanned!(*place=> ::core::default::Default::default());
+            quote!(#member: #made)
+        });
+        let (is_old, old_bytes, old_required, whole) = if self.has_old {
             let whole = quote!(("(whole)", self.#last.is_some()),);
             (quote!(self.#last.is_touched()), quote!(self.#last.heap_bytes()), quote!(self.#last.required()), whole)
         } else {
@@ -81,7 +86,7 @@ impl ChangeSet<'_> {
             impl #impl_generics ::core::default::Default for #name #ty_generics #where_clause {
                 fn default() -> Self {
                     Self {
-                        #(#members: ::core::default::Default::default(),)*
+                        #(#made,)*
                         #last: ::core::default::Default::default(),
                     }
                 }
@@ -90,32 +95,42 @@ impl ChangeSet<'_> {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     __nam::debug_changes(f, #title, &[
                         #whole
-                        #((#words, __nam::Changes::is_touched(&self.#shown)),)*
+                        #((#words, #is_touched),)*
                     ])
                 }
             }
             impl #impl_generics __nam::Changes for #name #ty_generics #where_clause {
                 fn is_touched(&self) -> bool {
-                    #is_old #(|| __nam::Changes::is_touched(&self.#shown))*
+                    #is_old #(|| #is_touched)*
                 }
                 fn heap_bytes(&self) -> usize {
-                    #old_bytes #(+ __nam::Changes::heap_bytes(&self.#shown))*
+                    #old_bytes #(+ #heap_bytes)*
                 }
                 fn required(&self) -> usize {
-                    #required #(+ __nam::Changes::required(&self.#shown))*
+                    #old_required #(+ #required)*
                 }
             }
         });
     }
 
+    /// What a method of `Changes` answers of each record.
+    fn each(&self, method: &str) -> Vec<TokenStream> {
+        let call = |(member, _, place): &(Member, String, Span)| {
+            let method = Ident::new(method, *place);
+            quote_spanned!(*place=> __nam::Changes::#method(&self.#member))
+        };
+        self.shown.iter().map(call).collect()
+    }
+
     fn methods(&self, scope: &Scope<'_>, vis: &Visibility) -> TokenStream {
         let (name, ident, last) = (self.name, &scope.container.ident, self.last_member());
+        let is_touched = self.each("is_touched");
         let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
         quote! {
             impl #impl_generics #name #ty_generics #where_clause {
                 /// Whether anything was touched; it may have its former value again.
                 #vis fn is_changed(&self) -> bool {
-                    __nam::Changes::is_touched(self)
+                    self.#last.is_touched() #(|| #is_touched)*
                 }
                 /// The whole former value, if it was replaced or edited as a whole; what the records say then does not count.
                 #vis fn previous(&self) -> ::core::option::Option<&#ident #ty_generics> {

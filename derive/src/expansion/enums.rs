@@ -4,7 +4,7 @@
 //! value. The changes of a variant are made at their first touch, so an enum of many variants costs a pointer each.
 //! Source: own reasoning.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Member, Visibility};
 
@@ -52,8 +52,8 @@ fn change_sets(scope: &Scope<'_>, variants: &[Variant], expansion: &mut Expansio
             doc: format!("What a transaction touched in a [`{ident}::{}`].", variant.ident),
             style: list.style,
             records: fields::declare(fields::recorded(list), |_| vis.clone(), |field| changes_type(nam, field)),
-            members: fields::recorded(list).map(|field| field.member.clone()).collect(),
-            shown: travelling(list).map(|field| (field.member.clone(), field.name.clone())).collect(),
+            members: fields::recorded(list).map(|field| (field.member.clone(), field.place())).collect(),
+            shown: travelling(list).map(|field| (field.member.clone(), field.name.clone(), field.place())).collect(),
             has_old: false,
         };
         set.expand(scope, expansion);
@@ -63,14 +63,15 @@ fn change_sets(scope: &Scope<'_>, variants: &[Variant], expansion: &mut Expansio
         let doc = format!("Inside of `{}`.", variant.name);
         quote!(#[doc = #doc] #vis #record: #nam::__private::BoxedChanges<#name #ty_generics>)
     });
-    let members: Vec<Member> = recording(variants).map(|variant| Member::Named(changes_of(scope, variant).1)).collect();
+    let place = Span::call_site();
+    let member = |variant: &Variant| Member::Named(changes_of(scope, variant).1);
     ChangeSet {
         name: &scope.container.names.changes,
         doc: format!("What a transaction touched in a [`{ident}`]: a record for each variant with fields."),
         style: Style::Named,
         records: records.collect(),
-        shown: members.iter().cloned().zip(recording(variants).map(|variant| variant.name.clone())).collect(),
-        members,
+        shown: recording(variants).map(|variant| (member(variant), variant.name.clone(), place)).collect(),
+        members: recording(variants).map(|variant| (member(variant), place)).collect(),
         has_old: true,
     }
     .expand(scope, expansion);
@@ -233,10 +234,10 @@ fn changing(scope: &Scope<'_>, variants: &[Variant]) -> TokenStream {
         travelling(&variant.fields)
             .map(|field| {
                 let (id, manner, member, value) = (field.id, manner(field), &field.member, field.binding(VALUE));
-                let name = &field.name;
+                let (name, ty) = (&field.name, &field.ty);
                 quote! {
                     (Self::#ident { #member: #value, .. }, #id) => {
-                        __nam::apply_field::<#manner, _>(#name, #value, field, c.map(|c| &mut c.#record.touch().#member))
+                        <#manner as __nam::Tracking<#ty>>::apply_field(#name, #value, field, c.map(|c| &mut c.#record.touch().#member))
                     }
                 }
             })

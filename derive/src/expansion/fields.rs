@@ -87,7 +87,8 @@ pub(crate) fn track(field: &Field, value: &TokenStream, changes: &TokenStream) -
         return value.clone();
     }
     let manner = manner(field);
-    quote_spanned!(field.place()=> <#manner>::track(#value, #changes))
+    let ty = &field.ty;
+    quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>::track(#value, #changes))
 }
 
 /// A pattern that binds the fields that travel.
@@ -143,32 +144,38 @@ fn lines(list: &FieldList, line: impl Fn(&Field, TokenStream, Ident) -> TokenStr
 /// Lines that write every field whole.
 pub(crate) fn encode(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
-        let id = field.id;
-        quote_spanned!(field.place()=> __nam::put_field::<#manner, _>(w, #id, #value);)
+        let (id, ty) = (field.id, &field.ty);
+        quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>::put_field(w, #id, #value);)
     })
 }
 
 /// Lines that write what the change records in `c` say.
 pub(crate) fn encode_edits(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
-        let (id, absence, member) = (field.id, absence(field), &field.member);
-        quote_spanned!(field.place()=> __nam::edit_field::<#manner, _>(w, #id, #absence, #value, &c.#member);)
+        let (id, ty, absence, member) = (field.id, &field.ty, absence(field), &field.member);
+        quote_spanned! {field.place()=>
+            <#manner as __nam::Tracking<#ty>>::edit_field(w, #id, #absence, #value, &c.#member);
+        }
     })
 }
 
 /// Lines that write what the change records in `c` require; `is_required` says by id whether a whole field is.
 pub(crate) fn encode_guards(list: &FieldList, is_required: impl Fn(u32) -> TokenStream) -> TokenStream {
     lines(list, |field, manner, value| {
-        let (id, member, is_required) = (field.id, &field.member, is_required(field.id));
-        quote_spanned!(field.place()=> __nam::guard_field::<#manner, _>(w, #id, #is_required, #value, &c.#member);)
+        let (id, ty, member, is_required) = (field.id, &field.ty, &field.member, is_required(field.id));
+        quote_spanned! {field.place()=>
+            <#manner as __nam::Tracking<#ty>>::guard_field(w, #id, #is_required, #value, &c.#member);
+        }
     })
 }
 
 /// Lines that write how fields differ from former ones.
 pub(crate) fn encode_diffs(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
-        let (id, absence, former) = (field.id, absence(field), field.binding(FORMER));
-        quote_spanned!(field.place()=> __nam::diff_field::<#manner, _>(w, #id, #absence, #value, #former);)
+        let (id, ty, absence, former) = (field.id, &field.ty, absence(field), field.binding(FORMER));
+        quote_spanned! {field.place()=>
+            <#manner as __nam::Tracking<#ty>>::diff_field(w, #id, #absence, #value, #former);
+        }
     })
 }
 
@@ -176,7 +183,8 @@ pub(crate) fn encode_diffs(list: &FieldList) -> TokenStream {
 pub(crate) fn undo(list: &FieldList) -> TokenStream {
     lines(list, |field, manner, value| {
         let member = &field.member;
-        quote_spanned!(field.place()=> <#manner>::undo(#value, c.#member);)
+        let ty = &field.ty;
+        quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>::undo(#value, c.#member);)
     })
 }
 
@@ -194,7 +202,10 @@ pub(crate) fn swap_local(list: &FieldList) -> TokenStream {
 
 /// An expression that counts the heap bytes behind the fields.
 pub(crate) fn heap_bytes(list: &FieldList) -> TokenStream {
-    let sum = lines(list, |field, manner, value| quote_spanned!(field.place()=> + <#manner>::heap_bytes(#value)));
+    let sum = lines(list, |field, manner, value| {
+        let ty = &field.ty;
+        quote_spanned!(field.place()=> + <#manner as __nam::Tracking<#ty>>::heap_bytes(#value))
+    });
     quote!(0 #sum)
 }
 
@@ -211,10 +222,11 @@ pub(crate) fn decode(scope: &Scope<'_>, path: &TokenStream, list: &FieldList) ->
         let (manner, ty, id, value) = (manner(field), &field.ty, field.id, field.binding(VALUE));
         let name = &field.name;
         let read = match default_of(field) {
-            Some(default) => quote_spanned!(field.place()=> decode_field_or::<#manner, #ty>(#name, &field, #default)),
-            None => quote_spanned!(field.place()=> decode_field::<#manner, #ty>(#name, &field)),
+            Some(default) => quote_spanned!(field.place()=> decode_field_or(#name, &field, #default)),
+            None => quote_spanned!(field.place()=> decode_field(#name, &field)),
         };
-        quote!(#id => #value = ::core::option::Option::Some(__nam::#read?),)
+        let manner = quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>);
+        quote!(#id => #value = ::core::option::Option::Some(#manner::#read?),)
     });
     let members = list.fields.iter().map(|field| {
         let (member, name, value) = (&field.member, &field.name, field.binding(VALUE));

@@ -61,7 +61,7 @@ fn field_def(field: &Field) -> TokenStream {
     let (index, redact) = (field.settings.index.is_some(), field.settings.redact.is_some());
     let optional = is_optional(field);
     quote_spanned! {field.place()=>
-        __nam::field_def::<#manner, #ty>(b, &__nam::FieldSpec {
+        <#manner as __nam::Tracking<#ty>>::field_def(b, &__nam::FieldSpec {
             id: #id, name: #name, aliases: &[#(#aliases),*], index: #index, redact: #redact, optional: #optional,
         })
     }

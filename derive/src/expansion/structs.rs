@@ -47,8 +47,8 @@ fn change_set<'c>(scope: &Scope<'c>, list: &FieldList) -> ChangeSet<'c> {
             |field| field.vis.clone(),
             |field| changes_type(&scope.nam, field),
         ),
-        members: fields::recorded(list).map(|field| field.member.clone()).collect(),
-        shown: travelling(list).map(|field| (field.member.clone(), field.name.clone())).collect(),
+        members: fields::recorded(list).map(|field| (field.member.clone(), field.place())).collect(),
+        shown: travelling(list).map(|field| (field.member.clone(), field.name.clone(), field.place())).collect(),
         has_old: true,
     }
 }
@@ -153,9 +153,9 @@ fn changing(list: &FieldList) -> TokenStream {
     let (edits, undo) = (fields::encode_edits(list), fields::undo(list));
     let guards = fields::encode_guards(list, |id| quote!(<Self as __nam::Derived>::old(c).requires(#id)));
     let arms = travelling(list).map(|field| {
-        let (id, name, manner, member) = (field.id, &field.name, manner(field), &field.member);
+        let (id, name, ty, manner, member) = (field.id, &field.name, &field.ty, manner(field), &field.member);
         let applied = quote_spanned! {field.place()=>
-            __nam::apply_field::<#manner, _>(#name, &mut self.#member, field, c.map(|c| &mut c.#member))
+            <#manner as __nam::Tracking<#ty>>::apply_field(#name, &mut self.#member, field, c.map(|c| &mut c.#member))
         };
         quote!(#id => #applied,)
     });
