@@ -93,6 +93,14 @@ pub struct Token {
     pub version: Version,
 }
 
+impl Token {
+    /// Whether this version was made from what `former` names, or is that itself.
+    #[must_use]
+    pub fn is_same_or_after(self, former: Self) -> bool {
+        (self.lossy_epoch, self.birth) == (former.lossy_epoch, former.birth) && self.version >= former.version
+    }
+}
+
 /// The commit that granted a lock, its fencing token: what is committed under the lock carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fence(pub CommitNumber);

@@ -137,7 +137,8 @@ impl<T: Class> Object<T> {
         self.slot.newest().map_err(|why| self.unreadable(why))?.ok_or_else(|| self.not_here())
     }
 
-    /// Reads at least the version that `token` names.
+    /// Reads at least the version that `token` names. Without a link the local copy answers for a bounded time, as in
+    /// [`read`](Self::read), if it has that version.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]
@@ -164,6 +165,12 @@ impl<T: Class> Object<T> {
     }
 
     async fn read_from(&self, token: Token) -> Result<Guard<T>, Error> {
+        if self.port.standing().link == LinkState::Down
+            && let Ok(here) = self.peek()
+            && here.token().is_same_or_after(token)
+        {
+            return Ok(here);
+        }
         self.ask_again(token.version).await?;
         let read = |pulled| poll_fn(move |context| self.slot.poll_at(token, pulled, context));
         let outcome = match self.shared.limited(PUSH_WAIT, read(None)).await {

@@ -40,7 +40,7 @@ pub enum Absence {
 
 /// Describes a field of type `V` for the schema.
 #[must_use]
-pub fn field_def<M: Tracking<V>, V>(b: &mut SchemaBuilder, spec: &FieldSpec) -> FieldDef {
+pub(crate) fn field_def<M: Tracking<V>, V>(b: &mut SchemaBuilder, spec: &FieldSpec) -> FieldDef {
     FieldDef {
         id: FieldId(spec.id),
         name: spec.name.to_owned(),
@@ -54,12 +54,12 @@ pub fn field_def<M: Tracking<V>, V>(b: &mut SchemaBuilder, spec: &FieldSpec) -> 
 }
 
 /// Writes a field whole.
-pub fn put_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, value: &V) {
+pub(crate) fn put_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, value: &V) {
     w.put(FieldId(id), M::WIRE, |w| M::encode(value, w));
 }
 
 /// Writes what `changes` did to a field, if anything.
-pub fn edit_field<M: Tracking<V>, V>(
+pub(crate) fn edit_field<M: Tracking<V>, V>(
     w: &mut FieldsWriter<'_>,
     id: u32,
     absence: Absence,
@@ -72,7 +72,7 @@ pub fn edit_field<M: Tracking<V>, V>(
 }
 
 /// Writes that a field is required, all of it if `is_required`, or parts of it.
-pub fn guard_field<M: Tracking<V>, V>(
+pub(crate) fn guard_field<M: Tracking<V>, V>(
     w: &mut FieldsWriter<'_>,
     id: u32,
     is_required: bool,
@@ -92,7 +92,7 @@ pub fn guard_field<M: Tracking<V>, V>(
 }
 
 /// Writes how a field differs from a former value, if it does.
-pub fn diff_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, absence: Absence, value: &V, old: &V) {
+pub(crate) fn diff_field<M: Tracking<V>, V>(w: &mut FieldsWriter<'_>, id: u32, absence: Absence, value: &V, old: &V) {
     write_field::<M, V>(w, id, absence, value, |w| M::encode_diff(value, old, w));
 }
 
@@ -135,7 +135,7 @@ fn write_field<M: Tracking<V>, V>(
 ///
 /// # Errors
 /// `WireType` if it is not a full value of this type; any other [`DecodeError`].
-pub fn decode_field<M: Tracking<V>, V>(name: &'static str, field: &Field<'_>) -> Result<V, DecodeError> {
+pub(crate) fn decode_field<M: Tracking<V>, V>(name: &'static str, field: &Field<'_>) -> Result<V, DecodeError> {
     if field.wire != M::WIRE {
         return Err(DecodeError::WireType { field: field.id.0, expected: M::WIRE as u8, found: field.wire as u8 });
     }
@@ -150,7 +150,7 @@ pub fn decode_field<M: Tracking<V>, V>(name: &'static str, field: &Field<'_>) ->
 ///
 /// # Errors
 /// `WireType` if it is not a full value of this type; any other [`DecodeError`].
-pub fn decode_field_or<M: Tracking<V>, V>(
+pub(crate) fn decode_field_or<M: Tracking<V>, V>(
     name: &'static str,
     field: &Field<'_>,
     default: impl FnOnce() -> V,
@@ -178,7 +178,7 @@ pub fn require<V>(name: &'static str, value: Option<V>) -> Result<V, DecodeError
 ///
 /// # Errors
 /// Any [`DecodeError`]; undoing `changes` then restores the value.
-pub fn apply_field<M: Tracking<V>, V>(
+pub(crate) fn apply_field<M: Tracking<V>, V>(
     name: &'static str,
     value: &mut V,
     field: &Field<'_>,

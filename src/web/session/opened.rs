@@ -8,7 +8,7 @@ use super::error::SessionError;
 use super::layer::{Away, Settings};
 use super::stored::Stored;
 use super::ticket::{Floor, Presented, Ticket};
-use crate::client::{Guard, NodeState, Object, Token};
+use crate::client::{Guard, NodeState, Object};
 use crate::error::Error;
 use crate::tracked::Class;
 
@@ -78,14 +78,6 @@ async fn read<T: Class>(
     let Some(Floor { validate_until, token }) = floor else {
         return object.read().await;
     };
-    if !is_linked
-        && let Ok(here) = object.peek()
-        && let Token { lossy_epoch, birth, version } = here.token()
-        && (lossy_epoch, birth) == (token.lossy_epoch, token.birth)
-        && version >= token.version
-    {
-        return Ok(here);
-    }
     let seen = object.read_at(token).await?;
     if is_linked && now_s() < validate_until.max(seen.written_late_until) {
         return object.fresh().await;
