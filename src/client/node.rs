@@ -2,6 +2,7 @@
 //!
 //! Source: own reasoning; `ARCHITECTURE.md` follows one change from here.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,11 +44,18 @@ pub enum NodeState {
 /// This process as a member of a replicated memory. Clones are the same node.
 ///
 /// It has two threads of its own; they end when the last handle, objects included, is dropped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Node {
     pub(super) shared: Arc<Shared>,
     /// When what this handle creates ends by itself.
     pub(super) expiry: Expiry,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, state) = (self.shared.id(), self.state());
+        f.debug_struct("Node").field("id", &id).field("state", &state).finish_non_exhaustive()
+    }
 }
 
 impl Node {
