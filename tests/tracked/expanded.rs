@@ -163,15 +163,15 @@ const _: () = {
             nam::TypeDef::Struct(nam::StructDef {
                 name: "Order".into(),
                 fields: vec![
-                    nam::field_def::<nam::Plain, f64>(
+                    <nam::Plain as nam::Tracking<f64>>::field_def(
                         b,
                         &nam::FieldSpec { id: 1, name: "price", ..nam::FieldSpec::default() },
                     ),
-                    nam::field_def::<nam::Plain, Vec<u32>>(
+                    <nam::Plain as nam::Tracking<Vec<u32>>>::field_def(
                         b,
                         &nam::FieldSpec { id: 4, name: "tags", optional: true, ..nam::FieldSpec::default() },
                     ),
-                    nam::field_def::<nam::Plain, Status>(
+                    <nam::Plain as nam::Tracking<Status>>::field_def(
                         b,
                         &nam::FieldSpec { id: 5, name: "status", ..nam::FieldSpec::default() },
                     ),
@@ -186,9 +186,9 @@ const _: () = {
             &mut changes.nam_old
         }
         fn encode_fields(&self, w: &mut nam::FieldsWriter<'_>) {
-            nam::put_field::<nam::Plain, _>(w, 1, &self.price);
-            nam::put_field::<nam::Plain, _>(w, 4, &self.tags);
-            nam::put_field::<nam::Plain, _>(w, 5, &self.status);
+            <nam::Plain as nam::Tracking<_>>::put_field(w, 1, &self.price);
+            <nam::Plain as nam::Tracking<_>>::put_field(w, 4, &self.tags);
+            <nam::Plain as nam::Tracking<_>>::put_field(w, 5, &self.status);
         }
         fn decode_fields(
             _: Option<nam::VariantId>,
@@ -199,9 +199,15 @@ const _: () = {
             let mut f5 = None;
             while let Some(field) = fields.next()? {
                 match field.id.0 {
-                    1 => f1 = Some(nam::decode_field::<nam::Plain, f64>("price", &field)?),
-                    4 => f4 = Some(nam::decode_field_or::<nam::Plain, Vec<u32>>("tags", &field, Default::default)?),
-                    5 => f5 = Some(nam::decode_field::<nam::Plain, Status>("status", &field)?),
+                    1 => f1 = Some(<nam::Plain as nam::Tracking<f64>>::decode_field("price", &field)?),
+                    4 => {
+                        f4 = Some(<nam::Plain as nam::Tracking<Vec<u32>>>::decode_field_or(
+                            "tags",
+                            &field,
+                            Default::default,
+                        )?)
+                    }
+                    5 => f5 = Some(<nam::Plain as nam::Tracking<Status>>::decode_field("status", &field)?),
                     _ => {}
                 }
             }
@@ -213,25 +219,37 @@ const _: () = {
             })
         }
         fn encode_field_edits(&self, c: &OrderChanges, w: &mut nam::FieldsWriter<'_>) {
-            nam::edit_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, &self.price, &c.price);
-            nam::edit_field::<nam::Plain, _>(w, 4, nam::Absence::OfType, &self.tags, &c.tags);
-            nam::edit_field::<nam::Plain, _>(w, 5, nam::Absence::Refused, &self.status, &c.status);
+            <nam::Plain as nam::Tracking<_>>::edit_field(w, 1, nam::Absence::Refused, &self.price, &c.price);
+            <nam::Plain as nam::Tracking<_>>::edit_field(w, 4, nam::Absence::OfType, &self.tags, &c.tags);
+            <nam::Plain as nam::Tracking<_>>::edit_field(w, 5, nam::Absence::Refused, &self.status, &c.status);
         }
         fn encode_field_guards(&self, c: &OrderChanges, w: &mut nam::FieldsWriter<'_>) {
-            nam::guard_field::<nam::Plain, _>(w, 1, c.nam_old.requires(1), &self.price, &c.price);
-            nam::guard_field::<nam::Plain, _>(w, 4, c.nam_old.requires(4), &self.tags, &c.tags);
-            nam::guard_field::<nam::Plain, _>(w, 5, c.nam_old.requires(5), &self.status, &c.status);
+            <nam::Plain as nam::Tracking<_>>::guard_field(w, 1, c.nam_old.requires(1), &self.price, &c.price);
+            <nam::Plain as nam::Tracking<_>>::guard_field(w, 4, c.nam_old.requires(4), &self.tags, &c.tags);
+            <nam::Plain as nam::Tracking<_>>::guard_field(w, 5, c.nam_old.requires(5), &self.status, &c.status);
         }
         fn encode_field_diffs(&self, old: &Self, w: &mut nam::FieldsWriter<'_>) {
-            nam::diff_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, &self.price, &old.price);
-            nam::diff_field::<nam::Plain, _>(w, 4, nam::Absence::OfType, &self.tags, &old.tags);
-            nam::diff_field::<nam::Plain, _>(w, 5, nam::Absence::Refused, &self.status, &old.status);
+            <nam::Plain as nam::Tracking<_>>::diff_field(w, 1, nam::Absence::Refused, &self.price, &old.price);
+            <nam::Plain as nam::Tracking<_>>::diff_field(w, 4, nam::Absence::OfType, &self.tags, &old.tags);
+            <nam::Plain as nam::Tracking<_>>::diff_field(w, 5, nam::Absence::Refused, &self.status, &old.status);
         }
         fn apply_one(&mut self, field: &nam::Field<'_>, c: Option<&mut OrderChanges>) -> Result<(), nam::DecodeError> {
             match field.id.0 {
-                1 => nam::apply_field::<nam::Plain, _>("price", &mut self.price, field, c.map(|c| &mut c.price)),
-                4 => nam::apply_field::<nam::Plain, _>("tags", &mut self.tags, field, c.map(|c| &mut c.tags)),
-                5 => nam::apply_field::<nam::Plain, _>("status", &mut self.status, field, c.map(|c| &mut c.status)),
+                1 => <nam::Plain as nam::Tracking<_>>::apply_field(
+                    "price",
+                    &mut self.price,
+                    field,
+                    c.map(|c| &mut c.price),
+                ),
+                4 => {
+                    <nam::Plain as nam::Tracking<_>>::apply_field("tags", &mut self.tags, field, c.map(|c| &mut c.tags))
+                }
+                5 => <nam::Plain as nam::Tracking<_>>::apply_field(
+                    "status",
+                    &mut self.status,
+                    field,
+                    c.map(|c| &mut c.status),
+                ),
                 _ => Ok(()),
             }
         }
@@ -483,11 +501,11 @@ const _: () = {
                         name: "Filled".into(),
                         aliases: vec![],
                         fields: vec![
-                            nam::field_def::<nam::Plain, f64>(
+                            <nam::Plain as nam::Tracking<f64>>::field_def(
                                 b,
                                 &nam::FieldSpec { id: 1, name: "price", ..nam::FieldSpec::default() },
                             ),
-                            nam::field_def::<nam::Plain, u64>(
+                            <nam::Plain as nam::Tracking<u64>>::field_def(
                                 b,
                                 &nam::FieldSpec { id: 2, name: "quantity", ..nam::FieldSpec::default() },
                             ),
@@ -497,7 +515,7 @@ const _: () = {
                         id: nam::VariantId(2),
                         name: "Rejected".into(),
                         aliases: vec![],
-                        fields: vec![nam::field_def::<nam::Plain, u32>(
+                        fields: vec![<nam::Plain as nam::Tracking<u32>>::field_def(
                             b,
                             &nam::FieldSpec { id: 1, name: "0", ..nam::FieldSpec::default() },
                         )],
@@ -523,10 +541,10 @@ const _: () = {
             match self {
                 Self::New => {}
                 Self::Filled { price, quantity } => {
-                    nam::put_field::<nam::Plain, _>(w, 1, price);
-                    nam::put_field::<nam::Plain, _>(w, 2, quantity);
+                    <nam::Plain as nam::Tracking<_>>::put_field(w, 1, price);
+                    <nam::Plain as nam::Tracking<_>>::put_field(w, 2, quantity);
                 }
-                Self::Rejected(f0) => nam::put_field::<nam::Plain, _>(w, 1, f0),
+                Self::Rejected(f0) => <nam::Plain as nam::Tracking<_>>::put_field(w, 1, f0),
             }
         }
         fn decode_fields(
@@ -540,8 +558,8 @@ const _: () = {
                     let mut f2 = None;
                     while let Some(field) = fields.next()? {
                         match field.id.0 {
-                            1 => f1 = Some(nam::decode_field::<nam::Plain, f64>("price", &field)?),
-                            2 => f2 = Some(nam::decode_field::<nam::Plain, u64>("quantity", &field)?),
+                            1 => f1 = Some(<nam::Plain as nam::Tracking<f64>>::decode_field("price", &field)?),
+                            2 => f2 = Some(<nam::Plain as nam::Tracking<u64>>::decode_field("quantity", &field)?),
                             _ => {}
                         }
                     }
@@ -551,7 +569,7 @@ const _: () = {
                     let mut f1 = None;
                     while let Some(field) = fields.next()? {
                         match field.id.0 {
-                            1 => f1 = Some(nam::decode_field::<nam::Plain, u32>("0", &field)?),
+                            1 => f1 = Some(<nam::Plain as nam::Tracking<u32>>::decode_field("0", &field)?),
                             _ => {}
                         }
                     }
@@ -565,13 +583,19 @@ const _: () = {
                 Self::New => {}
                 Self::Filled { price, quantity } => {
                     if let Some(c) = c.filled.get() {
-                        nam::edit_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, price, &c.price);
-                        nam::edit_field::<nam::Plain, _>(w, 2, nam::Absence::Refused, quantity, &c.quantity);
+                        <nam::Plain as nam::Tracking<_>>::edit_field(w, 1, nam::Absence::Refused, price, &c.price);
+                        <nam::Plain as nam::Tracking<_>>::edit_field(
+                            w,
+                            2,
+                            nam::Absence::Refused,
+                            quantity,
+                            &c.quantity,
+                        );
                     }
                 }
                 Self::Rejected(f0) => {
                     if let Some(c) = c.rejected.get() {
-                        nam::edit_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, f0, &c.0);
+                        <nam::Plain as nam::Tracking<_>>::edit_field(w, 1, nam::Absence::Refused, f0, &c.0);
                     }
                 }
             }
@@ -581,13 +605,13 @@ const _: () = {
                 Self::New => {}
                 Self::Filled { price, quantity } => {
                     if let Some(c) = c.filled.get() {
-                        nam::guard_field::<nam::Plain, _>(w, 1, false, price, &c.price);
-                        nam::guard_field::<nam::Plain, _>(w, 2, false, quantity, &c.quantity);
+                        <nam::Plain as nam::Tracking<_>>::guard_field(w, 1, false, price, &c.price);
+                        <nam::Plain as nam::Tracking<_>>::guard_field(w, 2, false, quantity, &c.quantity);
                     }
                 }
                 Self::Rejected(f0) => {
                     if let Some(c) = c.rejected.get() {
-                        nam::guard_field::<nam::Plain, _>(w, 1, false, f0, &c.0);
+                        <nam::Plain as nam::Tracking<_>>::guard_field(w, 1, false, f0, &c.0);
                     }
                 }
             }
@@ -595,28 +619,31 @@ const _: () = {
         fn encode_field_diffs(&self, old: &Self, w: &mut nam::FieldsWriter<'_>) {
             match (self, old) {
                 (Self::Filled { price, quantity }, Self::Filled { price: o1, quantity: o2 }) => {
-                    nam::diff_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, price, o1);
-                    nam::diff_field::<nam::Plain, _>(w, 2, nam::Absence::Refused, quantity, o2);
+                    <nam::Plain as nam::Tracking<_>>::diff_field(w, 1, nam::Absence::Refused, price, o1);
+                    <nam::Plain as nam::Tracking<_>>::diff_field(w, 2, nam::Absence::Refused, quantity, o2);
                 }
                 (Self::Rejected(f0), Self::Rejected(o0)) => {
-                    nam::diff_field::<nam::Plain, _>(w, 1, nam::Absence::Refused, f0, o0);
+                    <nam::Plain as nam::Tracking<_>>::diff_field(w, 1, nam::Absence::Refused, f0, o0);
                 }
                 _ => {}
             }
         }
         fn apply_one(&mut self, field: &nam::Field<'_>, c: Option<&mut StatusChanges>) -> Result<(), nam::DecodeError> {
             match (self, field.id.0) {
-                (Self::Filled { price, .. }, 1) => {
-                    nam::apply_field::<nam::Plain, _>("price", price, field, c.map(|c| &mut c.filled.touch().price))
-                }
-                (Self::Filled { quantity, .. }, 2) => nam::apply_field::<nam::Plain, _>(
+                (Self::Filled { price, .. }, 1) => <nam::Plain as nam::Tracking<_>>::apply_field(
+                    "price",
+                    price,
+                    field,
+                    c.map(|c| &mut c.filled.touch().price),
+                ),
+                (Self::Filled { quantity, .. }, 2) => <nam::Plain as nam::Tracking<_>>::apply_field(
                     "quantity",
                     quantity,
                     field,
                     c.map(|c| &mut c.filled.touch().quantity),
                 ),
                 (Self::Rejected(f0), 1) => {
-                    nam::apply_field::<nam::Plain, _>("0", f0, field, c.map(|c| &mut c.rejected.touch().0))
+                    <nam::Plain as nam::Tracking<_>>::apply_field("0", f0, field, c.map(|c| &mut c.rejected.touch().0))
                 }
                 _ => Ok(()),
             }
