@@ -4,6 +4,7 @@ mod closures;
 mod crowd;
 mod expiry;
 mod ledger;
+mod looking;
 mod objects;
 mod references;
 mod slot;

@@ -26,7 +26,7 @@ pub(crate) struct Desk {
 }
 
 #[derive(Debug, Default)]
-struct Rings(Mutex<Vec<Ring>>);
+pub(crate) struct Rings(Mutex<Vec<Ring>>);
 
 impl Host for Rings {
     fn ring(&self, _replica: ReplicaId, ring: Ring) {
@@ -48,7 +48,7 @@ fn at(version: Version) -> Token {
 }
 
 /// A current replica of `desk` at version 1.
-fn held(desk: &Desk) -> (Arc<Slot<Desk>>, Arc<Rings>) {
+pub(crate) fn held(desk: &Desk) -> (Arc<Slot<Desk>>, Arc<Rings>) {
     let rings = Arc::new(Rings::default());
     let slot = Slot::<Desk>::new(ReplicaId(1), "a", Arc::clone(&rings) as _);
     slot.load_whole(at(Version(1)), &root(desk)).unwrap();
@@ -62,7 +62,7 @@ fn root(desk: &Desk) -> Vec<u8> {
 }
 
 /// The delta that `change` makes of `desk`.
-fn delta(desk: &Desk, change: impl FnOnce(&mut DeskMut<'_>)) -> Vec<u8> {
+pub(crate) fn delta(desk: &Desk, change: impl FnOnce(&mut DeskMut<'_>)) -> Vec<u8> {
     let (mut desk, mut changes) = (desk.clone(), <Desk as Tracked>::Changes::default());
     change(&mut desk.track(&mut changes));
     let mut w = Writer::new();
@@ -74,7 +74,7 @@ fn context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-fn step<V, E>(
+pub(crate) fn step<V, E>(
     slot: &Slot<Desk>,
     scope: Scope,
     mut closure: impl FnMut(&mut DeskMut<'_>) -> Result<V, E>,

@@ -29,7 +29,7 @@ impl<T: Class> Inner<T> {
             self.wake();
             return Ok(Applied::Dropped);
         }
-        if self.queue.is_empty() && self.load.is_none() && self.is_writable() {
+        if self.queue.is_empty() && self.load.is_none() && self.held.is_writable() {
             let changes = self.absorb(delta, to)?;
             changes.into_iter().for_each(|changes| self.moved(changes, to));
             return Ok(Applied::Taken);
@@ -72,7 +72,7 @@ impl<T: Class> Inner<T> {
             if self.held.is_none() {
                 break;
             }
-            if !self.is_writable() {
+            if !self.held.is_writable() {
                 self.is_copy_wanted = true;
                 break;
             }
@@ -94,7 +94,7 @@ impl<T: Class> Inner<T> {
 
     /// Applies a delta to the value, which no guard pins; answers what it did, nothing if the value is unreadable by it.
     fn absorb(&mut self, delta: &[u8], to: Version) -> Result<Option<T::Changes>, Refusal> {
-        let Some(held) = self.held.as_mut().and_then(Held::unshared) else { return Ok(None) };
+        let Some(held) = self.held.unshared() else { return Ok(None) };
         match apply_whole(held, delta, to) {
             Ok(changes) => {
                 self.follow(delta);
@@ -117,7 +117,7 @@ impl<T: Class> Inner<T> {
     /// Settles the commit in flight; the value stands where the repository's word stood in the stream.
     fn settle_now(&mut self, settlement: Settlement) -> Result<(), Refusal> {
         let Some(in_flight) = self.in_flight.take() else { return Ok(()) };
-        let Some(here) = self.held.as_ref().map(|held| held.at.version) else { return Ok(()) };
+        let Some(here) = self.held.version() else { return Ok(()) };
         match settlement {
             Settlement::AsSent => {
                 let to = in_flight.base.next();
@@ -191,7 +191,7 @@ impl<T: Class> Inner<T> {
             // Versions are followed without a value.
             return;
         }
-        let here = self.held.as_ref().map_or(Version(0), |held| held.at.version);
+        let here = self.held.version().unwrap_or(Version(0));
         self.reached = self.load.as_ref().map_or(here, |load| load.at.version);
     }
 }

@@ -44,7 +44,7 @@ impl<T: Class> Inner<T> {
     /// The version that a closure run now would see: the value's, the commit in flight included; `None` while that
     /// commit's fate decides what there is to see.
     pub(super) fn base_for_update(&self) -> Option<Version> {
-        let version = self.held.as_ref()?.at.version;
+        let version = self.held.version()?;
         match &self.in_flight {
             None => Some(version),
             Some(in_flight) if in_flight.base == version => Some(version.next()),
@@ -58,6 +58,7 @@ impl<T: Class> Inner<T> {
             return None;
         }
         let batch = self.batch.take()?;
+        self.held.rest();
         self.wake();
         if batch.delta.is_empty() && batch.guards.is_empty() {
             batch.verdict.settle(Settled::Committed(batch.base));
@@ -74,6 +75,7 @@ impl<T: Class> Inner<T> {
     /// Tells the batch that what its closures saw never came to be.
     pub(super) fn rerun_batch(&mut self) {
         if let Some(batch) = self.batch.take() {
+            self.held.rest();
             batch.verdict.settle(Settled::Rerun);
         }
     }
@@ -89,6 +91,7 @@ impl<T: Class> Inner<T> {
 
     /// Ends all updates.
     pub(super) fn end_updates(&mut self, ending: Ending) {
+        self.held.rest();
         let waiting = [self.in_flight.take().map(|i| i.verdict), self.batch.take().map(|b| b.verdict)];
         waiting.into_iter().flatten().for_each(|verdict| verdict.settle(Settled::Ended(ending)));
     }

@@ -120,7 +120,7 @@ impl<T: Class> Slot<T> {
         };
         inner.state = inner.state.after(Event::LoadEnded, inner.held.is_some())?;
         let share = Share::new(&inner.memory, heap_bytes);
-        let former = inner.held.replace(Arc::new(Held { value, at, share }));
+        let former = inner.held.replace(Some(Arc::new(Held { value, at, share })));
         inner.used_at = inner.memory.tick();
         inner.is_awaited = !inner.waiting.is_empty();
         inner.bytes = bytes;

@@ -3,7 +3,7 @@
 //! ```text
 //!            core (I/O thread)                  tasks                          worker thread
 //!   delta ─▶ queue ─▶ value (no guard) ◀─ guard: a clone of the Arc ─▶ copy of a value that a guard pins
-//!  result ─▶ settle                    ◀─ update: apply batch, run, encode, undo    decode of segments
+//!  result ─▶ settle                    ◀─ update: batch applied, run, encode        decode of segments
 //! ```
 //! Everything stands behind one short lock; readers clone an `Arc` under it. Invariants: the value is always a committed
 //! version (I13), a guard's value never changes (R1), deltas and results take effect in the order they came (I4), the
@@ -17,9 +17,11 @@ mod held;
 mod load;
 mod orders;
 mod path;
+mod place;
 mod queue;
 mod read;
 mod steps;
+mod trial;
 mod unreadable;
 mod update;
 mod watch;
@@ -38,6 +40,7 @@ pub(crate) use self::held::Held;
 use self::held::heap_bytes;
 use self::load::Load;
 pub use self::path::{PathChange, PathWatcher};
+use self::place::Place;
 use self::queue::Queue;
 pub use self::read::Unreadable;
 pub use self::steps::Steps;
@@ -82,7 +85,7 @@ pub(crate) struct Inner<T: Class> {
     birth: Option<Birth>,
     /// The last loss before the object came here; it does not outlive the next.
     lossy_epoch: Epoch,
-    held: Option<Arc<Held<T>>>,
+    held: Place<T>,
     /// The version once everything in the queue has been applied, and once the load that runs has ended.
     reached: Version,
     /// The newest version this node was told of, by a delta, a notice or a result.
@@ -200,7 +203,7 @@ impl<T: Class> Inner<T> {
             ending: None,
             birth: None,
             lossy_epoch: Epoch(0),
-            held: None,
+            held: Place::EMPTY,
             reached: Version(0),
             newest: Version(0),
             bytes: 0,

@@ -149,7 +149,7 @@ impl<T: Class> Replica for Slot<T> {
         let is_held = inner.held.is_some();
         inner.state = inner.state.after(Event::LoadBegun, is_held)?.after(Event::LoadEnded, is_held)?;
         let share = Share::new(&inner.memory, heap_bytes);
-        inner.held = Some(Arc::new(Held { value, at, share }));
+        inner.held.replace(Some(Arc::new(Held { value, at, share })));
         inner.used_at = inner.memory.tick();
         (inner.lossy_epoch, inner.birth) = (at.lossy_epoch, Some(at.birth));
         (inner.reached, inner.newest) = (at.version, at.version);
@@ -185,7 +185,7 @@ impl<T: Class> Replica for Slot<T> {
         inner.drop_queue();
         inner.end_updates(ending);
         inner.watchers.end(ending);
-        inner.held = None;
+        inner.held.replace(None);
         inner.wake();
     }
 
@@ -198,12 +198,12 @@ impl<T: Class> Replica for Slot<T> {
             return false;
         }
         let Ok(state) = inner.state.after(Event::Evicted, inner.held.is_some()) else { return false };
-        let Some(held) = inner.held.as_mut().and_then(Held::unshared) else { return false };
+        let Some(held) = inner.held.unshared() else { return false };
         held.share.set(0);
         inner.state = state;
         // A large value takes long to free: that is not for the I/O thread.
         let is_large = inner.bytes > SLOT_QUEUE_BYTES_MAX;
-        inner.dropped = inner.held.take().filter(|_| is_large);
+        inner.dropped = inner.held.replace(None).filter(|_| is_large);
         if inner.dropped.is_some() {
             self.ring(Ring::Work);
         }
@@ -228,7 +228,7 @@ impl<T: Class> Replica for Slot<T> {
 
     fn copy_patience(&self) -> Option<Duration> {
         let inner = self.inner.lock();
-        let is_pinned = inner.held.as_ref().is_some_and(|held| Arc::strong_count(held) > 1);
+        let is_pinned = inner.held.is_pinned();
         let patience = Duration::from_nanos(inner.bytes as u64 * COPY_NS_A_BYTE).min(COPY_PATIENCE_MAX);
         (inner.is_copy_wanted && is_pinned).then_some(patience)
     }
@@ -255,7 +255,7 @@ impl<T: Class> Slot<T> {
         let was_in_flight = inner.in_flight.is_some();
         let (copy_was_wanted, measure_was_wanted) = (inner.is_copy_wanted, inner.is_measure_wanted);
         let answer = change(inner);
-        inner.is_measure_wanted |= inner.held.as_ref().is_some_and(|held| held.share.is_blurred());
+        inner.is_measure_wanted |= inner.held.is_blurred();
         if (inner.is_copy_wanted && !copy_was_wanted) || (inner.is_measure_wanted && !measure_was_wanted) {
             self.ring(Ring::Work);
         }
@@ -270,14 +270,14 @@ impl<T: Class> Slot<T> {
         let (dropped, held) = {
             let mut inner = self.inner.lock();
             let is_wanted = std::mem::take(&mut inner.is_measure_wanted);
-            (inner.dropped.take(), inner.held.clone().filter(|_| is_wanted))
+            (inner.dropped.take(), if is_wanted { inner.held.get().cloned() } else { None })
         };
         drop(dropped);
         let Some(held) = held else { return };
         let (at, bytes) = (held.at, heap_bytes(&held.value));
         drop(held);
         let mut inner = self.inner.lock();
-        if let Some(held) = inner.held.as_mut().filter(|held| held.at == at).and_then(Held::unshared) {
+        if let Some(held) = inner.held.unshared().filter(|held| held.at == at) {
             held.share.set(bytes);
         }
     }
@@ -289,15 +289,13 @@ impl<T: Class> Slot<T> {
             if !inner.is_copy_wanted {
                 return;
             }
-            if inner.is_writable() { None } else { inner.held.clone() }
+            if inner.held.is_writable() { None } else { inner.held.get().cloned() }
         };
         let mut copy = pinned.as_ref().map(|held| Arc::new(held.copy()));
         let outcome = {
             let mut inner = self.inner.lock();
-            if let (Some(pinned), Some(copy), Some(held)) = (&pinned, &mut copy, &mut inner.held)
-                && Arc::ptr_eq(pinned, held)
-            {
-                std::mem::swap(held, copy);
+            if inner.held.get().zip(pinned.as_ref()).is_some_and(|(held, pinned)| Arc::ptr_eq(held, pinned)) {
+                drop(inner.held.replace(copy.take()));
             }
             // Before what waits is applied: a guard that came meanwhile asks for a copy anew.
             inner.is_copy_wanted = false;

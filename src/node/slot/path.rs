@@ -48,7 +48,7 @@ impl<T: Class> Slot<T> {
 
     /// Whatever is here, which does not count as use; `None` while a closure changes it on this thread.
     fn shown(&self) -> Option<Option<Guard<T>>> {
-        self.lock().map(|inner| inner.guard())
+        self.lock().map(|mut inner| inner.guard())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::task::{Context, Poll};
 
-use super::{Guard, Held, Inner, Slot};
+use super::{Guard, Inner, Slot};
 use crate::coding::UnknownValue;
 use crate::ids::{Token, Version};
 use crate::node::replica::{Ending, Ring};
@@ -38,7 +38,7 @@ impl<T: Class> Slot<T> {
             return None;
         }
         self.note_use(&mut inner);
-        inner.held.as_ref().map(|held| Guard::new(held, true))
+        inner.held.get().map(|held| Guard::new(held, true))
     }
 
     /// Whether what is here is current; not while a closure changes it on this thread.
@@ -65,7 +65,7 @@ impl<T: Class> Slot<T> {
     /// [`Unreadable`].
     #[doc(hidden)]
     pub fn inspect(&self) -> Result<Option<Guard<T>>, Unreadable> {
-        let inner = self.lock().ok_or(Unreadable::Nested)?;
+        let mut inner = self.lock().ok_or(Unreadable::Nested)?;
         inner.check_readable()?;
         Ok(inner.guard())
     }
@@ -79,7 +79,7 @@ impl<T: Class> Slot<T> {
         inner.check_readable()?;
         self.note_use(&mut inner);
         self.want_newer_than_nothing(&mut inner);
-        Ok(inner.held.as_ref().map(|held| read(&held.value)))
+        Ok(inner.held.get().map(|held| read(&held.value)))
     }
 
     /// What is here once it is current; asks for a pull if it is not.
@@ -135,8 +135,8 @@ impl<T: Class> Slot<T> {
             Err(unreadable) => return Poll::Ready(Err(unreadable)),
         };
         self.note_use(&mut inner);
-        if let Some(held) = inner.held.as_ref().filter(|_| is_enough) {
-            return Poll::Ready(Ok(Guard::new(held, inner.is_current())));
+        if is_enough && let Some(guard) = inner.guard() {
+            return Poll::Ready(Ok(guard));
         }
         self.want_newer(&mut inner);
         inner.wait(context);
@@ -190,17 +190,13 @@ impl<T: Class> Inner<T> {
     }
 
     /// What is here, marked.
-    pub(super) fn guard(&self) -> Option<Guard<T>> {
-        self.held.as_ref().map(|held| Guard::new(held, self.is_current()))
+    pub(super) fn guard(&mut self) -> Option<Guard<T>> {
+        let is_current = self.is_current();
+        self.held.get().map(|held| Guard::new(held, is_current))
     }
 
     /// Whether the value here is at least `version`.
     fn has(&self, version: Version) -> bool {
-        self.held.as_ref().is_some_and(|held| held.at.version >= version || !self.has_floor)
-    }
-
-    /// Whether no guard pins the value.
-    pub(super) fn is_writable(&mut self) -> bool {
-        self.held.as_mut().and_then(Held::unshared).is_some()
+        self.held.version().is_some_and(|here| here >= version || !self.has_floor)
     }
 }

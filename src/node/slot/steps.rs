@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 
 use super::guards::Guards;
 use super::read::Unreadable;
-use super::update::{Ran, Written, try_out};
-use super::{Held, Inner, Scope, Slot, Step};
+use super::trial::{Ran, Trial, Written};
+use super::{Inner, Scope, Slot, Step};
 use crate::delta::overlaps;
 use crate::limits::SLOT_QUEUE_BYTES_MAX;
 use crate::tracked::Class;
@@ -78,9 +78,11 @@ impl<T: Class> Slot<T> {
             return Poll::Ready(Step::Overlapped);
         }
         let mut scratch = std::mem::take(&mut inner.scratch);
-        let Some(held) = inner.held.as_mut().and_then(Held::unshared) else { return Poll::Pending };
+        let Some(held) = inner.held.unshared() else { return Poll::Pending };
         let address = std::ptr::from_ref(self).addr();
-        let step = match try_out(held, (&[], &steps.delta), &mut scratch, address, closure) {
+        let ran = Trial::begin(&mut held.value, &[], &steps.delta)
+            .and_then(|mut trial| trial.run(&mut scratch, address, closure));
+        let step = match ran {
             Ok(Ran::Done(value, Written { delta, guards })) => {
                 steps.delta = delta;
                 steps.guards.add(&guards);

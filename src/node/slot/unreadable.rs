@@ -29,7 +29,8 @@ impl<T: Class> Inner<T> {
         self.state = self.state.after(Event::NotKnown, self.held.is_some())?;
         self.load = None;
         self.drop_queue();
-        (self.held, self.bytes) = (None, 0);
+        self.held.replace(None);
+        self.bytes = 0;
         self.is_pull_rung = false;
         self.watchers.let_go(&unknown, version);
         self.unknown = Some((unknown, version));

@@ -1,25 +1,25 @@
 //! Optimistic updates: run a closure on what will be, keep the delta, leave the value as it was.
 //!
-//! A task applies the commit in flight and the batch to the value, each into a change set; runs its closure on the
-//! batch's; encodes that as the batch's new delta; undoes both. All under the lock, without await, so closures need not
-//! be `'static` and nobody composes change sets. Invariants: on an error or a panic the batch is as it was and the value
-//! is undone (I8); the value is always the committed version (I13). Source: own reasoning.
+//! A task has the commit in flight and the batch applied to the value, runs its closure on that, and encodes what the batch
+//! is now. All under the lock, without await, so closures need not be `'static`. Invariants: on an error or a panic the
+//! batch is as it was and the value is undone (I8); nobody reads anything but the committed version (I13). Source: own
+//! reasoning.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::batch::Batch;
-use super::guards::Guards;
 use super::read::Unreadable;
-use super::{Held, Inner, RUNNING, Slot};
-use crate::coding::{DecodeError, Reader, UnknownValue, Writer};
-use crate::delta::{Fault, Operations, check_own_delta};
+use super::trial::{Ran, Written};
+use super::{Inner, Slot};
+use crate::coding::{DecodeError, UnknownValue};
+use crate::delta::Fault;
 use crate::ids::{Fence, Version};
 use crate::limits::{DELTA_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::node::replica::{Ending, Ring};
 use crate::node::state::State;
 use crate::node::verdict::{Ticket, Verdict};
-use crate::tracked::{Class, Tracked, required};
+use crate::tracked::Class;
 
 /// With whom an update may share a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl<V, E> Step<V, E> {
 impl<T: Class> Slot<T> {
     /// Runs `closure` once on what will be, with the change set that must record what it does, or notes that the task of `context` waits until it can.
     ///
-    /// Cost: applying, encoding and undoing the batch so far; about a microsecond for a small one.
+    /// Cost: encoding the batch so far; if the value was looked at since the last update, applying and undoing it too.
     #[expect(clippy::type_complexity, reason = "a closure by its full signature reads better than a name for it")]
     pub fn poll_update<V, E>(
         &self,
@@ -138,7 +138,7 @@ impl<T: Class> Slot<T> {
             self.want_newer(inner);
             return false;
         }
-        if inner.queue.is_empty() && inner.is_writable() {
+        if inner.queue.is_empty() && inner.held.is_writable() {
             return true;
         }
         // A delta still on its way in segments is waited for; a guard is copied away from.
@@ -158,11 +158,13 @@ impl<T: Class> Slot<T> {
         Written { delta, guards }: Written,
     ) -> Option<Step<V, E>> {
         if delta.len() > DELTA_BYTES_MAX {
+            inner.held.rest();
             return Some(Step::TooLarge(delta.len()));
         }
         if let Some(batch) = &mut inner.batch {
             if delta.len() > INLINE_BYTES_MAX {
                 batch.is_sealed = true;
+                inner.held.rest();
                 inner.scratch = delta;
                 return None;
             }
@@ -173,6 +175,7 @@ impl<T: Class> Slot<T> {
             return Some(Step::Joined(value, ticket));
         }
         if delta.is_empty() && guards.is_empty() && inner.in_flight.is_none() {
+            inner.held.rest();
             inner.scratch = delta;
             return Some(Step::Unchanged(value, base));
         }
@@ -189,124 +192,17 @@ impl<T: Class> Slot<T> {
     }
 }
 
-/// What a closure, with all that went before it, leaves for a commit.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) delta: Vec<u8>,
-    /// What this closure required.
-    pub(super) guards: Guards,
-}
-
-/// What a closure did.
-pub(super) enum Ran<V, E> {
-    Done(V, Written),
-    Aborted(E),
-    Unfit(Fault),
-}
-
 impl<T: Class> Inner<T> {
-    /// Runs a closure on the value with all that is under way, and undoes everything.
+    /// Runs a closure on the value with all that is under way.
     #[expect(clippy::type_complexity, reason = "as above")]
     fn run<V, E>(
         &mut self,
         address: usize,
         closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Result<Ran<V, E>, DecodeError> {
-        let Some(held) = self.held.as_mut().and_then(Held::unshared) else {
-            return Err(DecodeError::Absent { what: "a value" });
-        };
         let in_flight = self.in_flight.as_ref().map_or(&[][..], |in_flight| &in_flight.delta);
         let batch = self.batch.as_ref().map_or(&[][..], |batch| &batch.delta);
-        try_out(held, (in_flight, batch), &mut self.scratch, address, closure)
-    }
-}
-
-/// Runs a closure on a value with what is under way applied, encodes what that and the batch make of it, and undoes
-/// everything. What cannot be accepted is found here, so that it spoils no batch.
-#[expect(clippy::type_complexity, reason = "as above")]
-pub(super) fn try_out<T: Class, V, E>(
-    held: &mut Held<T>,
-    (in_flight, batch): (&[u8], &[u8]),
-    scratch: &mut Vec<u8>,
-    address: usize,
-    closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
-) -> Result<Ran<V, E>, DecodeError> {
-    let mut trial = Trial::begin(&mut held.value, in_flight, batch)?;
-    let answer = {
-        let _running = Running::begin(address);
-        required::begin();
-        closure(trial.value, &mut trial.changes)
-    };
-    Ok(match answer {
-        Err(error) => Ran::Aborted(error),
-        Ok(value) => {
-            let mut written = std::mem::take(scratch);
-            written.clear();
-            let mut w = Writer::append_to(written);
-            trial.value.encode_delta(&trial.changes, &mut w);
-            w.check()?;
-            let guards = trial.guards();
-            match check_own_delta(&T::schema(), w.as_slice(), Operations::Allowed) {
-                Err(fault) if fault.is_limit() => Ran::Unfit(fault),
-                checked => {
-                    let written = Written { delta: w.into_bytes(), guards };
-                    checked.map(|()| Ran::Done(value, written)).map_err(|fault| fault.error)?
-                }
-            }
-        }
-    })
-}
-
-/// A value that is changed for trial: dropping it undoes everything, a panic of the closure included.
-struct Trial<'a, T: Tracked> {
-    value: &'a mut T,
-    in_flight: T::Changes,
-    changes: T::Changes,
-}
-
-impl<'a, T: Class> Trial<'a, T> {
-    fn begin(value: &'a mut T, in_flight: &[u8], batch: &[u8]) -> Result<Self, DecodeError> {
-        let mut trial = Self { value, in_flight: T::Changes::default(), changes: T::Changes::default() };
-        if !in_flight.is_empty() {
-            trial.value.apply(Reader::new(in_flight), Some(&mut trial.in_flight))?;
-        }
-        if !batch.is_empty() {
-            trial.value.apply(Reader::new(batch), Some(&mut trial.changes))?;
-        }
-        Ok(trial)
-    }
-
-    /// What the closure that just ran required.
-    fn guards(&self) -> Guards {
-        let made = required::made();
-        if made == 0 {
-            return Guards::default();
-        }
-        let mut w = Writer::new();
-        self.value.encode_requirements(&self.changes, made, &mut w);
-        Guards::of(w.as_slice())
-    }
-}
-
-impl<T: Tracked> Drop for Trial<'_, T> {
-    fn drop(&mut self) {
-        self.value.undo(std::mem::take(&mut self.changes));
-        self.value.undo(std::mem::take(&mut self.in_flight));
-    }
-}
-
-/// Marks that a closure of a slot runs on this thread, until dropped.
-struct Running(usize);
-
-impl Running {
-    fn begin(address: usize) -> Self {
-        Self(RUNNING.replace(address))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        RUNNING.set(self.0);
+        self.held.try_out((in_flight, batch), &mut self.scratch, address, closure)
     }
 }
 
