@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
 mod away;
+mod balancer;
 mod cookies;
 mod everywhere;
 mod hostile;

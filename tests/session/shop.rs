@@ -26,6 +26,9 @@ pub(crate) fn key(byte: u8) -> Key {
     Key::from(&[byte; 64])
 }
 
+/// How many visits `/live` counts after its response.
+pub(crate) const LIVE_VISITS: u64 = 500;
+
 /// One instance of the shop.
 #[derive(Clone)]
 pub(crate) struct Instance {
@@ -94,6 +97,17 @@ async fn later(session: Visits, status: String) -> StatusCode {
     StatusCode::from_u16(status).unwrap()
 }
 
+/// Goes on counting after its response, as a socket would.
+async fn live(session: Visits) -> Result<(), SessionError> {
+    let session = session.write_later().await?;
+    tokio::spawn(async move {
+        for _ in 0..LIVE_VISITS {
+            session.update(|visit| *visit.visits_mut() += 1).await.unwrap();
+        }
+    });
+    Ok(())
+}
+
 async fn refuse(session: Visits) -> Result<(StatusCode, String), SessionError> {
     let refused = session.try_update(|visit| {
         *visit.visits_mut() += 100;
@@ -133,6 +147,7 @@ impl Instance {
             .route("/who", get(who))
             .route("/leave", post(leave_everywhere))
             .route("/later", post(later))
+            .route("/live", post(live))
             .layer(layer.clone());
         Self { node: node.clone(), router, sessions: layer, barrier }
     }
