@@ -310,6 +310,9 @@ fn while_the_disk_is_full_nothing_ends_and_what_was_acknowledged_is_told_again()
     assert!(bench.load_one() && bench.load_one(), "both ends wait for the object");
     bench.acknowledge(&b, request, 5);
     assert_eq!(bench.frames.len(), frames, "nothing is written");
+    let audit = bench.join(&mut b, "audit");
+    assert_eq!(bench.events(&mut b), [joined(audit)], "a consumer that comes back is not turned away");
+    assert_eq!(bench.frames.len(), frames + 1);
     let refused = bench.receive(&mut a);
     let text = "the disk of the repository is full";
     assert_eq!(refused, [printed(&ToNode::CommitRefused { sequence, code: FailureCode::Unavailable, text })]);
@@ -320,5 +323,5 @@ fn while_the_disk_is_full_nothing_ends_and_what_was_acknowledged_is_told_again()
     }
     let heard = bench.events(&mut b);
     let is_end = |told: &String| told.contains("Expired") && told.contains("last: Some");
-    assert!(heard.len() == 2 && heard[0].contains("\"l\"") && is_end(&heard[1]), "{heard:?}");
+    assert!(heard.len() == 3 && heard[0].contains("\"l\"") && heard[1..].iter().all(is_end), "{heard:?}");
 }

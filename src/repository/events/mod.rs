@@ -142,6 +142,7 @@ impl Core {
         }
     }
 
+    /// Takes a consumer, also while the disk is full: so few groups have room in what is left.
     fn join_group(&mut self, place: Place, request: RequestId, class: &str, name: &str) -> Result<(), Violation> {
         if let Err((code, text)) = self.class_named(place, class, name) {
             self.fail(place, request, code, &text);
@@ -152,10 +153,6 @@ impl Core {
             return Err(Violation::new(CloseCode::TooManyRequests, "the node has too many consumers"));
         }
         let known = self.events.named(class, name);
-        if known.is_none() && self.is_full {
-            self.fail(place, request, FailureCode::Unavailable, "the disk of the repository is full");
-            return Ok(());
-        }
         if known.is_none() && self.events.groups.len() >= GROUPS_MAX {
             let text = format!("the shard has {GROUPS_MAX} groups of consumers, as many as it may have");
             self.fail(place, request, FailureCode::Limit, &text);
