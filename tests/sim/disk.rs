@@ -1,10 +1,13 @@
-//! A shard's disk: it takes its time, forgets what it was not done with, and fails.
+//! A shard's disk: it takes its time, forgets what it was not done with, is full for a while, and fails.
 
 use nam::ids::FrameNumber;
 use nam::journal::{Append, Frame, Journal};
+use nam::time::Instant;
 
 use crate::dice::Dice;
+use crate::network::Event;
 use crate::shard::Shard;
+use crate::world::World;
 
 /// What came of a write.
 pub(crate) enum Written {
@@ -44,5 +47,20 @@ impl Shard {
         self.journal.append(&append).unwrap();
         self.history.settle(&Frame::decode(&append.frame.bytes).unwrap().0);
         Some(append.frame.name.number)
+    }
+}
+
+impl World {
+    /// A shard's disk is full until somebody makes room.
+    pub(crate) fn fill(&mut self, at: usize) {
+        let shard = &mut self.shards[at];
+        if shard.is_lossy || shard.is_full {
+            return;
+        }
+        shard.is_full = true;
+        shard.core.handle_room(Instant(self.now), false);
+        self.report.filled += 1;
+        let room_at = self.now + [20, 200, 2_000][self.dice.index(3)];
+        self.agenda.plan(room_at, Event::Room { shard: at });
     }
 }

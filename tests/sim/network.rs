@@ -68,6 +68,10 @@ pub(crate) enum Event {
     Due {
         shard: usize,
     },
+    /// There is room on a shard's disk again.
+    Room {
+        shard: usize,
+    },
     /// A node reads again.
     Read {
         node: usize,

@@ -263,6 +263,11 @@ impl World {
                     self.report.conflicts += 1;
                     continue;
                 }
+                Outcome::Full => {
+                    assert!(self.report.filled > 0, "no disk was full");
+                    self.report.turned_away += 1;
+                    continue;
+                }
                 Outcome::Nothing | Outcome::Ended => {}
                 Outcome::Fenced => self.report.fenced_off += 1,
                 Outcome::Committed(at, claim) => history.claim(at, claim),

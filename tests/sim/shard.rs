@@ -21,6 +21,8 @@ pub(crate) struct Shard {
     pub(crate) core: Core,
     pub(crate) journal: MemoryJournal,
     pub(crate) is_lossy: bool,
+    /// Whether its disk has no room for commits that were not judged yet.
+    pub(crate) is_full: bool,
     pub(crate) incarnation: u64,
     /// Frames on their way to the journal.
     pub(crate) appending: VecDeque<Append>,
@@ -68,6 +70,7 @@ impl Shard {
             core: Core::new(identity(&mut journal.clone(), 1), caps),
             journal,
             is_lossy,
+            is_full: false,
             incarnation: 0,
             appending: VecDeque::new(),
             durable_at: 0,
@@ -160,6 +163,9 @@ impl Shard {
             self.core.replay(frame).unwrap();
         }
         self.core.handle_replayed(Instant(now)).unwrap();
+        if self.is_full {
+            self.core.handle_room(Instant(now), false);
+        }
     }
 }
 

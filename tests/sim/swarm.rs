@@ -47,6 +47,8 @@ pub(crate) struct Swarm {
     pub(crate) locks: u64,
     /// One action in this many has a node stop reading; 0 for never.
     pub(crate) pauses: u64,
+    /// One action in this many fills a disk; 0 for never.
+    pub(crate) fills: u64,
     /// Whether a node may stop reading for so long that the repository gives it up.
     pub(crate) has_long_pauses: bool,
     /// Whether objects have limits; then the application rests now and then.
@@ -89,6 +91,7 @@ impl Swarm {
             destroys: [60, 30, 8, 3][dice.index(4)],
             locks: [40, 6, 2][dice.index(3)],
             pauses: [0, 60, 20][dice.index(3)],
+            fills: [0, 80, 20][dice.index(3)],
             has_long_pauses: dice.one_in(2),
             is_expiring: dice.one_in(3),
             has_consumers: dice.one_in(2),

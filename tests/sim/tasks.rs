@@ -52,6 +52,8 @@ pub(crate) enum Outcome {
     Fenced,
     /// Its closure is to run again: another commit was in the way.
     Again,
+    /// Its closure is to run again: the repository's disk was full.
+    Full,
 }
 
 impl Task {
@@ -106,6 +108,10 @@ impl Task {
             Some(Settled::Refused(refused)) if refused.code == FailureCode::Fenced => {
                 assert!(matches!(self.scope, Scope::Fenced(_)), "I15: an update that names no lock is refused for one");
                 Outcome::Fenced
+            }
+            Some(Settled::Refused(refused)) if refused.code == FailureCode::Unavailable => {
+                assert!(refused.text.contains("full"), "{refused:?}");
+                Outcome::Full
             }
             Some(Settled::Refused(refused)) => panic!("a commit was refused: {refused:?}"),
             Some(Settled::Ended(_)) => Outcome::Unknown(self.object.unwrap(), claim),

@@ -37,6 +37,9 @@ pub(crate) struct Report {
     pub(crate) crashes: u64,
     /// Writes of which nobody knows what came.
     pub(crate) failures: u64,
+    /// How often a disk was full, and updates that were refused for it.
+    pub(crate) filled: u64,
+    pub(crate) turned_away: u64,
     pub(crate) destroyed: u64,
     /// How often a node stopped reading, and how often it was given up for that.
     pub(crate) pauses: u64,
@@ -90,6 +93,8 @@ impl Report {
         self.cuts += other.cuts;
         self.crashes += other.crashes;
         self.failures += other.failures;
+        self.filled += other.filled;
+        self.turned_away += other.turned_away;
         self.destroyed += other.destroyed;
         self.pauses += other.pauses;
         self.slow += other.slow;
@@ -126,6 +131,7 @@ impl Report {
         let collapsed = [self.slow, self.collapsed.merged, self.collapsed.notices, self.full_windows];
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
         assert!(self.found > 0, "nothing is found: {self:?}");
+        assert!(self.filled > 0 && self.turned_away > 0, "too few disks are full: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
         assert!(self.restored > 0 && self.lost > 0, "too little is lost by restores: {self:?}");
         assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
@@ -272,6 +278,10 @@ impl World {
                 }
             }
             Event::CutDown { link } => self.disconnect_node(link),
+            Event::Room { shard } => {
+                self.shards[shard].is_full = false;
+                self.shards[shard].core.handle_room(Instant(self.now), true);
+            }
             Event::Read { node, shard } => self.read_on(node, shard),
         }
     }
