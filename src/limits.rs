@@ -282,8 +282,8 @@ pub const BACKUP_PART_BYTES: usize = 8 * 1024 * 1024;
 /// Parts of one object that are on their way to a store of objects; more wait.
 pub const BACKUP_PARTS_IN_FLIGHT_MAX: usize = 4;
 
-/// Bytes of a message of a daemon to a backup: the largest part is one entry that fills its object. A longer one ends the backup.
-pub const BACKUP_MESSAGE_BYTES_MAX: u64 = OBJECT_BYTES_MAX as u64 + 1024 * 1024;
+/// Bytes of a message of a daemon to a backup: the largest part is one entry that fills its object, the largest state what [`NODES_MAX`] nodes with [`COMMITS_UNACKNOWLEDGED_MAX`] outcomes of 20 B and full groups of consumers leave, about 260 MiB. A longer one ends the backup.
+pub const BACKUP_MESSAGE_BYTES_MAX: u64 = 2 * OBJECT_BYTES_MAX as u64;
 
 /// Milliseconds that a daemon waits for a backup that takes nothing, as while it sends a chunk over a slow line: it holds a snapshot of the store. Beyond it the backup ends.
 pub const BACKUP_STALL_MS: u64 = 600_000;

@@ -73,7 +73,7 @@ impl Counts {
                 add(&self.heads, heads.iter().map(bytes).sum());
                 add(&self.rest, heads.iter().map(|put| PART_KEY * put.dropped.len() as u64).sum());
             }
-            ImageCall::Remove(_) => {}
+            ImageCall::Remove(_) | ImageCall::Room => {}
             ImageCall::State(_, state) => add(&self.rest, state.len() as u64),
         }
         call.make(images)

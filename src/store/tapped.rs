@@ -1,6 +1,6 @@
 //! Images with somebody in between: for tests and benches that count, delay or fail what is written.
 //!
-//! Invariant: reads pass through untouched. Source: own reasoning.
+//! Invariant: what is read passes through untouched. Source: own reasoning.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::ids::{PartId, ShardId};
 use crate::journal::{Head, ImageName, Images, JournalError, PartName, PutHead};
 
-/// One write of a place of images.
+/// One write of a place of images, or the question for room before it.
 #[derive(Clone, Copy, Debug)]
 pub enum ImageCall<'c> {
     /// [`Images::put_parts`].
@@ -20,6 +20,8 @@ pub enum ImageCall<'c> {
     Remove(ImageName),
     /// [`Images::put_state`].
     State(ShardId, &'c Bytes),
+    /// [`Images::has_room`]; an error says that there is none.
+    Room,
 }
 
 impl ImageCall<'_> {
@@ -33,11 +35,13 @@ impl ImageCall<'_> {
             Self::Heads(heads) => images.put_heads(heads),
             Self::Remove(image) => images.remove(image),
             Self::State(shard, state) => images.put_state(shard, state),
+            Self::Room if images.has_room() => Ok(()),
+            Self::Room => Err(JournalError::InDoubt("there is no room".to_owned())),
         }
     }
 }
 
-/// A place of images whose writes go through a function, which makes the call or does not.
+/// A place of images whose writes, and the question for room, go through a function, which makes the call or does not.
 pub struct TappedImages<I, F> {
     images: I,
     tap: F,
@@ -113,6 +117,6 @@ where
     }
 
     fn has_room(&mut self) -> bool {
-        self.images.has_room()
+        (self.tap)(&mut self.images, ImageCall::Room).is_ok()
     }
 }

@@ -5,8 +5,6 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use nam::Error;
@@ -14,11 +12,11 @@ use nam::client::{Node, Token};
 use nam::ids::{FrameNumber, ShardId};
 use nam::journal::{Append, Entry, Frame, Journal};
 use nam::store::{DiskJournal, DiskSettings};
-use tokio::sync::watch;
 
 use crate::dice::Dice;
 use crate::images::{InForce, Painter, SHARD, in_force};
-use crate::kill::{Daemon, Ledger, NODES, Told, write};
+use crate::kill::Daemon;
+use crate::ledger::{Ledger, Load, NODES};
 use crate::scratch::Scratch;
 
 pub(crate) fn nam(arguments: &[&str], paths: &[&Path]) -> Command {
@@ -103,26 +101,15 @@ async fn a_backup_of_a_daemon_under_load_is_one_instant_of_it() {
     let scratch = Scratch::new("backup-load");
     let (data, place, restored) = (scratch.0.join("data"), scratch.0.join("place"), scratch.0.join("restored"));
     let daemon = Daemon::start("127.0.0.1:0", &data);
-    let (told, (progress, mut seen)) = (Arc::new(Told::default()), watch::channel(0));
-    let progress = Arc::new(progress);
-    let (mut nodes, mut writers) = (Vec::new(), Vec::new());
-    for me in 0..NODES {
-        let node = Node::connect([daemon.address.clone()]).await.unwrap();
-        let ledger = node.open_or_create("ledger", Ledger::default).await.unwrap();
-        writers.push(tokio::spawn(write(ledger, me, Arc::clone(&told), Arc::clone(&progress))));
-        nodes.push(node);
-    }
-    seen.wait_for(|updates| *updates >= 200).await.unwrap();
-    let before = told.updates.load(Ordering::Relaxed);
+    let mut load = Load::start(&daemon.address).await;
+    load.reach(200).await;
+    let before = load.updates();
     let command = back_up(&data, &place);
     tokio::task::spawn_blocking(move || done(command)).await.unwrap();
-    let after = told.updates.load(Ordering::Relaxed) + NODES;
-    seen.wait_for(|updates| *updates >= after + 50).await.unwrap();
-    told.is_over.store(true, Ordering::Relaxed);
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    drop((nodes, daemon));
+    let after = load.updates() + NODES;
+    load.reach(after + 50).await;
+    load.end().await;
+    drop(daemon);
     assert!(!data.join("place").exists());
     done(nam(&["verify", "--backup"], &[&place]));
     assert!(done(restore(&place, &restored)).contains("restored: "));
@@ -133,12 +120,7 @@ async fn a_backup_of_a_daemon_under_load_is_one_instant_of_it() {
     let ledger = ledger.read().await.unwrap();
     println!("backup between update {before} and {after}: {}", ledger.total);
     assert!((before..=after).contains(&ledger.total), "{} of {before} to {after}", ledger.total);
-    assert_eq!(ledger.total, ledger.last.values().sum::<u64>(), "one instant of all cells");
-    let lines = ledger.last.iter().flat_map(|(me, mine)| (0..*mine).step_by(16).map(move |n| format!("{me}:{n}")));
-    let (mut expected, mut there): (Vec<String>, Vec<String>) = (lines.collect(), ledger.lines.clone());
-    expected.sort();
-    there.sort();
-    assert_eq!(there, expected, "no line is missing, none is there twice");
+    ledger.check();
 }
 
 /// Starts a daemon on a restored directory, with the identity that the nodes know.

@@ -10,7 +10,8 @@ use nam::client::{Node, Object};
 use tokio::sync::watch;
 
 use crate::backup::{back_up, done, nam, restore, told};
-use crate::kill::{Daemon, NODES};
+use crate::kill::Daemon;
+use crate::ledger::NODES;
 use crate::scratch::Scratch;
 
 const SESSIONS: u64 = 24;

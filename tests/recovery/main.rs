@@ -16,5 +16,6 @@ mod dice;
 mod images;
 mod keeper;
 mod kill;
+mod ledger;
 mod outage;
 mod scratch;

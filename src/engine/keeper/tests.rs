@@ -1,16 +1,14 @@
 //! The keeper against a place of images that says what it was asked, and waits where it is told.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use super::*;
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, PartId, ShardId, Version};
-use crate::journal::{FrameName, Head, HeadBody, ImageName, JournalError, LiveHead, PartName, PutHead};
-use crate::store::{MemoryImages, MemoryJournal};
+use crate::journal::{FrameName, Head, HeadBody, ImageName, JournalError, LiveHead};
+use crate::store::{ImageCall, MemoryImages, MemoryJournal, TappedImages};
 
 /// Parts that were encoded before.
 struct Parts {
@@ -32,62 +30,20 @@ impl ImageParts for Parts {
     }
 }
 
-/// Says what it is asked, before it does it; each write waits for a word that says whether it fails.
-struct Scripted {
-    images: MemoryImages,
-    said: Sender<String>,
-    words: Receiver<bool>,
-    room: Arc<Mutex<Vec<bool>>>,
-}
-
-impl Scripted {
-    fn ask(&mut self, what: String) -> Result<(), JournalError> {
-        let _ = self.said.send(what);
-        if self.words.recv().unwrap_or(true) { Ok(()) } else { Err(JournalError::InDoubt("the disk".into())) }
-    }
-}
-
-impl Images for Scripted {
-    fn put_parts(&mut self, image: ImageName, parts: &[(PartId, Bytes)]) -> Result<(), JournalError> {
-        let bytes: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
-        self.ask(format!("{} parts of {image}, {bytes} B", parts.len()))?;
-        self.images.put_parts(image, parts)
-    }
-
-    fn put_heads(&mut self, heads: &[PutHead]) -> Result<(), JournalError> {
-        let names: Vec<String> = heads.iter().map(|put| put.head.name(put.shard).to_string()).collect();
-        self.ask(format!("heads {}", names.join(" ")))?;
-        self.images.put_heads(heads)
-    }
-
-    fn remove(&mut self, image: ImageName) -> Result<(), JournalError> {
-        self.ask(format!("remove {image}"))?;
-        self.images.remove(image)
-    }
-
-    fn heads(&mut self, shard: ShardId, visit: &mut dyn FnMut(Head) -> bool) -> Result<(), JournalError> {
-        self.images.heads(shard, visit)
-    }
-
-    fn head(&mut self, image: ImageName) -> Result<Option<Head>, JournalError> {
-        self.images.head(image)
-    }
-
-    fn part(&mut self, name: PartName) -> Result<Option<Bytes>, JournalError> {
-        self.images.part(name)
-    }
-
-    fn put_state(&mut self, shard: ShardId, state: &Bytes) -> Result<(), JournalError> {
-        self.ask(format!("state of {shard}"))?;
-        self.images.put_state(shard, state)
-    }
-
-    fn state(&mut self, shard: ShardId) -> Result<Option<Bytes>, JournalError> {
-        self.images.state(shard)
-    }
-
-    fn has_room(&mut self) -> bool {
-        self.room.lock().pop().unwrap_or(true)
+/// What a call asks for, in words.
+fn words(call: ImageCall<'_>) -> String {
+    match call {
+        ImageCall::Parts(image, parts) => {
+            let bytes: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
+            format!("{} parts of {image}, {bytes} B", parts.len())
+        }
+        ImageCall::Heads(heads) => {
+            let names: Vec<String> = heads.iter().map(|put| put.head.name(put.shard).to_string()).collect();
+            format!("heads {}", names.join(" "))
+        }
+        ImageCall::Remove(image) => format!("remove {image}"),
+        ImageCall::State(shard, _) => format!("state of {shard}"),
+        ImageCall::Room => "room".to_owned(),
     }
 }
 
@@ -100,11 +56,19 @@ struct Bench {
     _keeper: Keeper,
 }
 
-fn bench(room: Vec<bool>) -> Bench {
+/// The place says what it is asked, before it does it, and each write waits for a word that says whether it fails.
+fn bench(mut room: Vec<bool>) -> Bench {
     let images = MemoryImages::new();
-    let ((saying, said), (word, words)) = (channel(), channel());
-    let scripted = Scripted { images: images.clone(), said: saying, words, room: Arc::new(Mutex::new(room)) };
-    let (_keeper, lanes) = Keeper::start(scripted, MemoryJournal::kept(), 2).unwrap();
+    let ((saying, said), (word, waited)) = (channel(), channel());
+    let fails = || Err(JournalError::InDoubt("the disk".into()));
+    let place = TappedImages::new(images.clone(), move |images: &mut MemoryImages, call: ImageCall<'_>| {
+        if matches!(call, ImageCall::Room) {
+            return if room.pop().unwrap_or(true) { Ok(()) } else { fails() };
+        }
+        let _ = saying.send(words(call));
+        if waited.recv().unwrap_or(true) { call.make(images) } else { fails() }
+    });
+    let (_keeper, lanes) = Keeper::start(place, MemoryJournal::kept(), 2).unwrap();
     Bench { images, lanes, said, word, _keeper }
 }
 

@@ -44,8 +44,12 @@ const GREETING: Duration = Duration::from_secs(10);
 /// # Errors
 /// The other side went away, takes nothing, or is no backup.
 pub fn answer(stream: &UnixStream, journal: Result<&DiskJournal, &str>) -> io::Result<()> {
+    answer_within(STALL, stream, journal)
+}
+
+fn answer_within(stall: Duration, stream: &UnixStream, journal: Result<&DiskJournal, &str>) -> io::Result<()> {
     stream.set_read_timeout(Some(GREETING))?;
-    stream.set_write_timeout(Some(STALL))?;
+    stream.set_write_timeout(Some(stall))?;
     let mut hello = [0; HELLO.len()];
     let mut from = stream;
     from.read_exact(&mut hello)?;
@@ -172,6 +176,9 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::FrameNumber;
+    use crate::journal::{Append, Entry, Frame, Journal};
+    use crate::store::disk::{DiskSettings, Scratch};
 
     /// What a backup makes of the bytes of something that pretends to be a daemon.
     fn told(bytes: &[u8]) -> String {
@@ -207,5 +214,38 @@ mod tests {
             assert!(is_sentence, "{told}");
         }
         assert_eq!(told(&message(REFUSED, b"not\x1b now")), "the daemon of DIR answers: not now");
+    }
+
+    #[test]
+    fn a_backup_that_takes_nothing_is_given_up() {
+        let directory = Scratch::new("backup-stalled");
+        let settings = DiskSettings { shards: Some(1), free_bytes_min: 0, ..DiskSettings::default() };
+        let mut journal = DiskJournal::open(&directory.0, settings).unwrap();
+        let claim = journal.claim(ShardId(0), 5).unwrap();
+        let mut expected = claim.last_crc;
+        // More than the socket and both sides' buffers take.
+        for number in 1..=16 {
+            let append = Frame {
+                shard: ShardId(0),
+                epoch: claim.epoch,
+                number: FrameNumber(number),
+                time_ms: 5,
+                first_commit: 1,
+                previous_crc: expected,
+                entries: vec![Entry::Slice { staging: number, bytes: vec![7; 256 * 1024].into() }],
+            };
+            let append = Append { frame: append.encode(), expected };
+            expected = append.frame.crc;
+            journal.append(&append).unwrap();
+        }
+        let (mut backup, daemon) = UnixStream::pair().unwrap();
+        backup.write_all(&HELLO).unwrap();
+        let given_up = answer_within(Duration::from_millis(20), &daemon, Ok(&journal)).unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::WouldBlock, "{given_up}");
+        drop(daemon);
+        let mut link = Link { data: "DIR".into(), stream: BufReader::new(backup) };
+        assert_eq!(link.announced().map(|announced| announced.len()).unwrap(), 1);
+        let end = std::iter::repeat_with(|| link.next()).find_map(Result::err).unwrap();
+        assert_eq!(end.to_string(), "the daemon of DIR went away", "it knows that this was not all");
     }
 }
