@@ -93,8 +93,8 @@ pub mod wire;
 pub use client::InProcess;
 #[cfg(any(feature = "node", feature = "in-process"))]
 pub use client::{
-    Change, Committed, Delivery, Event, Events, Guard, Lock, LockToken, Node, NodeBuilder, NodeState, Object,
-    PathChange, PathWatch, Token, Transaction, Watch,
+    Change, Committed, Delivery, Event, Events, Group, GroupCommitted, Guard, Lock, LockToken, Node, NodeBuilder,
+    NodeState, Object, ObjectGroup, PathChange, PathWatch, Token, Transaction, Watch,
 };
 pub use error::{Error, UpdateError};
 pub use event::EventKind;

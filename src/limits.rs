@@ -40,6 +40,14 @@ pub const DELTA_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// the whole object; a repository refuses such a commit with `Limit`.
 pub const GUARD_BYTES_MAX: usize = 4 * 1024;
 
+/// Objects of one group that is committed or read together, a record's worth of heads; beyond it the call is `Limit`, and
+/// a record that names more closes the link.
+pub const GROUP_OBJECTS_MAX: usize = 64;
+
+/// Bytes of what one group changes and requires: it travels in one record, with 48 for the head of each of its parts.
+/// Beyond it the commit is `Limit`.
+pub const GROUP_BYTES_MAX: usize = INLINE_BYTES_MAX - 48 * GROUP_OBJECTS_MAX;
+
 /// Bytes of a delta inside a record of an ordered stream; a larger one travels as a bulk transfer, so that it delays nobody.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 

@@ -240,6 +240,7 @@ impl Driver {
                     let request = self.ask(ask);
                     self.replies.insert(request, reply);
                 }
+                Input::Group(parts) => self.core.commit_group(parts),
                 Input::GiveUp => self.give_up(),
                 Input::Release(replica) => self.core.release(replica),
                 Input::Acknowledge(consumer, event) => self.core.acknowledge(consumer, event),
@@ -261,6 +262,7 @@ impl Driver {
             Ask::Lock(replica, wait) => self.core.lock(replica, wait),
             Ask::Join(replica, fence) => self.core.join_lock(replica, fence),
             Ask::Unlock(fence) => self.core.unlock(fence),
+            Ask::ReadGroup(marks) => self.core.read_group(marks),
             Ask::Keys { class, prefix, after } => self.core.keys(&class, &prefix, &after),
             Ask::Find { class, field, value, from } => self.core.find(class, field, &value, from),
             Ask::Consume { class, group, teller } => {

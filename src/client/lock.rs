@@ -250,11 +250,9 @@ impl<T: Class> Lock<T> {
         &self,
         mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
     ) -> Result<Committed<V>, UpdateError<E>> {
-        if self.is_lost() {
-            return Err(self.lost().into());
-        }
+        let fence = self.fence()?;
         let run = move |value: &mut T, changes: &mut T::Changes| closure(&mut value.track(changes));
-        let done = self.object.run(Scope::Fenced(self.token.fence), run).await;
+        let done = self.object.run(Scope::Fenced(fence), run).await;
         if matches!(done, Err(UpdateError::Failed(Error::LockLost { .. }))) {
             self.is_over.store(true, Ordering::Release);
         }
@@ -290,6 +288,15 @@ impl<T: Class> Lock<T> {
             shared.ask(port, Ask::Unlock(self.token.fence), self.object.name()).await?;
         }
         Ok(())
+    }
+
+    pub(super) fn object(&self) -> &Object<T> {
+        &self.object
+    }
+
+    /// The grant, while it is held as far as this node knows.
+    pub(super) fn fence(&self) -> Result<Fence, Error> {
+        if self.is_lost() { Err(self.lost()) } else { Ok(self.token.fence) }
     }
 
     fn lost(&self) -> Error {

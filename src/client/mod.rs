@@ -12,12 +12,14 @@ mod driver;
 mod events;
 mod expiry;
 mod find;
+mod group;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod lock;
 mod node;
 mod object;
 mod port;
+mod read_group;
 mod reading;
 mod registry;
 mod settings;
@@ -32,11 +34,13 @@ mod worker;
 
 pub use crate::ids::Token;
 pub use events::{Event, Events};
+pub use group::{Group, GroupCommitted};
 #[cfg(feature = "in-process")]
 pub use in_process::InProcess;
 pub use lock::{Lock, LockToken};
 pub use node::{Node, NodeState};
 pub use object::Object;
+pub use read_group::ObjectGroup;
 pub use settings::NodeBuilder;
 pub use transaction::Transaction;
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::event::EventId;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Fence, FieldId, RequestId};
-use crate::node::{Answer, Host, LinkState, Memory, Replica, ReplicaId, Ring, Told, Welcome};
+use crate::node::{Answer, Host, LinkState, MarkId, Memory, Outgoing, Replica, ReplicaId, Ring, Told, Welcome};
 use crate::schema::Schema;
 #[cfg(feature = "node")]
 use crate::transport::{Traffic, TrafficCounts};
@@ -34,10 +34,28 @@ pub(super) enum Ask {
     Lock(ReplicaId, Duration),
     Join(ReplicaId, Fence),
     Unlock(Fence),
-    Keys { class: String, prefix: String, after: String },
-    Find { class: &'static str, field: FieldId, value: Vec<u8>, from: Alias },
-    Consume { class: String, group: String, teller: mpsc::Sender<Telling> },
-    EndGroup { class: String, group: String },
+    /// At which versions these are at one time; each replica keeps the value for its mark.
+    ReadGroup(Vec<(ReplicaId, MarkId)>),
+    Keys {
+        class: String,
+        prefix: String,
+        after: String,
+    },
+    Find {
+        class: &'static str,
+        field: FieldId,
+        value: Vec<u8>,
+        from: Alias,
+    },
+    Consume {
+        class: String,
+        group: String,
+        teller: mpsc::Sender<Telling>,
+    },
+    EndGroup {
+        class: String,
+        group: String,
+    },
 }
 
 /// An event on its way to a consumer: the port that it came by, and when.
@@ -56,6 +74,8 @@ pub(super) enum Input {
     /// Changes of the replica's object are to reach this node so.
     Deliver(ReplicaId, Delivery),
     Ask(Ask, oneshot::Sender<Answer>),
+    /// What the slots of a group have in flight.
+    Group(Vec<(Arc<dyn Replica>, Outgoing)>),
     /// Nobody waits any more for a lock that was asked for.
     GiveUp,
     /// Nobody wants the replica any more.

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::future::poll_fn;
 
+use super::lock::Lock;
 use super::object::Object;
 use super::updating::{Committed, Next};
 use crate::error::{Error, UpdateError};
@@ -45,6 +46,36 @@ impl<T: Class> Object<T> {
     }
 }
 
+impl<T: Class> Lock<T> {
+    /// Begins a transaction of steps as [`Object::begin`] does, whose commit takes effect only while the lock is held.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// let lock = cart.lock().await?;
+    /// let mut transaction = lock.begin()?;
+    /// let step = transaction.with(|cart| { *cart.total_mut() += 1; Ok::<(), nam::Error>(()) });
+    /// step.await.expect("nobody was in the way");
+    /// lock.release().await?;
+    /// assert!(matches!(transaction.commit().await, Err(nam::Error::LockLost { .. })));
+    /// assert_eq!(cart.read().await?.total, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `LockLost` if the lock is over; otherwise as [`Object::begin`].
+    pub fn begin(&self) -> Result<Transaction<T>, Error> {
+        let fence = self.fence()?;
+        let mut transaction = self.object().begin()?;
+        transaction.steps.fence(fence);
+        Ok(transaction)
+    }
+}
+
 impl<T: Class> Transaction<T> {
     /// Runs one step on the newest committed state with the transaction's own writes.
     ///
@@ -66,19 +97,9 @@ impl<T: Class> Transaction<T> {
     /// changed what earlier steps wrote or required (`require_x()`, `require_key()`): begin again; otherwise as [`Object::update`].
     pub async fn with<V, E>(
         &mut self,
-        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+        closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
     ) -> Result<V, UpdateError<E>> {
-        let Self { object, steps } = self;
-        let mut run = |value: &mut T, changes: &mut T::Changes| closure(&mut value.track(changes));
-        let step = poll_fn(|context| object.slot.poll_step(steps, context, &mut run));
-        let Ok(step) = object.shared.limited(object.shared.settings.patience, step).await else {
-            return Err(object.waited_in_vain("a turn to update").into());
-        };
-        match step {
-            Step::Unchanged(value, _) => Ok(value),
-            Step::Aborted(error) => Err(UpdateError::Aborted(error)),
-            other => Err(Self::failure(object, other).into()),
-        }
+        run_step(&self.object, &mut self.steps, closure).await
     }
 
     /// Commits all steps at once.
@@ -112,30 +133,48 @@ impl<T: Class> Transaction<T> {
             let next = match step {
                 Step::Joined((), ticket) => object.outcome((), ticket).await?,
                 Step::Unchanged((), version) => Next::Done(version, ()),
-                other => return Err(Self::failure(object, other)),
+                other => return Err(failure(object, other)),
             };
             match next {
                 Next::Done(version, value) => return Ok(Committed { value, version }),
-                Next::Conflict => return Err(Self::conflict(object)),
+                Next::Conflict => return Err(conflict(object)),
                 Next::Again | Next::Alone => {}
             }
         }
     }
+}
 
-    fn conflict(object: &Object<T>) -> Error {
-        Error::Conflict { object: object.name().clone(), tries: 1 }
+/// Runs one step of a transaction.
+pub(super) async fn run_step<T: Class, V, E>(
+    object: &Object<T>,
+    steps: &mut Steps,
+    mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+) -> Result<V, UpdateError<E>> {
+    let mut run = |value: &mut T, changes: &mut T::Changes| closure(&mut value.track(changes));
+    let step = poll_fn(|context| object.slot.poll_step(steps, context, &mut run));
+    let Ok(step) = object.shared.limited(object.shared.settings.patience, step).await else {
+        return Err(object.waited_in_vain("a turn to update").into());
+    };
+    match step {
+        Step::Unchanged(value, _) => Ok(value),
+        Step::Aborted(error) => Err(UpdateError::Aborted(error)),
+        other => Err(failure(object, other).into()),
     }
+}
 
-    fn failure<V, E>(object: &Object<T>, step: Step<V, E>) -> Error {
-        match step {
-            Step::Ended(ending) => Error::ended(ending, object.name()),
-            Step::Unreadable(unknown) => Error::unreadable(&unknown, object.name()),
-            Step::Nested => Error::nested(),
-            Step::TooLarge(bytes) => Error::Limit { why: format!("a change of {bytes} bytes") },
-            Step::Unfit(error) => Error::unfit(&error),
-            Step::Broken(error) => Error::broken(&error),
-            _ => Self::conflict(object),
-        }
+fn conflict<T: Class>(object: &Object<T>) -> Error {
+    Error::Conflict { object: object.name().clone(), tries: 1 }
+}
+
+fn failure<T: Class, V, E>(object: &Object<T>, step: Step<V, E>) -> Error {
+    match step {
+        Step::Ended(ending) => Error::ended(ending, object.name()),
+        Step::Unreadable(unknown) => Error::unreadable(&unknown, object.name()),
+        Step::Nested => Error::nested(),
+        Step::TooLarge(bytes) => Error::Limit { why: format!("a change of {bytes} bytes") },
+        Step::Unfit(error) => Error::unfit(&error),
+        Step::Broken(error) => Error::broken(&error),
+        _ => conflict(object),
     }
 }
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::chance::pause;
 use super::object::Object;
-use super::shared::Elapsed;
+use super::shared::{Elapsed, Shared};
 use crate::error::{Error, UpdateError};
-use crate::ids::Version;
+use crate::ids::{ObjectName, Version};
 use crate::limits::{DELTA_BYTES_MAX, PRECEDENCE_MS, UPDATE_RUNS_MAX, UPDATE_TRIES_MAX};
 use crate::node::{Scope, Settled, Step, Ticket};
 use crate::tracked::{Class, derived};
@@ -23,7 +23,7 @@ const TRIES_AT_ONCE: u32 = 4;
 
 /// The first and the longest pause between two tries: a node that goes first at the repository is back within half of its
 /// time.
-const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(PRECEDENCE_MS / 2));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(PRECEDENCE_MS / 2));
 
 /// An update that took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,15 +225,25 @@ impl<T: Class> Object<T> {
     }
 
     pub(super) async fn outcome<V>(&self, value: V, ticket: Ticket) -> Result<Next<V>, Error> {
-        let patience = self.shared.settings.patience;
-        match self.shared.limited(patience, ticket).await {
-            Ok(Settled::Committed(version)) => Ok(Next::Done(version, value)),
-            Ok(Settled::Conflict) => Ok(Next::Conflict),
-            Ok(Settled::Rerun) => Ok(Next::Again),
-            Ok(Settled::RerunAlone) => Ok(Next::Alone),
-            Ok(Settled::Refused(refused)) => Err(Error::refused(&refused, self.name())),
-            Ok(Settled::Ended(ending)) => Err(Error::ended(ending, self.name())),
-            Err(Elapsed) => Err(Error::Undecided { object: self.name().clone(), waited: patience }),
-        }
+        outcome(&self.shared, self.name(), value, ticket).await
+    }
+}
+
+/// Waits for what became of a commit of `object`.
+pub(super) async fn outcome<V>(
+    shared: &Shared,
+    object: &ObjectName,
+    value: V,
+    ticket: Ticket,
+) -> Result<Next<V>, Error> {
+    let patience = shared.settings.patience;
+    match shared.limited(patience, ticket).await {
+        Ok(Settled::Committed(version)) => Ok(Next::Done(version, value)),
+        Ok(Settled::Conflict) => Ok(Next::Conflict),
+        Ok(Settled::Rerun) => Ok(Next::Again),
+        Ok(Settled::RerunAlone) => Ok(Next::Alone),
+        Ok(Settled::Refused(refused)) => Err(Error::refused(&refused, object)),
+        Ok(Settled::Ended(ending)) => Err(Error::ended(ending, object)),
+        Err(Elapsed) => Err(Error::Undecided { object: object.clone(), waited: patience }),
     }
 }

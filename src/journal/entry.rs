@@ -5,6 +5,7 @@
 //!         3 committed: origin, alias, version, payload · 4 destroyed: origin, alias
 //!         5 limited: origin, alias, expiry · 6 expired: alias · 7 granted: node, alias
 //!         8 group: 0 founded: class, group | 1 acknowledged: group, event | 2 ended: group · 9 happened: class, happening
+//!         10 grouped: origin, count, { alias, version, payload }*
 //! origin  node 8 LE, sequence varint        payload  0 and bytes | 1 and the staging whose slices precede
 //! expiry  idle limit and lifetime in ms, 0 for none: varints
 //! ```
@@ -17,6 +18,7 @@ use crate::coding::{DecodeError, Reader, Writer};
 use crate::event::{EventId, EventKind, GroupId, Happening};
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, NodeId, Sequence, Version};
+use crate::limits::GROUP_OBJECTS_MAX;
 
 /// Which commit of which node an entry is: the key of exactly-once (W8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,17 @@ pub enum Payload {
     Inline(Bytes),
     /// The slices of this staging: for a creation each a delta, for a commit the parts of one delta.
     Staged(u64),
+}
+
+/// What a group did to one of its objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its slot.
+    pub alias: Alias,
+    /// The version that the change made.
+    pub version: Version,
+    /// The change, rewritten by the verdict.
+    pub payload: Payload,
 }
 
 /// One verdict.
@@ -76,6 +89,13 @@ pub enum Entry {
         version: Version,
         /// The change, rewritten by the verdict.
         payload: Payload,
+    },
+    /// Several objects changed at once.
+    Grouped {
+        /// Whose doing.
+        origin: Origin,
+        /// The objects, by ascending slots.
+        shares: Vec<Share>,
     },
     /// An object is no more.
     Destroyed {
@@ -148,11 +168,11 @@ impl Entry {
         !matches!(self, Self::Schema { .. } | Self::Slice { .. } | Self::Limited { .. })
     }
 
-    /// The slot of the object that the entry is about.
+    /// The slot of the object that the entry is about, if it is about one.
     #[must_use]
     pub fn alias(&self) -> Option<Alias> {
         match self {
-            Self::Schema { .. } | Self::Slice { .. } => None,
+            Self::Schema { .. } | Self::Slice { .. } | Self::Grouped { .. } => None,
             Self::Founded { .. } | Self::Acknowledged { .. } | Self::GroupEnded { .. } | Self::Happened { .. } => None,
             Self::Created { alias, .. }
             | Self::Granted { alias, .. }
@@ -167,6 +187,7 @@ impl Entry {
     #[must_use]
     pub fn bytes(&self) -> usize {
         const HEADER: usize = 32;
+        const SHARE_HEADER: usize = 18;
         let payload = |payload: &Payload| match payload {
             Payload::Inline(bytes) => bytes.len(),
             Payload::Staged(_) => 0,
@@ -176,6 +197,7 @@ impl Entry {
                 Self::Schema { schema: bytes } | Self::Slice { bytes, .. } => bytes.len(),
                 Self::Created { class, key, payload: value, .. } => class.len() + key.len() + payload(value),
                 Self::Committed { payload: change, .. } => payload(change),
+                Self::Grouped { shares, .. } => shares.iter().map(|share| SHARE_HEADER + payload(&share.payload)).sum(),
                 Self::Destroyed { .. } | Self::Limited { .. } | Self::Expired { .. } | Self::Granted { .. } => 0,
                 Self::Founded { class, group } => class.len() + group.len(),
                 Self::Acknowledged { .. } | Self::GroupEnded { .. } => 0,
@@ -226,6 +248,12 @@ impl Entry {
             Self::Expired { alias } => {
                 w.byte(6);
                 w.varint(u64::from(alias.0));
+            }
+            Self::Grouped { origin, shares } => {
+                w.byte(10);
+                origin.write(w);
+                w.length(shares.len());
+                shares.iter().for_each(|share| share.write(w));
             }
             Self::Granted { node, alias } => {
                 w.byte(7);
@@ -299,6 +327,7 @@ impl Entry {
                 let Happening { kind, birth, key, last } = Happening::read(r)?;
                 Self::Happened { kind, birth, class, key: key.to_owned(), last: last.map(|last| frame.slice_ref(last)) }
             }
+            10 => Self::Grouped { origin: Origin::read(r)?, shares: Share::read_all(r, frame)? },
             found => return Err(DecodeError::Unknown { what: "frame entry", found: u64::from(found) }),
         })
     }
@@ -312,6 +341,31 @@ impl Origin {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { node: NodeId(u64::from_le_bytes(r.array()?)), sequence: Sequence(r.varint()?) })
+    }
+}
+
+impl Share {
+    fn write(&self, w: &mut Writer) {
+        w.varint(u64::from(self.alias.0));
+        w.varint(self.version.0);
+        self.payload.write(w);
+    }
+
+    fn read_all(r: &mut Reader<'_>, frame: &Bytes) -> Result<Vec<Self>, DecodeError> {
+        let count = r.count(4)?;
+        if count == 0 || count > GROUP_OBJECTS_MAX {
+            let (found, max) = (count as u64, GROUP_OBJECTS_MAX as u64);
+            return Err(DecodeError::Limit { what: "objects of a group", found, max });
+        }
+        let mut shares: Vec<Self> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (alias, version) = (Alias(r.varint32()?), Version(r.varint()?));
+            if shares.last().is_some_and(|last| last.alias >= alias) {
+                return Err(DecodeError::Unknown { what: "order of a group", found: u64::from(alias.0) });
+            }
+            shares.push(Self { alias, version, payload: Payload::read(r, frame)? });
+        }
+        Ok(shares)
     }
 }
 

@@ -118,13 +118,15 @@ mod tests {
     use crate::event::{EventId, EventKind, GroupId};
     use crate::expiry::Expiry;
     use crate::ids::{Alias, Birth, CommitNumber, NodeId, Sequence, Version};
-    use crate::journal::{Chain, JournalError, Origin, Payload};
+    use crate::journal::{Chain, JournalError, Origin, Payload, Share};
     use std::time::Duration;
 
     fn frame(number: u64, previous_crc: u32) -> Frame {
         let origin = Origin { node: NodeId(7), sequence: Sequence(300) };
         let (alias, class, key) = (Alias(4), "desk.Portfolio".to_owned(), "alice".to_owned());
         let delta = Payload::Inline(Bytes::from_static(b"delta"));
+        let share = |alias| Share { alias: Alias(alias), version: Version(5), payload: delta.clone() };
+        let shares = vec![share(4), share(9)];
         let expiry = Expiry::idle(Duration::from_secs(60));
         let number_of = |n| CommitNumber { epoch: Epoch(8), n };
         let (kind, birth, last) = (EventKind::Expired, Birth(number_of(300)), Some(Bytes::from_static(b"last")));
@@ -139,7 +141,7 @@ mod tests {
                 Entry::Schema { schema: Bytes::from_static(b"schema") },
                 Entry::Slice { staging: 1, bytes: Bytes::from_static(b"slice") },
                 Entry::Created { origin, alias, class, key, expiry, payload: Payload::Staged(1) },
-                Entry::Committed { origin, alias, version: Version(2), payload: delta },
+                Entry::Committed { origin, alias, version: Version(2), payload: delta.clone() },
                 Entry::Destroyed { origin, alias },
                 Entry::Limited { origin, alias, expiry: expiry.or_after(Duration::from_secs(3_600)) },
                 Entry::Expired { alias },
@@ -148,6 +150,7 @@ mod tests {
                 Entry::Acknowledged { group: GroupId(number_of(4)), event: EventId(number_of(5)) },
                 Entry::GroupEnded { group: GroupId(number_of(4)) },
                 Entry::Happened { kind, birth, class: "desk.Portfolio".to_owned(), key: "alice".to_owned(), last },
+                Entry::Grouped { origin, shares },
             ],
         }
     }

@@ -13,7 +13,7 @@ mod image;
 mod term;
 
 pub use chain::{Chain, FrameName};
-pub use entry::{Entry, Origin, Payload};
+pub use entry::{Entry, Origin, Payload, Share};
 pub use frame::{EncodedFrame, Frame};
 pub use head::{decode_state, encode_state};
 pub use image::{

@@ -13,7 +13,11 @@ mod verdict;
 
 pub use self::core::{Answer, Core, CoreEvent, LinkState, Told, Violation, Welcome};
 pub use memory::Memory;
-pub use replica::{Applied, Ending, Host, Outgoing, Refusal, RefusedCommit, Replica, ReplicaId, Ring, Settlement};
-pub use slot::{AloneTurn, Change, Guard, PathChange, PathWatcher, Scope, Slot, Step, Steps, Unreadable, Watcher};
+pub use replica::{
+    Applied, Ending, Host, MarkId, Outgoing, Refusal, RefusedCommit, Replica, ReplicaId, Ring, Settlement,
+};
+pub use slot::{
+    AloneTurn, Change, Guard, Mark, PathChange, PathWatcher, Reservation, Scope, Slot, Step, Steps, Unreadable, Watcher,
+};
 pub use state::{Event, State};
 pub use verdict::{Settled, Ticket};

@@ -20,6 +20,10 @@ use crate::wire::FailureCode;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(pub u64);
 
+/// Names what a slot is to keep for a joint read; given by the slot, never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MarkId(pub u64);
+
 /// Says why a replica cannot do what was ordered: the peer or the driver broke a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -216,6 +220,9 @@ pub trait Replica: Debug + Send + Sync {
     /// # Errors
     /// `Base` or `Delta` if the node's own change does not fit.
     fn settle(&self, settlement: Settlement) -> Result<(), Refusal>;
+
+    /// `version` is current at one time with versions of other objects: keeps it for who asked, if it comes here.
+    fn mark(&self, mark: MarkId, version: Version);
 
     /// The creation that this replica drafted took effect: it is what `at` names.
     ///

@@ -227,7 +227,7 @@ impl Core {
         self.answer_again(requests);
         for offer in offers {
             if self.nodes.find(offer.connection) == Some(offer.place) {
-                self.refuse(offer.place, offer.sequence, FailureCode::Damaged, &text);
+                self.refuse_offer(&offer, FailureCode::Damaged, &text);
             }
         }
     }

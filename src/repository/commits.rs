@@ -45,6 +45,7 @@ impl Core {
                 let terms = Terms { base, is_isolated, fence, guards: Bytes::copy_from_slice(guards) };
                 self.announce_commit(place, transfer, bytes, (sequence, alias, terms), is_admitted)
             }
+            ToRepository::Group(ref group) => self.take_group(place, group),
             ToRepository::Create { sequence, class, key, expiry, value, .. } => {
                 let is_admitted = self.is_admitted(place, sequence);
                 self.create(place, sequence, (class, key), expiry, value, is_admitted)
@@ -66,7 +67,7 @@ impl Core {
     }
 
     /// Whether a commit is to be judged: not if its outcome is remembered, which is then the answer.
-    fn is_admitted(&mut self, place: Place, sequence: Sequence) -> bool {
+    pub(super) fn is_admitted(&mut self, place: Place, sequence: Sequence) -> bool {
         let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return false };
         let known = self.outcomes.find(id, sequence).filter(|_| self.rules.has(Rule::ExactlyOnce));
         match known.filter(|_| !self.is_stopped) {
@@ -111,42 +112,11 @@ impl Core {
                 let shown = self.objects.at(alias).filter(|_| is_there).map_or(FrameNumber(0), |object| object.frame);
                 self.push(place, frame.max(shown), &ToNode::Accepted { sequence, version });
             }
+            Deed::Grouped(effects) => self.tell_group_again(place, (sequence, frame), &effects),
         }
     }
 
-    /// Takes a commit of one object.
-    pub(super) fn offer(&mut self, place: Place, sequence: Sequence, alias: Alias, terms: Terms, delta: Bytes) {
-        let (Some(connection), now) = (self.nodes.at(place).map(|node| node.connection), self.now) else { return };
-        let offer = Offer { connection, place, sequence, terms, delta, is_orphan: false };
-        if !self.is_held(place, alias) {
-            self.refuse(place, sequence, FailureCode::Gone, "");
-            return;
-        }
-        let Some(object) = self.objects.at_mut(alias) else { return };
-        object.use_at(now);
-        let (is_busy, is_cold) = (object.is_busy(), object.cold().is_some());
-        let waits = if is_busy { !self.may_overtake(alias, &offer) } else { is_cold || self.makes_way(alias, &offer) };
-        if !waits {
-            self.judge(alias, offer);
-            return;
-        }
-        self.note_wait(alias, &offer);
-        if let Some(object) = self.objects.at_mut(alias) {
-            object.turn().waiting.push_back(offer);
-            if is_cold && !is_busy {
-                self.ask_load(alias);
-            }
-        }
-    }
-
-    /// Whether the node holds the object and it lives.
-    pub(super) fn is_held(&self, place: Place, alias: Alias) -> bool {
-        let object = self.objects.at(alias).filter(|object| object.is_living());
-        let is_misled = self.nodes.at(place).is_none_or(|node| node.misled.contains(&alias));
-        !is_misled && object.is_some_and(|object| object.holders.find(place).is_some())
-    }
-
-    fn judge(&mut self, alias: Alias, offer: Offer) {
+    pub(super) fn judge(&mut self, alias: Alias, offer: Offer) {
         let Some(object) = self.objects.at_mut(alias) else { return };
         let Body::Live(document) = &mut object.body else { return };
         let class = self.classes.class(object.class);
@@ -179,7 +149,7 @@ impl Core {
         let Some(document) = self.objects.at(alias).and_then(|object| object.document()) else { return };
         let (head, horizon) = (document.version(), document.horizon());
         if offer.terms.base > head {
-            self.refuse(offer.place, offer.sequence, FailureCode::Invalid, "the base is not known here");
+            self.refuse_offer(&offer, FailureCode::Invalid, "the base is not known here");
             return;
         }
         if !self.rules.has(Rule::Overlap) {
@@ -210,9 +180,14 @@ impl Core {
 
     /// Leaves a commit to the next step.
     fn go_on_later(&mut self, alias: Alias, underway: Underway) {
+        self.keep_underway(alias, underway);
+        self.work.push_back(Work::Commit(alias));
+    }
+
+    /// Leaves a commit to whoever goes on with it.
+    pub(super) fn keep_underway(&mut self, alias: Alias, underway: Underway) {
         if let Some(object) = self.objects.at_mut(alias) {
             object.turn().underway = Some(underway);
-            self.work.push_back(Work::Commit(alias));
         }
     }
 
@@ -225,6 +200,7 @@ impl Core {
             Some(Underway::Judging(judging, offer)) => self.judge_on(alias, judging, offer),
             Some(Underway::Making(making, verdict)) => self.make_on(alias, making, verdict),
             Some(Underway::Slicing { verdict, staging, written }) => self.slice(alias, verdict, staging, written),
+            Some(held @ Underway::Held { .. }) => self.keep_underway(alias, held),
             None => {}
         }
         self.judge_waiting(alias);
@@ -250,7 +226,7 @@ impl Core {
                 if self.is_held(offer.place, alias) {
                     self.judge(alias, offer);
                 } else {
-                    self.refuse(offer.place, offer.sequence, FailureCode::Gone, "");
+                    self.refuse_gone(alias, &offer);
                 }
             }
         }
@@ -261,8 +237,8 @@ impl Core {
         let code = match refusal {
             Refusal::Conflict => {
                 self.note_conflict(alias, offer);
-                self.bring_user(place, alias);
-                let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
+                let others = if offer.is_part { self.drop_group((place, sequence)) } else { Vec::new() };
+                let after = self.bring_all(place, others.into_iter().chain([alias]));
                 self.push(place, after, &ToNode::Conflict { sequence });
                 return;
             }
@@ -271,22 +247,26 @@ impl Core {
             Refusal::Limit { .. } | Refusal::Splices { .. } => FailureCode::Limit,
         };
         self.end_precedence(alias, offer.connection);
-        self.refuse(place, sequence, code, &refusal.to_string());
+        self.refuse_offer(offer, code, &refusal.to_string());
     }
 
     fn take_verdict(&mut self, alias: Alias, offer: Offer, judged: Judged) {
         self.end_precedence(alias, offer.connection);
         let Some(document) = self.objects.at(alias).and_then(|object| object.document()) else { return };
         let (place, sequence) = (offer.place, offer.sequence);
+        let parts = self.parts_of(&offer);
         if document.encoded_bytes() + judged.delta.len() > self.caps.object_bytes_max {
             let bytes = document.encoded_bytes() + judged.delta.len();
+            self.drop_group_of_part(&offer);
             self.refuse_bytes(place, sequence, bytes);
+        } else if judged.is_empty && offer.is_part {
+            self.hold_part(alias, Verdict { offer, judged, made: None }, None);
         } else if judged.is_empty {
             let version = document.version();
             self.bring_user(place, alias);
             let after = self.objects.at(alias).map_or(FrameNumber(0), |object| object.frame);
             self.push(place, after, &ToNode::Moot { sequence, version });
-        } else if judged.cells <= IN_PLACE_CELLS_MAX && judged.delta.len() <= IN_PLACE_BYTES_MAX {
+        } else if judged.cells * parts <= IN_PLACE_CELLS_MAX && judged.delta.len() * parts <= IN_PLACE_BYTES_MAX {
             self.record(alias, Verdict { offer, judged, made: None });
         } else {
             let making = Making::new(document.clone(), &judged, document.version().next());
@@ -353,16 +333,33 @@ impl Core {
 
     /// The commit takes effect: the frame has it, the document shows it, its outcome is remembered.
     fn conclude(&mut self, alias: Alias, verdict: Verdict, payload: Payload) {
-        let Verdict { offer, judged, made } = verdict;
-        if self.is_fenced_off(alias, &offer) {
+        let offer = &verdict.offer;
+        if offer.is_part {
+            return self.hold_part(alias, verdict, Some(payload));
+        }
+        if self.is_fenced_off(alias, offer) {
             // The lock ended while the commit was judged in steps.
-            self.refuse_fenced(&offer);
+            self.refuse_fenced(offer);
             return;
         }
         let Some(id) = self.nodes.at(offer.place).and_then(|node| node.id) else { return };
+        let (connection, sequence) = (offer.connection, offer.sequence);
         let first = self.first_frame(&payload);
+        let Some((version, is_as_sent)) = self.apply(alias, verdict) else { return };
         let Some(object) = self.objects.at_mut(alias) else { return };
-        let Body::Live(document) = &mut object.body else { return };
+        object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent, group: None });
+        let outcome = Outcome { alias, birth: object.birth, deed: Deed::Committed(version), frame: self.frames.open() };
+        self.outcomes.remember(id, sequence, outcome);
+        self.frames.push(Entry::Committed { origin: Origin { node: id, sequence }, alias, version, payload });
+        self.note_applied(alias, first);
+    }
+
+    /// Changes the document as was judged; answers the version that makes, and whether it is the author's base and delta.
+    pub(super) fn apply(&mut self, alias: Alias, verdict: Verdict) -> Option<(Version, bool)> {
+        let Verdict { offer, judged, made } = verdict;
+        let now = self.now;
+        let object = self.objects.at_mut(alias)?;
+        let Body::Live(document) = &mut object.body else { return None };
         let version = document.version().next();
         match made {
             Some(made) => *document = made,
@@ -373,14 +370,13 @@ impl Core {
             }
         }
         let is_as_sent = judged.as_sent && !offer.is_orphan && offer.terms.base.next() == version;
-        let turn = object.turn();
-        turn.newest = Some((version, judged.delta));
-        let (connection, sequence) = (offer.connection, offer.sequence);
-        turn.results.push_back(Accepted { connection, sequence, version, is_as_sent });
-        object.use_at(self.now);
-        let outcome = Outcome { alias, birth: object.birth, deed: Deed::Committed(version), frame: self.frames.open() };
-        self.outcomes.remember(id, sequence, outcome);
-        self.frames.push(Entry::Committed { origin: Origin { node: id, sequence }, alias, version, payload });
+        object.turn().newest = Some((version, judged.delta));
+        object.use_at(now);
+        Some((version, is_as_sent))
+    }
+
+    /// The document was changed by an entry of the open frame that begins in frame `first`.
+    pub(super) fn note_applied(&mut self, alias: Alias, first: FrameNumber) {
         self.touch(alias);
         if self.rules.has(Rule::Index) {
             self.index(alias);
@@ -406,7 +402,7 @@ impl Core {
             self.ask_load(alias);
             return;
         }
-        object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent: false });
+        object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent: false, group: None });
         let outcome = Outcome { alias, birth: object.birth, deed: Deed::Destroyed(version), frame: self.frames.open() };
         self.outcomes.remember(id, sequence, outcome);
         let ended = self.frames.push(Entry::Destroyed { origin: Origin { node: id, sequence }, alias });
@@ -437,7 +433,7 @@ impl Core {
         self.answer_again(requests);
         for offer in refused {
             if self.nodes.find(offer.connection) == Some(offer.place) {
-                self.refuse(offer.place, offer.sequence, FailureCode::Gone, "");
+                self.refuse_gone(alias, &offer);
             }
         }
         for end in ends {

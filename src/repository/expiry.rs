@@ -124,7 +124,7 @@ impl Core {
             return;
         };
         let version = object.head();
-        object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent: false });
+        object.turn().results.push_back(Accepted { connection, sequence, version, is_as_sent: false, group: None });
         self.outcomes.remember(id, sequence, Outcome { alias, birth, deed: Deed::Committed(version), frame });
         self.frames.push(Entry::Limited { origin: Origin { node: id, sequence }, alias, expiry });
         self.touch(alias);

@@ -299,21 +299,31 @@ impl Core {
     }
 
     fn tell_author(&mut self, alias: Alias, accepted: Accepted) {
-        let Accepted { connection, sequence, version, is_as_sent } = accepted;
+        let Accepted { connection, sequence, version, is_as_sent, group } = accepted;
         let Some(place) = self.nodes.find(connection) else { return };
-        let Some(object) = self.objects.at_mut(alias) else { return };
-        let (head, after, is_live) = (object.head(), object.frame, object.is_living());
-        if let Some(holder) = object.holders.find_mut(place).filter(|_| is_as_sent && is_live && version == head)
-            && !holder.is_silent()
-            && !holder.is_dirty()
-            && holder.base(head).next() == version
-        {
-            holder.set_base(head);
-            holder.clear_unread();
+        if let Some(effects) = group {
+            self.tell_group(place, sequence, &effects);
+            return;
+        }
+        let Some(after) = self.objects.at(alias).map(|object| object.frame) else { return };
+        if is_as_sent && self.is_brought_as_sent(place, alias, version) {
             self.push_result(place, after, &ToNode::AsSent { sequence });
             return;
         }
         self.bring_user(place, alias);
         self.push_result(place, after, &ToNode::Accepted { sequence, version });
+    }
+
+    /// Whether the author of a commit needs only hear that it took effect as it was sent; from then on it is brought.
+    pub(super) fn is_brought_as_sent(&mut self, place: Place, alias: Alias, version: Version) -> bool {
+        let Some(object) = self.objects.at_mut(alias).filter(|object| object.is_living()) else { return false };
+        let head = object.head();
+        let Some(holder) = object.holders.find_mut(place).filter(|_| version == head) else { return false };
+        let is_brought = !holder.is_silent() && !holder.is_dirty() && holder.base(head).next() == version;
+        if is_brought {
+            holder.set_base(head);
+            holder.clear_unread();
+        }
+        is_brought
     }
 }

@@ -234,7 +234,11 @@ impl Core {
             Owner::Commit(alias) => {
                 let turn = objects.at(alias).and_then(|object| object.turn.as_ref());
                 let underway = turn.and_then(|turn| turn.underway.as_ref());
-                matches!(underway, Some(Underway::Slicing { staging: known, .. }) if known == staging)
+                match underway {
+                    Some(Underway::Slicing { staging: known, .. })
+                    | Some(Underway::Held { payload: Some(Payload::Staged(known)), .. }) => known == staging,
+                    _ => false,
+                }
             }
             Owner::Creation(place) => {
                 let node = nodes.at(place).filter(|node| !node.is_leaving);

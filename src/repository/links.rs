@@ -18,7 +18,7 @@ use crate::ids::{Epoch, FrameNumber, NodeId, Sequence};
 use crate::journal::Append;
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, PROGRESS_MS, RECORD_BYTES_MAX, SLOW_MS, UNREAD_RECORDS_BYTES_MAX};
 use crate::time::Instant;
-use crate::wire::{CloseCode, PROTOCOL, ToNode, ToRepository};
+use crate::wire::{CloseCode, GroupCommit, PROTOCOL, ToNode, ToRepository};
 
 /// How often a link that is quiet says that it lives.
 const PROGRESS: Duration = Duration::from_millis(PROGRESS_MS);
@@ -302,7 +302,8 @@ impl Core {
             | ToRepository::BulkCommit { sequence, unacked, .. }
             | ToRepository::Create { sequence, unacked, .. }
             | ToRepository::Destroy { sequence, unacked, .. }
-            | ToRepository::Limit { sequence, unacked, .. } => {
+            | ToRepository::Limit { sequence, unacked, .. }
+            | ToRepository::Group(GroupCommit { sequence, unacked, .. }) => {
                 self.acknowledge(place, sequence, unacked)?;
                 self.handle_commit_record(place, record)
             }
@@ -313,7 +314,8 @@ impl Core {
             ToRepository::Open { .. }
             | ToRepository::Pull { .. }
             | ToRepository::Keys { .. }
-            | ToRepository::Find(_) => self.request(place, record),
+            | ToRepository::Find(_)
+            | ToRepository::ReadGroup(_) => self.request(place, record),
         }
     }
 
@@ -380,7 +382,7 @@ impl Core {
     /// Ends the locks and waits of a node that left, then removes its holder entries, in steps; then its place is free.
     pub(super) fn leave_on(&mut self, place: Place) {
         while !self.cost.is_spent() {
-            if self.drop_claim_of(place) || self.drop_consumer_of(place) {
+            if self.drop_claim_of(place) || self.drop_consumer_of(place) || self.drop_group_of(place) {
                 continue;
             }
             let Some(node) = self.nodes.at_mut(place) else { return };

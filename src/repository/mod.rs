@@ -27,6 +27,7 @@ mod events;
 mod expiry;
 mod fanout;
 mod frames;
+mod groups;
 mod holders;
 mod imaging;
 mod index;
@@ -34,6 +35,7 @@ mod links;
 mod locks;
 mod nodes;
 mod objects;
+mod offers;
 mod outbox;
 mod outcomes;
 mod past;
@@ -67,6 +69,7 @@ use cold::Memory;
 use events::Events;
 use fanout::FanOut;
 use frames::Frames;
+use groups::Groups;
 use holders::Place;
 use imaging::Imaging;
 use locks::Locks;
@@ -141,6 +144,7 @@ pub struct Core {
     locks: Locks,
     events: Events,
     precedences: Precedences,
+    groups: Groups,
     frames: Frames,
     /// Objects touched in the open frame.
     touched: Vec<Alias>,
@@ -187,6 +191,7 @@ impl Core {
             locks: Locks::default(),
             events: Events::default(),
             precedences: Precedences::default(),
+            groups: Groups::default(),
             frames,
             touched: Vec::new(),
             fanouts: VecDeque::new(),

@@ -20,11 +20,12 @@ use bytes::Bytes;
 use super::ConnectionId;
 use super::classes::ClassIndex;
 use super::expiry::Expires;
+use super::groups::Effects;
 use super::holders::{Holders, Place};
 use super::requests::Request;
 use crate::document::{Document, Fitting, Judged, Judging, Making};
 use crate::ids::{Alias, Birth, Fence, FrameNumber, Sequence, Version};
-use crate::journal::{FrameName, IndexedValue};
+use crate::journal::{FrameName, IndexedValue, Payload};
 use crate::time::Instant;
 
 /// An object, or what is left of one.
@@ -155,16 +156,20 @@ pub(super) struct Offer {
     pub(super) delta: Bytes,
     /// Whether the node gave the replica up that it was made on; one that it opened since does not know of it.
     pub(super) is_orphan: bool,
+    /// Whether it is part of a group, which takes effect as a whole.
+    pub(super) is_part: bool,
 }
 
 /// A commit that took effect.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Accepted {
     pub(super) connection: ConnectionId,
     pub(super) sequence: Sequence,
     pub(super) version: Version,
     /// Whether its delta is, byte for byte, what the object changed by.
     pub(super) is_as_sent: bool,
+    /// If it was a group, all that it did: told when the first of its objects is.
+    pub(super) group: Option<Box<Effects>>,
 }
 
 /// A commit that was judged well.
@@ -187,20 +192,23 @@ pub(super) enum Underway {
     Making(Box<Making>, Verdict),
     /// It was judged; its delta goes to the journal in slices.
     Slicing { verdict: Verdict, staging: u64, written: usize },
+    /// It was judged and waits for the rest of its group; nothing else changes the object meanwhile. Without a payload it
+    /// changes nothing.
+    Held { verdict: Verdict, payload: Option<Payload> },
 }
 
 impl Underway {
     pub(super) fn offer(&self) -> &Offer {
         match self {
             Self::Fitting(_, offer) | Self::Judging(_, offer) => offer,
-            Self::Making(_, verdict) | Self::Slicing { verdict, .. } => &verdict.offer,
+            Self::Making(_, verdict) | Self::Slicing { verdict, .. } | Self::Held { verdict, .. } => &verdict.offer,
         }
     }
 
     pub(super) fn offer_mut(&mut self) -> &mut Offer {
         match self {
             Self::Fitting(_, offer) | Self::Judging(_, offer) => offer,
-            Self::Making(_, verdict) | Self::Slicing { verdict, .. } => &mut verdict.offer,
+            Self::Making(_, verdict) | Self::Slicing { verdict, .. } | Self::Held { verdict, .. } => &mut verdict.offer,
         }
     }
 }
@@ -235,7 +243,7 @@ impl Object {
     /// Whether a copy of its document is being changed.
     pub(super) fn is_making(&self) -> bool {
         let underway = self.turn.as_ref().and_then(|turn| turn.underway.as_ref());
-        matches!(underway, Some(Underway::Making(..) | Underway::Slicing { .. }))
+        matches!(underway, Some(Underway::Making(..) | Underway::Slicing { .. } | Underway::Held { .. }))
     }
 
     /// The newest version, of which a destruction is one.

@@ -6,22 +6,26 @@
 //! are kept [`OUTCOMES_KEPT_MS`](crate::limits::OUTCOMES_KEPT_MS). Source: RIFL (Lee et al., SOSP 2015).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::groups::Effect;
 use crate::ids::{Alias, Birth, FrameNumber, NodeId, Sequence, Version};
 use crate::limits::OUTCOMES_KEPT_MS;
 use crate::time::Instant;
 
 /// What a commit did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
     Committed(Version),
     Created,
     Destroyed(Version),
+    /// To several objects at once.
+    Grouped(Arc<[Effect]>),
 }
 
-/// A remembered outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A remembered outcome; of a group, its first object.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) alias: Alias,
     pub(super) birth: Birth,
@@ -97,7 +101,7 @@ impl Outcomes {
     }
 
     pub(super) fn find(&self, node: NodeId, sequence: Sequence) -> Option<Outcome> {
-        self.nodes.get(&node)?.outcomes.get(&sequence).copied()
+        self.nodes.get(&node)?.outcomes.get(&sequence).cloned()
     }
 
     pub(super) fn remember(&mut self, node: NodeId, sequence: Sequence, outcome: Outcome) {

@@ -19,7 +19,7 @@ use super::outcomes::Deed;
 use super::replay::ReplayError;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, CommitNumber, FrameNumber, Version};
-use crate::journal::{Entry, FrameName, Head, HeadBody, IndexedValue, LiveHead};
+use crate::journal::{Entry, FrameName, Head, HeadBody, IndexedValue, LiveHead, Payload};
 use crate::time::Instant;
 
 /// What is known of an object that was in a slot.
@@ -80,6 +80,16 @@ impl Past {
     /// Whether the entry at `at` is about what a head or a tombstone contains or ends.
     pub(super) fn is_passed(&self, alias: Alias, at: CommitNumber) -> bool {
         at <= self.floor && self.slots.get(&alias).is_some_and(|slot| at <= slot.floor)
+    }
+
+    /// The object that an entry is about: the last one born in the slot before it.
+    fn known(&mut self, alias: Alias, at: CommitNumber, frame: FrameName) -> Result<(Birth, &mut Known), ReplayError> {
+        let slot = self.slots.get_mut(&alias);
+        let known = slot.and_then(|slot| slot.births.range_mut(..=Birth(at)).next_back());
+        let (&birth, known) =
+            known.filter(|(_, known)| known.ended.is_none()).ok_or(ReplayError::Absent { what: "an object" })?;
+        known.first.get_or_insert(frame);
+        Ok((birth, known))
     }
 }
 
@@ -143,19 +153,13 @@ impl Core {
         if let Entry::Created { payload, .. } | Entry::Committed { payload, .. } = entry {
             self.replay.take_payload(payload);
         }
-        let absent = ReplayError::Absent { what: "an object" };
         let Some(alias) = entry.alias().filter(|_| !matches!(entry, Entry::Granted { .. })) else { return Ok(()) };
-        let Some(slot) = self.replay.past.slots.get_mut(&alias) else { return Err(absent) };
-        if let Entry::Created { .. } = entry {
+        let past = &mut self.replay.past;
+        if let (Entry::Created { .. }, Some(slot)) = (entry, past.slots.get_mut(&alias)) {
             let (version, head) = (Version(1), KnownBy::Journal);
             slot.births.entry(Birth(at)).or_insert(Known { version, head, first: None, ended: None });
         }
-        // The object whose entry it is: the last one born before it.
-        let Some((&birth, known)) = slot.births.range_mut(..=Birth(at)).next_back() else { return Err(absent) };
-        if known.ended.is_some() {
-            return Err(absent);
-        }
-        known.first.get_or_insert(frame);
+        let (birth, known) = past.known(alias, at, frame)?;
         let (origin, deed) = match entry {
             Entry::Created { origin, .. } => (origin, Deed::Created),
             Entry::Committed { origin, version, .. } => {
@@ -174,6 +178,20 @@ impl Core {
         };
         self.remember(*origin, (alias, birth), deed, frame);
         Ok(())
+    }
+
+    /// As [`pass_over`](Self::pass_over), what a group did to one object; answers which.
+    pub(super) fn pass_over_change(
+        &mut self,
+        alias: Alias,
+        (version, payload): (Version, &Payload),
+        at: Birth,
+        frame: FrameName,
+    ) -> Result<Birth, ReplayError> {
+        self.replay.take_payload(payload);
+        let (birth, known) = self.replay.past.known(alias, at.0, frame)?;
+        known.version = known.version.max(version);
+        Ok(birth)
     }
 
     /// The journal has nothing more: what ended needs its tombstone for as long as the journal has its entries.

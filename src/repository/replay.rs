@@ -139,7 +139,7 @@ impl Core {
     }
 
     fn replay_entry(&mut self, entry: &Entry, at: Birth, frame: FrameName) -> Result<(), ReplayError> {
-        if entry.alias().is_some_and(|alias| self.replay.past.is_passed(alias, at.0)) {
+        if entry.alias().is_some_and(|alias| self.is_passed(alias, at)) {
             return self.pass_over(entry, at.0, frame);
         }
         match entry {
@@ -166,16 +166,10 @@ impl Core {
                 self.remember(*origin, (*alias, at), Deed::Created, frame);
             }
             Entry::Committed { origin, alias, version, payload } => {
-                let (delta, first) = match payload {
-                    Payload::Inline(delta) => (delta.clone(), None),
-                    Payload::Staged(_) => {
-                        let (deltas, first) = self.replay.take_payload(payload);
-                        (deltas.concat().into(), first)
-                    }
-                };
-                let birth = self.replay_commit(*alias, *version, delta, first.unwrap_or(frame))?;
+                let birth = self.replay_change(*alias, (*version, payload), frame)?;
                 self.remember(*origin, (*alias, birth), Deed::Committed(*version), frame);
             }
+            Entry::Grouped { origin, shares } => self.replay_group(*origin, shares, at, frame)?,
             Entry::Destroyed { origin, alias } => {
                 let object = self.objects.at(*alias).ok_or(ReplayError::Absent { what: "an object" })?;
                 let (birth, version) = (object.birth, object.head().next());
@@ -195,6 +189,28 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Whether the entry at `at` says of a slot what an image contains, or an end has taken.
+    pub(super) fn is_passed(&self, alias: Alias, at: Birth) -> bool {
+        self.replay.past.is_passed(alias, at.0)
+    }
+
+    /// Applies a change again; answers of which object.
+    pub(super) fn replay_change(
+        &mut self,
+        alias: Alias,
+        (version, payload): (Version, &Payload),
+        frame: FrameName,
+    ) -> Result<Birth, ReplayError> {
+        let (delta, first) = match payload {
+            Payload::Inline(delta) => (delta.clone(), None),
+            Payload::Staged(_) => {
+                let (deltas, first) = self.replay.take_payload(payload);
+                (deltas.concat().into(), first)
+            }
+        };
+        self.replay_commit(alias, version, delta, first.unwrap_or(frame))
     }
 
     /// Applies a commit again, or keeps it until the object's document is loaded.

@@ -12,7 +12,7 @@ use super::work::Work;
 use super::{Core, Rule};
 use crate::ids::{Alias, Birth, Epoch, FieldId, RequestId, Version};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_KEYS_MAX, REQUESTS_MAX};
-use crate::wire::{CloseCode, Delivery, FailureCode, Find, ToNode, ToRepository};
+use crate::wire::{CloseCode, Delivery, FailureCode, Find, GroupRead, ToNode, ToRepository};
 
 /// A request that waits for room.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub(super) enum Request {
     Pull { request: RequestId, alias: Alias, birth: Birth, rewind: Option<Version> },
     Keys { request: RequestId, class: String, prefix: String, after: String },
     Find { request: RequestId, class: String, field: FieldId, value: Vec<u8>, from: Alias },
+    ReadGroup(GroupRead),
 }
 
 impl Request {
@@ -29,7 +30,8 @@ impl Request {
             Self::Open { request, .. }
             | Self::Pull { request, .. }
             | Self::Keys { request, .. }
-            | Self::Find { request, .. } => *request,
+            | Self::Find { request, .. }
+            | Self::ReadGroup(GroupRead { request, .. }) => *request,
         }
     }
 }
@@ -49,6 +51,7 @@ impl Core {
             ToRepository::Find(Find { request, class, field, value, from }) => {
                 Request::Find { request, class: class.to_owned(), field, value: value.to_owned(), from }
             }
+            ToRepository::ReadGroup(ref read) => Request::ReadGroup(read.clone()),
             _ => return Ok(()),
         };
         let Some(node) = self.nodes.at_mut(place) else { return Ok(()) };
@@ -162,6 +165,10 @@ impl Core {
             }
             Request::Find { request: id, class, field, value, from } => {
                 self.find(place, *id, class, (*field, value), *from)
+            }
+            Request::ReadGroup(read) => {
+                self.read_group(place, read);
+                Ok(())
             }
         }
     }
@@ -362,7 +369,7 @@ impl Core {
             let orphans = object.orphan(place);
             for offer in orphans {
                 if self.nodes.find(offer.connection) == Some(place) {
-                    self.refuse(place, offer.sequence, FailureCode::Gone, "");
+                    self.refuse_offer(&offer, FailureCode::Gone, "");
                 }
             }
             self.free_if_over(alias);

@@ -149,6 +149,10 @@ pub enum Rule {
     Index,
     /// A node that lost again and again goes first (W3).
     Precedence,
+    /// A group takes effect as a whole or not at all (W7).
+    Group,
+    /// A joint read shows the newest of every object (W7).
+    Joint,
 }
 
 /// Which rules hold: all, outside of tests.

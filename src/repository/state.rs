@@ -6,7 +6,8 @@
 //!          02 · node: 8 LE · lowest sequence it may ask for · count · outcome*
 //!          03, 04: a group of consumers, an event that it keeps (events/kept.rs)
 //! outcome  sequence · alias · birth: epoch, n · deed
-//! deed     00 · version committed  |  01 created  |  02 · version of the end
+//! deed     00 · version committed  |  01 created  |  02 · version of the end  |  03 · count · effect*
+//! effect   alias · birth: epoch, n · version << 1 | it changed nothing
 //! ```
 //! Numbers are varints. A node with many outcomes has several records. It is encoded in steps while commits go on, so it
 //! may say more than the frame that it stands for: it is stored when the newest frame in it is durable, and replay says
@@ -14,18 +15,19 @@
 //! Source: own reasoning; a checkpoint that is not sharp as in ARIES (Mohan et al. 1992).
 
 use super::Core;
+use super::groups::Effect;
 use super::outcomes::{Deed, Outcome};
 use super::work::Work;
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::event::{EventId, GroupId};
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, NodeId, Sequence, Version};
 use crate::journal::FrameName;
-use crate::limits::{CLASSES_MAX, COMMITS_UNACKNOWLEDGED_MAX};
+use crate::limits::{CLASSES_MAX, COMMITS_UNACKNOWLEDGED_MAX, GROUP_OBJECTS_MAX};
 use crate::schema::{Schema, SchemaError};
 
 const FORMAT: u8 = 1;
 
-/// Outcomes in one record, one step of work.
+/// Outcomes in one record, one step of work; a group counts as its objects.
 const OUTCOMES_A_RECORD: usize = 256;
 
 /// Says why a state is not one.
@@ -150,7 +152,12 @@ impl super::outcomes::Outcomes {
     fn write_next(&self, node: NodeId, sequence: Sequence, w: &mut Writer) -> Option<(NodeId, Sequence, usize)> {
         let (&found, unacked, outcomes) = self.from(node)?;
         let from = if found == node { sequence } else { Sequence(0) };
-        let taken: Vec<_> = outcomes.range(from..).take(OUTCOMES_A_RECORD).collect();
+        let (mut taken, mut cells) = (Vec::new(), 1);
+        let mut rest = outcomes.range(from..).peekable();
+        while let Some((sequence, outcome)) = rest.next_if(|_| cells <= OUTCOMES_A_RECORD) {
+            cells += outcome.cells();
+            taken.push((sequence, outcome));
+        }
         w.byte(2);
         w.raw(&found.0.to_le_bytes());
         w.varint(unacked.0);
@@ -159,12 +166,11 @@ impl super::outcomes::Outcomes {
             w.varint(sequence.0);
             outcome.write(w);
         }
-        let last = taken.last().map(|(sequence, _)| **sequence);
-        let next = match last.filter(|_| taken.len() == OUTCOMES_A_RECORD) {
-            Some(last) => (found, Sequence(last.0.saturating_add(1))),
+        let next = match rest.peek() {
+            Some((sequence, _)) => (found, **sequence),
             None => (NodeId(found.0.checked_add(1)?), Sequence(0)),
         };
-        Some((next.0, next.1, taken.len() + 1))
+        Some((next.0, next.1, cells))
     }
 
     fn read_node(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -185,11 +191,16 @@ impl super::outcomes::Outcomes {
 }
 
 impl Outcome {
+    /// How many objects it is about.
+    fn cells(&self) -> usize {
+        if let Deed::Grouped(effects) = &self.deed { effects.len() } else { 1 }
+    }
+
     fn write(&self, w: &mut Writer) {
         w.varint(u64::from(self.alias.0));
         w.varint(self.birth.0.epoch.0);
         w.varint(self.birth.0.n);
-        match self.deed {
+        match &self.deed {
             Deed::Committed(version) => {
                 w.byte(0);
                 w.varint(version.0);
@@ -198,6 +209,11 @@ impl Outcome {
             Deed::Destroyed(version) => {
                 w.byte(2);
                 w.varint(version.0);
+            }
+            Deed::Grouped(effects) => {
+                w.byte(3);
+                w.length(effects.len());
+                effects.iter().for_each(|effect| effect.write(w));
             }
         }
     }
@@ -209,8 +225,33 @@ impl Outcome {
             0 => Deed::Committed(Version(r.varint()?)),
             1 => Deed::Created,
             2 => Deed::Destroyed(Version(r.varint()?)),
+            3 => {
+                let count = r.count(4)?;
+                if count > GROUP_OBJECTS_MAX {
+                    let (found, max) = (count as u64, GROUP_OBJECTS_MAX as u64);
+                    return Err(DecodeError::Limit { what: "objects of a group", found, max });
+                }
+                Deed::Grouped((0..count).map(|_| Effect::read(r)).collect::<Result<_, _>>()?)
+            }
             found => return Err(DecodeError::Unknown { what: "deed", found: u64::from(found) }),
         };
         Ok(Self { alias, birth, deed, frame: FrameNumber(0) })
+    }
+}
+
+impl Effect {
+    fn write(&self, w: &mut Writer) {
+        w.varint(u64::from(self.alias.0));
+        w.varint(self.birth.0.epoch.0);
+        w.varint(self.birth.0.n);
+        w.varint(self.version.0 << 1 | u64::from(self.is_moot));
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let alias = Alias(r.varint32()?);
+        let birth = Birth(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? });
+        let version = r.varint()?;
+        let is_moot = version & 1 == 1;
+        Ok(Self { alias, birth, version: Version(version >> 1), is_moot, is_as_sent: false })
     }
 }

@@ -104,7 +104,7 @@ impl Change<'_> {
 }
 
 /// Sized guards, at least one.
-fn read_guards<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+pub(super) fn read_guards<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let guards = r.sized()?;
     let mut each = Reader::new(guards);
     while !each.is_done() {
@@ -132,12 +132,12 @@ pub(super) fn read_sequence(r: &mut Reader<'_>) -> Result<(Sequence, Sequence), 
 }
 
 /// Alias, then base << 1 | isolated: versions stay below 2^63.
-fn write_base(alias: Alias, base: Version, is_isolated: bool, w: &mut Writer) {
+pub(super) fn write_base(alias: Alias, base: Version, is_isolated: bool, w: &mut Writer) {
     w.varint(u64::from(alias.0));
     w.varint(base.0 << 1 | u64::from(is_isolated));
 }
 
-fn read_base(r: &mut Reader<'_>) -> Result<(Alias, Version, bool), DecodeError> {
+pub(super) fn read_base(r: &mut Reader<'_>) -> Result<(Alias, Version, bool), DecodeError> {
     let alias = Alias(r.varint32()?);
     let base = r.varint()?;
     Ok((alias, Version(base >> 1), base & 1 == 1))

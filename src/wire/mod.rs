@@ -12,9 +12,11 @@ mod delivery;
 mod event;
 mod find;
 mod framing;
+mod group;
 mod link;
 mod lock;
 mod segment;
+mod shard_address;
 mod to_node;
 mod to_repository;
 
@@ -23,10 +25,12 @@ pub use delivery::Delivery;
 pub use event::{EventAnswer, EventRequest};
 pub use find::{Find, Found};
 pub use framing::{RawRecord, Records};
+pub use group::{GroupAnswer, GroupCommit, GroupPart, GroupRead, PartOutcome};
 pub use link::{Arrival, CloseReason, Inlet, Outlet};
 pub use lock::{LockAnswer, LockRequest};
 pub use segment::Segment;
-pub use to_node::{Form, ShardAddress, ToNode};
+pub use shard_address::ShardAddress;
+pub use to_node::{Form, ToNode};
 pub use to_repository::{CreationValue, ToRepository};
 
 /// The version of this protocol; both sides must name the same one.

@@ -5,7 +5,8 @@
 //! stands before the result. Source: `docs/wire.md` §6.2.
 
 use super::framing::{EXTENDED, append, append_extended};
-use super::{EventAnswer, FailureCode, Found, LockAnswer, RawRecord};
+use super::shard_address::read_shard;
+use super::{EventAnswer, FailureCode, Found, GroupAnswer, LockAnswer, RawRecord, ShardAddress};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, RequestId, Sequence, ShardId, TransferId, Version};
 
@@ -174,6 +175,8 @@ pub enum ToNode<'a> {
     Lock(LockAnswer),
     /// About events.
     Event(EventAnswer<'a>),
+    /// About several objects.
+    Group(GroupAnswer),
     /// Answers a search.
     Found(Found<'a>),
     /// The segment was taken; another may follow.
@@ -206,17 +209,6 @@ pub enum Form<'a> {
         /// About how many bytes it has, for progress.
         bytes: u64,
     },
-}
-
-/// Where a shard is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardAddress {
-    /// The shard.
-    pub shard: ShardId,
-    /// Its term, as far as known.
-    pub epoch: Epoch,
-    /// Host and port, each.
-    pub addresses: Vec<String>,
 }
 
 impl<'a> ToNode<'a> {
@@ -278,6 +270,7 @@ impl<'a> ToNode<'a> {
             }),
             Self::Lock(answer) => append_extended(out, 16, |w| answer.write(w)),
             Self::Event(answer) => append_extended(out, 17, |w| answer.write(w)),
+            Self::Group(answer) => append_extended(out, 18, |w| answer.write(w)),
             Self::Found(found) => append_extended(out, 20, |w| found.write(w)),
             Self::SegmentTaken { transfer, index } => append_extended(out, 1, |w| {
                 w.varint(u64::from(transfer.0));
@@ -408,6 +401,7 @@ impl<'a> ToNode<'a> {
             15 => Self::Moot { sequence: Sequence(r.varint()?), version: Version(r.varint()?) },
             16 => Self::Lock(LockAnswer::read(r)?),
             17 => Self::Event(EventAnswer::read(r)?),
+            18 => Self::Group(GroupAnswer::read(r)?),
             20 => Self::Found(Found::read(r)?),
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),
         })
@@ -460,23 +454,6 @@ impl<'a> Form<'a> {
     }
 }
 
-impl ShardAddress {
-    fn write(&self, w: &mut Writer) {
-        w.varint(u64::from(self.shard.0));
-        w.varint(self.epoch.0);
-        w.length(self.addresses.len());
-        self.addresses.iter().for_each(|address| w.sized(address.as_bytes()));
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let shard = read_shard(r)?;
-        let epoch = Epoch(r.varint()?);
-        let count = r.count(1)?;
-        let addresses = (0..count).map(|_| r.text().map(str::to_owned)).collect::<Result<_, _>>()?;
-        Ok(Self { shard, epoch, addresses })
-    }
-}
-
 pub(super) fn write_birth(birth: Birth, w: &mut Writer) {
     w.varint(birth.0.epoch.0);
     w.varint(birth.0.n);
@@ -492,8 +469,4 @@ pub(super) fn read_bool(r: &mut Reader<'_>) -> Result<bool, DecodeError> {
         1 => Ok(true),
         found => Err(DecodeError::Unknown { what: "flag", found: u64::from(found) }),
     }
-}
-
-fn read_shard(r: &mut Reader<'_>) -> Result<ShardId, DecodeError> {
-    u16::try_from(r.varint()?).map(ShardId).map_err(|_| DecodeError::Varint)
 }

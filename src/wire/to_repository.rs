@@ -9,7 +9,7 @@ use super::commit::{self, read_sequence, write_sequence};
 use super::framing::{EXTENDED, append, append_extended};
 use super::lock::LockRequest;
 use super::to_node::{read_birth, write_birth};
-use super::{Delivery, EventRequest, Find, RawRecord};
+use super::{Delivery, EventRequest, Find, GroupCommit, GroupRead, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, TransferId, Version};
@@ -196,6 +196,10 @@ pub enum ToRepository<'a> {
     Lock(LockRequest),
     /// About events.
     Event(EventRequest<'a>),
+    /// Changes several objects, all or none.
+    Group(GroupCommit<'a>),
+    /// Asks for the versions of several objects at one time.
+    ReadGroup(GroupRead),
     /// Asks for the objects whose indexed field has a value.
     Find(Find<'a>),
     /// Everything held was presented.
@@ -293,6 +297,8 @@ impl<'a> ToRepository<'a> {
             }),
             Self::Lock(request) => append_extended(out, 11, |w| request.write(w)),
             Self::Event(request) => append_extended(out, 14, |w| request.write(w)),
+            Self::Group(ref group) => append_extended(out, 15, |w| group.write(w)),
+            Self::ReadGroup(ref read) => append_extended(out, 17, |w| read.write(w)),
             Self::Find(find) => append_extended(out, 20, |w| find.write(w)),
             _ => {}
         }
@@ -367,6 +373,8 @@ impl<'a> ToRepository<'a> {
             }
             11 => Self::Lock(LockRequest::read(r)?),
             14 => Self::Event(EventRequest::read(r)?),
+            15 => Self::Group(GroupCommit::read(r)?),
+            17 => Self::ReadGroup(GroupRead::read(r)?),
             18 => Self::Deliver { alias: Alias(r.varint32()?), birth: read_birth(r)?, delivery: Delivery::read(r)? },
             20 => Self::Find(Find::read(r)?),
             which => return Err(DecodeError::Unknown { what: "record kind", found: u64::from(which) }),

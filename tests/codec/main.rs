@@ -9,6 +9,7 @@
 
 mod deltas;
 mod draw;
+mod frames;
 mod golden;
 mod heads;
 mod records;

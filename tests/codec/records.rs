@@ -11,8 +11,9 @@ use nam::ids::{
     Version,
 };
 use nam::wire::{
-    CreationValue, Delivery, EventAnswer, EventRequest, FailureCode, Find, Form, Found, LockAnswer, LockRequest,
-    RawRecord, Records, Segment, ShardAddress, ToNode, ToRepository,
+    CreationValue, Delivery, EventAnswer, EventRequest, FailureCode, Find, Form, Found, GroupAnswer, GroupCommit,
+    GroupPart, GroupRead, LockAnswer, LockRequest, PartOutcome, RawRecord, Records, Segment, ShardAddress, ToNode,
+    ToRepository,
 };
 use proptest::prelude::*;
 
@@ -86,6 +87,15 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
             happening: Happening { kind: kind(p.b), birth, key: text, last: p.flag.then_some(delta) },
         }),
         ToNode::Lock(LockAnswer::TimedOut { request, holder: NodeId(p.b), held_ms: p.c }),
+        ToNode::Group(GroupAnswer::Committed {
+            sequence,
+            outcomes: vec![
+                PartOutcome::AsSent,
+                PartOutcome::Accepted(Version(p.c >> 1 | 1)),
+                PartOutcome::Moot(Version(p.c >> 1)),
+            ],
+        }),
+        ToNode::Group(GroupAnswer::Read { request, versions: vec![version, Version(p.b)] }),
         ToNode::Found(Found {
             request,
             found: p.texts.iter().map(|key| (key.as_str(), birth)).collect(),
@@ -114,6 +124,24 @@ fn commits(p: &Parts) -> Vec<ToRepository<'_>> {
     records.flatten().collect()
 }
 
+/// What is said of several objects at once.
+fn groups(p: &Parts) -> [ToRepository<'_>; 2] {
+    let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
+    let (request, base, birth, fence) = (RequestId(p.a), Version(p.b >> 1), p.birth, Fence(p.birth.0));
+    let delta = p.bytes.as_slice();
+    let part = |alias, guards, delta| {
+        let fence = p.flag.then_some(fence);
+        GroupPart { alias, base, is_isolated: p.flag, fence, guards, delta }
+    };
+    let pair = (Alias(p.a / 2), Alias(p.a / 2 + 1));
+    let parts = vec![part(pair.0, &[], delta), part(pair.1, &[2, 8, 0, 1, 1], &[])];
+    let objects = vec![(pair.0, birth), (pair.1, birth)];
+    [
+        ToRepository::Group(GroupCommit { sequence, unacked, parts }),
+        ToRepository::ReadGroup(GroupRead { request, objects }),
+    ]
+}
+
 fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
     let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
@@ -126,6 +154,7 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         Some(Alias(*last))
     });
     let mut records = commits(p);
+    records.extend(groups(p));
     records.extend([
         ToRepository::Credit { bytes: p.b },
         ToRepository::Pull { request, alias, birth, rewind: None },
@@ -363,6 +392,51 @@ fn golden_searches() {
     ToRepository::Find(Find { request, class: "c", field: FieldId(2), value, from }).encode(&mut long);
     let (raw, _) = RawRecord::split(&long).unwrap().unwrap();
     assert!(matches!(ToRepository::decode(raw), Err(DecodeError::Limit { found: 257, max: 256, .. })));
+}
+
+/// `docs/wire.md` §6.9: a commit of two objects, one of which is only required, and a joint read.
+#[test]
+fn golden_groups() {
+    let sent = |record: &ToRepository<'_>| {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        bytes
+    };
+    let number = |n| CommitNumber { epoch: Epoch(7), n };
+    let (request, sequence) = (RequestId(7), Sequence(300));
+    let one =
+        GroupPart { alias: Alias(5), base: Version(7), is_isolated: false, fence: None, guards: &[], delta: &[8, 1] };
+    let other = GroupPart {
+        alias: Alias(9),
+        base: Version(3),
+        fence: Some(Fence(number(300))),
+        guards: &[2, 16, 0],
+        delta: &[],
+        ..one
+    };
+    let group = |parts: &[GroupPart<'static>]| {
+        let commit = GroupCommit { sequence, unacked: Sequence(299), parts: parts.to_vec() };
+        sent(&ToRepository::Group(commit))
+    };
+    let bytes = group(&[one, other]);
+    assert_eq!(bytes, [0xf5, 15, 0xac, 2, 1, 5, 14, 0, 2, 8, 1, 9, 6, 3, 7, 0xac, 2, 3, 2, 16, 0, 0]);
+    let outcomes = vec![PartOutcome::AsSent, PartOutcome::Moot(Version(3))];
+    let committed = ToNode::Group(GroupAnswer::Committed { sequence, outcomes });
+    assert_eq!(encoded(&committed), [0xe6, 18, 0, 0xac, 2, 0, 7]);
+    let objects = vec![(Alias(5), Birth(number(9))), (Alias(9), Birth(number(300)))];
+    let read = ToRepository::ReadGroup(GroupRead { request, objects });
+    assert_eq!(sent(&read), [0xe9, 17, 7, 5, 7, 9, 9, 7, 0xac, 2]);
+    let versions = ToNode::Group(GroupAnswer::Read { request, versions: vec![Version(7), Version(200)] });
+    assert_eq!(encoded(&versions), [0xe6, 18, 1, 7, 7, 0xc8, 1]);
+
+    let is_known = |bytes: &[u8]| ToRepository::decode(RawRecord::split(bytes).unwrap().unwrap().0).is_ok();
+    assert!(is_known(&bytes) && is_known(&group(&[one])));
+    assert!(!is_known(&group(&[one, one])), "one object twice");
+    assert!(!is_known(&group(&[other, one])), "another order");
+    assert!(!is_known(&group(&[])), "no object");
+    let many = |count| group(&(0..count).map(|alias| GroupPart { alias: Alias(alias), ..one }).collect::<Vec<_>>());
+    let max = u32::try_from(nam::limits::GROUP_OBJECTS_MAX).unwrap();
+    assert!(is_known(&many(max)) && !is_known(&many(max + 1)));
 }
 
 /// `docs/wire.md` §6.6: a lock is waited for, granted, written under, given back.

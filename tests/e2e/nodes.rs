@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use nam::Tracked;
 use nam::client::{Change, Committed, Node, Object};
-use nam::error::Error;
+use nam::error::{Error, UpdateError};
 use nam::expiry::Expiry;
+use nam::ids::{ShardId, shard_of};
 use nam::server::{Server, ServerConfig};
 use nam::transport::Trust;
 
@@ -262,6 +263,34 @@ async fn objects_of_two_shards_are_found_by_their_keys() {
         assert_eq!(object.read().await.unwrap().cash, f64::from(number));
     }
     assert_eq!(b.keys::<Desk>("key1").await.unwrap().len(), 11);
+    let key_on = |shard| (0..20).map(|number| format!("key{number}")).find(|key| shard_of(key, 2) == ShardId(shard));
+    let (first, other) = (key_on(0).unwrap(), key_on(1).unwrap());
+    let (x, y) = (b.open::<Desk>(&first).await.unwrap(), b.open::<Desk>(&other).await.unwrap());
+    let mut group = b.begin_group();
+    group.with(&x, |_| Ok::<_, Error>(())).await.unwrap();
+    let apart = group.with(&y, |_| Ok::<_, Error>(())).await;
+    let names_both = |error: &Error| {
+        let text = error.to_string();
+        matches!(error, Error::Invalid { .. }) && [&first, &other, "{tag}"].iter().all(|what| text.contains(*what))
+    };
+    assert!(matches!(&apart, Err(UpdateError::Failed(error)) if names_both(error)), "{apart:?}");
+    assert!(b.read_group((&x, &y)).await.is_err_and(|error| names_both(&error)), "the same of a joint read");
+    let desk = |cash| Desk { cash, ..Desk::default() };
+    let (x, y) = (b.create("{t}x", desk(1.0)).await.unwrap(), b.create("{t}y", desk(2.0)).await.unwrap());
+    let (first, second) = (&x, &y);
+    let shifted = b.update_group(|mut group| async move {
+        for (object, by) in [(first, -1.0), (second, 1.0)] {
+            let step = group.with(object, |desk| {
+                *desk.cash_mut() += by;
+                Ok::<_, Infallible>(())
+            });
+            step.await?;
+        }
+        Ok((group, ()))
+    });
+    shifted.await.unwrap();
+    let (x, y) = b.read_group((&x, &y)).await.unwrap();
+    assert_eq!((x.cash, y.cash), (0.0, 3.0), "keys with one tag share a shard");
     let stats = server.stats();
     assert_eq!(stats.links.len(), 4, "two nodes on two shards: {stats:?}");
     let carried = |node: &Node| node.traffic().bytes();

@@ -11,6 +11,7 @@ mod bench;
 mod commits;
 mod events;
 mod expiry;
+mod groups;
 mod images;
 mod index;
 mod keeper;

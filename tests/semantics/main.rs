@@ -10,6 +10,7 @@
 mod budget;
 mod cart;
 mod contention;
+mod groups;
 mod locks;
 mod nodes;
 mod push;

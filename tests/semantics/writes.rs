@@ -1,4 +1,4 @@
-//! W1–W12 without groups: what travels, what conflicts, what takes effect, and what takes effect once.
+//! W1–W12, W7 aside, which `groups` has: what travels, what conflicts, what takes effect, and what takes effect once.
 
 use nam::error::{Error, UpdateError};
 use nam::limits::{PACKET_BYTES, UPDATE_TRIES_MAX};

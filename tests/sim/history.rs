@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nam::__private::{Class, Reader, Tracked};
 use nam::event::EventKind;
 use nam::ids::{Alias, Birth, CommitNumber, Epoch, Fence, Token, Version};
-use nam::journal::{Entry, Frame, Payload};
+use nam::journal::{Entry, Frame, Origin, Payload, Share};
 use nam::node::{Replica, Slot};
 
 use crate::class::Desk;
@@ -29,6 +29,8 @@ pub(crate) struct Object {
     limits: Limits,
     /// The value at version i + 1, and whether that is durable.
     values: Vec<(Arc<Desk>, bool)>,
+    /// Where in the repository's order each version was made.
+    orders: Vec<u64>,
     /// The updates in each version, by version.
     claims: BTreeMap<u64, Vec<Claim>>,
     /// The updates of which nobody was told what became of them.
@@ -63,6 +65,8 @@ pub(crate) struct History {
     pub(crate) objects: BTreeMap<Birth, Object>,
     aliases: BTreeMap<Alias, Birth>,
     slices: BTreeMap<u64, Vec<u8>>,
+    /// Entries so far.
+    entries: u64,
     pieces: BTreeMap<u64, Vec<Vec<u8>>>,
     /// The last term that began with a loss.
     pub(crate) lossy_epoch: Epoch,
@@ -88,6 +92,7 @@ impl History {
     }
 
     fn take_entry(&mut self, entry: &Entry, birth: Birth, now: u64) {
+        self.entries += 1;
         match entry {
             Entry::Schema { .. } | Entry::Founded { .. } | Entry::Acknowledged { .. } => {}
             Entry::GroupEnded { .. } | Entry::Happened { .. } => {}
@@ -116,25 +121,26 @@ impl History {
                 let (key, alias) = (key.clone(), *alias);
                 let mut limits = Limits::default();
                 limits.set(*expiry, now);
-                let object = Object { key, alias, limits, values, claims, orphans, ended: None, kept: None };
+                let object = Object {
+                    key,
+                    alias,
+                    limits,
+                    values,
+                    orders: vec![self.entries],
+                    claims,
+                    orphans,
+                    ended: None,
+                    kept: None,
+                };
                 self.events.happen(EventKind::Created, birth, &object.key, None);
                 self.objects.insert(birth, object);
                 self.aliases.insert(alias, birth);
             }
             Entry::Committed { origin, alias, version, payload } => {
-                self.locks.check_commit(self.aliases[alias], *origin);
-                let delta = match payload {
-                    Payload::Inline(bytes) => bytes.to_vec(),
-                    Payload::Staged(staging) => self.slices.remove(staging).unwrap(),
-                };
-                let object = self.living(*alias);
-                object.limits.use_at(now);
-                assert_eq!(version.0, object.values.len() as u64 + 1, "I1: versions of {alias} are dense");
-                let mut value = Desk::clone(&object.values.last().unwrap().0);
-                value.apply(Reader::new(&delta), None).unwrap();
-                object.values.push((Arc::new(value), false));
-                self.commits += 1;
+                self.locks.check_commit(self.aliases[alias], *alias, *origin);
+                self.take_change((*alias, *version), payload, now);
             }
+            Entry::Grouped { origin, shares } => self.take_group(*origin, shares, now),
             Entry::Destroyed { alias, .. } | Entry::Expired { alias } => {
                 let birth = self.aliases[alias];
                 let last = self.last_of(birth);
@@ -149,6 +155,40 @@ impl History {
                 self.events.happen(kind, birth, &key, last);
             }
         }
+    }
+
+    fn take_group(&mut self, origin: Origin, shares: &[Share], now: u64) {
+        for Share { alias, version, payload } in shares {
+            self.locks.check_commit(self.aliases[alias], *alias, origin);
+            if is_moot(payload) {
+                let head = self.living(*alias).values.len() as u64;
+                assert_eq!(version.0, head, "I1: a part of a group changes nothing of the newest");
+            } else {
+                self.take_change((*alias, *version), payload, now);
+            }
+        }
+    }
+
+    fn take_change(&mut self, (alias, version): (Alias, Version), payload: &Payload, now: u64) {
+        let delta = match payload {
+            Payload::Inline(bytes) => bytes.to_vec(),
+            Payload::Staged(staging) => self.slices.remove(staging).unwrap(),
+        };
+        let entries = self.entries;
+        let object = self.living(alias);
+        object.limits.use_at(now);
+        assert_eq!(version.0, object.values.len() as u64 + 1, "I1: versions of {alias} are dense");
+        let mut value = Desk::clone(&object.values.last().unwrap().0);
+        value.apply(Reader::new(&delta), None).unwrap();
+        object.values.push((Arc::new(value), false));
+        object.orders.push(entries);
+        self.commits += 1;
+    }
+
+    /// From which entry on a version was the newest, and up to which.
+    pub(crate) fn reign(&self, at: Token) -> (u64, u64) {
+        let (object, next) = (&self.objects[&at.birth], usize::try_from(at.version.0).unwrap());
+        (object.orders[next - 1], object.orders.get(next).copied().unwrap_or(u64::MAX))
     }
 
     /// The object that a verdict is about.
@@ -185,10 +225,11 @@ impl History {
                     // The alias may have been given away again by a later frame.
                 }
                 Entry::Committed { alias, version, .. } => {
-                    let at = usize::try_from(version.0).unwrap() - 1;
-                    if let Some(birth) = self.birth_at(*alias, at) {
-                        self.objects.get_mut(&birth).unwrap().values[at].1 = true;
-                    }
+                    self.settle_change(*alias, *version);
+                }
+                Entry::Grouped { shares, .. } => {
+                    let changed = shares.iter().filter(|share| !is_moot(&share.payload));
+                    changed.for_each(|share| self.settle_change(share.alias, share.version));
                 }
                 Entry::Destroyed { alias, .. } | Entry::Expired { alias } => {
                     // An object that nobody held may have given its slot away already.
@@ -207,6 +248,13 @@ impl History {
                 _ => {}
             }
             n += u64::from(entry.is_commit());
+        }
+    }
+
+    fn settle_change(&mut self, alias: Alias, version: Version) {
+        let at = usize::try_from(version.0).unwrap() - 1;
+        if let Some(birth) = self.birth_at(alias, at) {
+            self.objects.get_mut(&birth).unwrap().values[at].1 = true;
         }
     }
 
@@ -233,6 +281,7 @@ impl History {
         self.objects.retain(|_, object| object.values[0].1);
         for object in self.objects.values_mut() {
             object.values.retain(|(_, is_durable)| *is_durable);
+            object.orders.truncate(object.values.len());
             object.ended = object.ended.filter(|is_durable| *is_durable);
             object.limits.restart(now);
             let head = object.values.len() as u64;
@@ -275,6 +324,7 @@ impl History {
         for (birth, object) in &mut self.objects {
             let (versions, limits, is_ended) = &remembered[birth];
             object.values.truncate(*versions);
+            object.orders.truncate(*versions);
             object.claims.retain(|version, _| *version <= *versions as u64);
             object.limits = limits.clone();
             object.limits.restart(now);
@@ -414,6 +464,11 @@ impl History {
         }
         self.stale_commits += stale;
     }
+}
+
+/// Whether a part of a group changes nothing.
+fn is_moot(payload: &Payload) -> bool {
+    matches!(payload, Payload::Inline(delta) if delta.is_empty())
 }
 
 /// A version that was made, with all that were before it.

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use nam::ids::{Birth, Fence, NodeId, RequestId, Sequence, Token};
+use nam::ids::{Alias, Birth, Fence, NodeId, RequestId, Sequence, Token};
 use nam::journal::Origin;
-use nam::node::{Answer, Replica};
+use nam::node::{Answer, Replica, Slot};
 use nam::repository::ConnectionId;
 use nam::wire::{LockRequest, ToRepository};
 
+use crate::class::Desk;
 use crate::network::{Event, LinkName};
 use crate::node::Asked;
 use crate::shard::Shard;
@@ -51,7 +52,7 @@ pub(crate) struct Locks {
     /// Of which object a grant is, and whether it is durable.
     grants: BTreeMap<Fence, (Birth, bool)>,
     /// Commits under a lock that were handed to the repository, and whether the lock had been given back before that was done first.
-    fenced: BTreeMap<(NodeId, Sequence), (Fence, bool)>,
+    fenced: BTreeMap<(NodeId, Sequence, Alias), (Fence, bool)>,
     waits: BTreeMap<(ConnectionId, RequestId), Wait>,
     /// Releases that were handed to the repository and perhaps not read, and those that were read.
     leaving: BTreeMap<Fence, ConnectionId>,
@@ -82,8 +83,8 @@ impl Locks {
     }
 
     /// A frame says that a commit took effect: if it names a lock, under the current grant.
-    pub(crate) fn check_commit(&self, birth: Birth, origin: Origin) {
-        let Some((fence, is_left)) = self.fenced.get(&(origin.node, origin.sequence)) else { return };
+    pub(crate) fn check_commit(&self, birth: Birth, alias: Alias, origin: Origin) {
+        let Some((fence, is_left)) = self.fenced.get(&(origin.node, origin.sequence, alias)) else { return };
         assert_eq!(Some(fence), self.current.get(&birth), "I15: a commit under {fence} took effect");
         assert!(!is_left, "I15: a commit under {fence} took effect, which had been given back");
     }
@@ -114,11 +115,13 @@ impl Locks {
             ToRepository::Hello { node, .. } => {
                 self.nodes.insert(connection, node);
             }
-            ToRepository::Commit { sequence, fence: Some(fence), .. }
-            | ToRepository::BulkCommit { sequence, fence: Some(fence), .. } => {
-                // One that is sent again may stand in a frame since it was sent first.
-                let is_left = self.left.contains(&fence);
-                self.fenced.entry((self.nodes[&connection], sequence)).or_insert((fence, is_left));
+            ToRepository::Commit { sequence, alias, fence: Some(fence), .. }
+            | ToRepository::BulkCommit { sequence, alias, fence: Some(fence), .. } => {
+                self.hand_fenced(connection, sequence, alias, fence);
+            }
+            ToRepository::Group(ref group) => {
+                let fences = group.parts.iter().filter_map(|part| Some((part.alias, part.fence?)));
+                fences.for_each(|(alias, fence)| self.hand_fenced(connection, group.sequence, alias, fence));
             }
             ToRepository::Lock(LockRequest::Wait { request, birth, .. }) => {
                 self.waits.insert((connection, request), Wait { birth, handed, read: None, granted: None });
@@ -128,6 +131,14 @@ impl Locks {
             }
             _ => {}
         }
+    }
+}
+
+impl Locks {
+    fn hand_fenced(&mut self, connection: ConnectionId, sequence: Sequence, alias: Alias, fence: Fence) {
+        // One that is sent again may stand in a frame since it was sent first.
+        let is_left = self.left.contains(&fence);
+        self.fenced.entry((self.nodes[&connection], sequence, alias)).or_insert((fence, is_left));
     }
 }
 
@@ -223,6 +234,14 @@ impl World {
                 side.requests.insert(request, Asked::Lock(slot));
             }
         }
+    }
+
+    /// The lock that a part of a group is made under: mostly none, and of those that were granted any.
+    pub(crate) fn some_fence(&mut self, shard: usize, slot: &Slot<Desk>) -> Option<Fence> {
+        let Ok(Some(Token { birth, .. })) = slot.newest() else { return None };
+        let mut known = self.grants.iter().filter(|grant| (grant.shard, grant.birth) == (shard, birth));
+        let newest = known.next_back().map(|grant| grant.fence);
+        newest.filter(|_| self.dice.one_in(3))
     }
 
     /// Somebody who waits for a lock goes away.

@@ -18,6 +18,7 @@ mod draw;
 mod events;
 mod expiry;
 mod finds;
+mod groups;
 mod guards;
 mod history;
 mod images;

@@ -25,6 +25,8 @@ fn every_rule_is_missed() {
         Rule::Tail,
         Rule::Unread,
         Rule::Index,
+        Rule::Group,
+        Rule::Joint,
     ];
     let mutants = rules.map(Mutant::Without).into_iter().chain([Mutant::Floor, Mutant::Losses, Mutant::Outages]);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();

@@ -89,6 +89,8 @@ pub(crate) enum Asked {
     Newest,
     /// Who has a title.
     Found,
+    /// Several objects are read as of one time.
+    Joint,
 }
 
 /// A node.

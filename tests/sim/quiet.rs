@@ -26,6 +26,8 @@ impl World {
         self.agenda.is_quiet()
             && self.tasks.is_empty()
             && self.readings.is_empty()
+            && self.groupings.is_empty()
+            && self.joinings.is_empty()
             && self.nodes.iter().all(is_idle)
             && self
                 .shards
@@ -53,6 +55,12 @@ impl World {
         }
         for task in &self.tasks {
             unrest += &format!("{:?} {:?} {task:?}; ", task.slot.state(), task.slot.newest());
+        }
+        for grouping in &self.groupings {
+            unrest += &format!("{grouping:?}; ");
+        }
+        for joining in &self.joinings {
+            unrest += &format!("{joining:?}; ");
         }
         for shard in &self.shards {
             unrest += &shard.history.events.unrest();

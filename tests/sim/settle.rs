@@ -40,6 +40,8 @@ impl World {
             self.observe(node);
         }
         self.poll_tasks();
+        self.poll_groups();
+        self.poll_joints();
         self.poll_readings();
     }
 
@@ -193,6 +195,7 @@ impl World {
                     }
                     Some(Asked::End) if answer == Answer::Destroyed => self.report.destroyed += 1,
                     Some(Asked::Found) => self.found(node, shard, request, &answer),
+                    Some(Asked::Joint) => self.joint_answered(node, shard, request, &answer),
                     Some(Asked::Lock(slot)) => self.hear_of_lock(node, shard, slot, request, &answer),
                     Some(Asked::Join(fence)) if answer == Answer::Joined => {
                         self.shards[shard].history.locks.check_shown(fence);

@@ -44,6 +44,8 @@ impl World {
             10 if self.dice.one_in(2) => return self.shards[shard].back_up(),
             11 if self.dice.one_in(3) => return self.restore(shard),
             12..16 if self.swarm.has_consumers => return self.use_events(node, shard),
+            16..22 => return self.begin_group(node, shard),
+            22..27 => return self.begin_joint(node, shard),
             _ if self.swarm.fills > 0 && self.dice.one_in(self.swarm.fills) => return self.fill(shard),
             _ if self.swarm.pauses > 0 && self.dice.one_in(self.swarm.pauses) => return self.pause(node, shard),
             _ => {}

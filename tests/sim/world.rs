@@ -12,6 +12,7 @@ use crate::class::of_version;
 use crate::dice::Dice;
 use crate::disk::Written;
 use crate::finds::Finding;
+use crate::groups::{Grouping, Joining};
 use crate::locks::Grant;
 use crate::network::{Agenda, Effects, Event, LinkName};
 use crate::node::{Half, Node};
@@ -57,6 +58,9 @@ pub(crate) struct Report {
     pub(crate) shed: u64,
     /// What watches of a part of an object told.
     pub(crate) watched: u64,
+    /// Groups that took effect, and joint reads that showed several objects.
+    pub(crate) grouped: u64,
+    pub(crate) joint: u64,
     /// Objects that were found by their title.
     pub(crate) found: u64,
     /// Objects that ended by themselves, and how often nodes told of use.
@@ -107,6 +111,8 @@ impl Report {
         self.lost += other.lost;
         self.shed += other.shed;
         self.watched += other.watched;
+        self.grouped += other.grouped;
+        self.joint += other.joint;
         self.found += other.found;
         self.expired += other.expired;
         self.touches += other.touches;
@@ -132,6 +138,7 @@ impl Report {
         assert!(collapsed.iter().all(|count| *count > 0), "too few nodes are slow: {self:?}");
         assert!(self.found > 0, "nothing is found: {self:?}");
         assert!(self.filled > 0 && self.turned_away > 0, "too few disks are full: {self:?}");
+        assert!(self.grouped > 0 && self.joint > 0, "too few groups: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
         assert!(self.restored > 0 && self.lost > 0, "too little is lost by restores: {self:?}");
         assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
@@ -159,6 +166,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) readings: Vec<Reading>,
+    pub(crate) groupings: Vec<Grouping>,
+    pub(crate) joinings: Vec<Joining>,
     pub(crate) finds: Vec<Finding>,
     /// What was shown lately, anywhere.
     pub(crate) tokens: Vec<Shown>,
@@ -191,6 +200,8 @@ impl World {
             effects: Effects::default(),
             tasks: Vec::new(),
             readings: Vec::new(),
+            groupings: Vec::new(),
+            joinings: Vec::new(),
             finds: Vec::new(),
             tokens: Vec::new(),
             actions: ACTIONS,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::deferred::Wish;
+use super::groups::{Member, mistaken};
 use super::up::Up;
 use super::{Answer, Core, Violation};
 use crate::expiry::Expiry;
@@ -37,7 +38,25 @@ impl Outstanding {
     }
 
     pub(super) fn concerns(&self, replica: ReplicaId) -> bool {
-        self.replica.id() == replica
+        let mut members = self.members().iter();
+        self.replica.id() == replica || members.any(|member| member.replica.id() == replica)
+    }
+
+    /// The objects of a group; none of anything else.
+    pub(super) fn members(&self) -> &[Member] {
+        if let Change::Group(members) = &self.change { members } else { &[] }
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        self.is_sent
+    }
+
+    pub(super) fn change_mut(&mut self) -> &mut Change {
+        &mut self.change
+    }
+
+    pub(super) fn into_change(self) -> Change {
+        self.change
     }
 
     /// The link is gone.
@@ -61,6 +80,8 @@ pub(super) enum Change {
         birth: Birth,
         expiry: Expiry,
     },
+    /// Several objects, by their aliases on the link that it was sent on.
+    Group(Vec<Member>),
 }
 
 impl Core {
@@ -177,11 +198,19 @@ impl Core {
         let dropped = self.commits.extract_if(.., |_, outstanding| is_dropped(outstanding));
         let transfers: Vec<TransferId> = dropped.filter_map(|(_, outstanding)| outstanding.transfer).collect();
         transfers.into_iter().for_each(|transfer| self.end_up(transfer));
+        self.drop_groups();
     }
 
     fn send_commit(&mut self, sequence: Sequence) {
         let unacked = self.commits.keys().next().copied().unwrap_or(sequence);
         let Some(outstanding) = self.commits.get(&sequence) else { return };
+        if matches!(outstanding.change, Change::Group(_)) {
+            let is_sent = self.send_group(sequence, unacked);
+            if let Some(outstanding) = self.commits.get_mut(&sequence) {
+                outstanding.is_sent = is_sent;
+            }
+            return;
+        }
         let presented = self.replicas.get(&outstanding.replica.id()).filter(|entry| entry.is_presented);
         let presented = presented.and_then(|entry| entry.alias);
         let transfer = match &outstanding.change {
@@ -229,12 +258,13 @@ impl Core {
             (Change::Limit { alias, birth, expiry }, _) => {
                 ToRepository::Limit { sequence, unacked, alias: *alias, birth: *birth, expiry: *expiry }
             }
+            (Change::Group(_), _) => return,
         };
         record.encode(&mut self.out);
     }
 
     /// Takes a change that has its outcome out of the table.
-    fn take_outstanding(&mut self, sequence: Sequence) -> Option<Outstanding> {
+    pub(super) fn take_outstanding(&mut self, sequence: Sequence) -> Option<Outstanding> {
         let outstanding = self.commits.remove(&sequence)?;
         if let Some(transfer) = outstanding.transfer {
             self.end_up(transfer);
@@ -267,6 +297,8 @@ impl Core {
                 self.tell(outstanding.request, Answer::Exists);
                 Ok(())
             }
+            Change::Group(members) if settlement == Settlement::Conflict => self.refuse_members(&members, &settlement),
+            Change::Group(_) => Err(mistaken("of one object")),
         }
     }
 
@@ -283,6 +315,9 @@ impl Core {
                 let id = outstanding.replica.id();
                 let refused = Settlement::Refused(RefusedCommit { code, text });
                 outstanding.replica.settle(refused).map_err(|refusal| self.diverged(id, &refusal))?;
+            }
+            (Change::Group(members), _) => {
+                self.refuse_members(&members, &Settlement::Refused(RefusedCommit { code, text }))?;
             }
             (Change::Destroy { .. } | Change::Limit { .. }, FailureCode::Gone) => {
                 self.tell(outstanding.request, Answer::Ended(Ending::Gone));

@@ -61,6 +61,7 @@ impl Core {
         for commit in self.commits.values_mut() {
             commit.unsend();
         }
+        self.drop_groups();
     }
 
     /// Says goodbye; the driver closes the link after what is due was sent. Everything that waits ends.

@@ -20,6 +20,7 @@ mod deliveries;
 mod down;
 mod events;
 mod greeting;
+mod groups;
 mod locks;
 mod records;
 mod requests;
@@ -128,6 +129,10 @@ pub enum Answer {
         /// The slot to ask on from; `None` if no more follow.
         next: Option<Alias>,
     },
+    /// The replicas of a joint read keep what was current at once.
+    Marked,
+    /// An object of a joint read is not open: to be asked again when it is.
+    Unmarked,
     /// The repository refuses.
     Failed {
         /// Why.

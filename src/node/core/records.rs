@@ -41,10 +41,8 @@ impl Core {
         let cost = raw.encoded_bytes() + PACKET_BYTES;
         let greets = matches!(record, ToNode::Welcome { .. });
         if self.link == LinkState::Down || greets == self.is_greeted {
-            return Err(Violation {
-                code: CloseCode::OutOfOrder,
-                text: "a record before the greeting, or another greeting".to_owned(),
-            });
+            let text = "a record before the greeting, or another greeting".to_owned();
+            return Err(Violation { code: CloseCode::OutOfOrder, text });
         }
         match record {
             ToNode::Delta { alias, span, delta } => self.delta((alias, cost), span, delta),
@@ -76,6 +74,7 @@ impl Core {
                 self.event_answered(answer);
                 Ok(())
             }
+            ToNode::Group(answer) => self.group_answered(answer),
             ToNode::SchemaRefused { class, text } => {
                 self.schema_refused(class, text);
                 Ok(())
@@ -146,7 +145,7 @@ impl Core {
         self.end_deferred(id, &Answer::Ended(ending));
         self.end_locks_of(id, ending);
         let waiting: Vec<_> =
-            self.requests.iter().filter(|(_, r)| r.concerns(id)).map(|(request, _)| *request).collect();
+            self.requests.iter().filter(|(_, r)| r.concerns(id) || r.reads(id)).map(|(request, _)| *request).collect();
         for request in waiting {
             self.end_request(request, ending);
         }

@@ -10,7 +10,7 @@ use super::deliveries::Pushes;
 use super::{Answer, Core, Entry, LinkState, Violation};
 use crate::ids::{Alias, Birth, FieldId, ObjectName, RequestId, Version};
 use crate::limits::{OBJECT_BYTES_MAX, REQUESTS_MAX};
-use crate::node::replica::{Ending, Refusal, Replica, ReplicaId};
+use crate::node::replica::{Ending, MarkId, Refusal, Replica, ReplicaId};
 use crate::node::state::State;
 use crate::wire::{FailureCode, Find, Form, ToRepository};
 
@@ -31,13 +31,15 @@ pub(super) enum Request {
     Keys { class: String, prefix: String, after: String },
     /// Objects of a class by an indexed field.
     Find { class: String, field: FieldId, value: Vec<u8>, from: Alias },
+    /// Several objects at one time, and what their replicas keep for that.
+    ReadGroup(Vec<(ReplicaId, MarkId)>),
 }
 
 impl Request {
     pub(super) fn replica(&self) -> Option<ReplicaId> {
         match self {
             Self::Open(id) | Self::Reopen(id) | Self::Pull(id) | Self::Refresh(id) | Self::Rewind(id) => Some(*id),
-            Self::Keys { .. } | Self::Find { .. } => None,
+            Self::Keys { .. } | Self::Find { .. } | Self::ReadGroup(_) => None,
         }
     }
 
@@ -49,9 +51,14 @@ impl Request {
         matches!(self, Self::Open(opened) | Self::Reopen(opened) if *opened == id)
     }
 
+    /// Whether it is a joint read of this object and others.
+    pub(super) fn reads(&self, id: ReplicaId) -> bool {
+        matches!(self, Self::ReadGroup(marks) if marks.iter().any(|(read, _)| *read == id))
+    }
+
     /// Whether the application waits for the answer.
     fn is_asked_for(&self) -> bool {
-        matches!(self, Self::Open(_) | Self::Pull(_) | Self::Keys { .. } | Self::Find { .. })
+        matches!(self, Self::Open(_) | Self::Pull(_) | Self::Keys { .. } | Self::Find { .. } | Self::ReadGroup(_))
     }
 }
 
@@ -86,7 +93,7 @@ impl Core {
 
     /// Gives a replica up: the repository forgets that this node holds it.
     pub fn release(&mut self, replica: ReplicaId) {
-        self.submissions.retain(|outstanding| !outstanding.concerns(replica));
+        self.submissions.retain(|outstanding| !outstanding.concerns(replica) || !outstanding.members().is_empty());
         self.tell_use_of(replica);
         let Some(entry) = self.replicas.get(&replica) else { return };
         if let Some((alias, birth)) = entry.alias.zip(entry.birth) {
@@ -162,6 +169,14 @@ impl Core {
             Request::Find { class, field, value, from } => {
                 let (field, from) = (*field, *from);
                 ToRepository::Find(Find { request, class, field, value, from }).encode(&mut self.out);
+                return;
+            }
+            Request::ReadGroup(marks) => {
+                let marks = marks.clone();
+                if !self.ask_group(request, &marks) {
+                    self.requests.remove(&request);
+                    self.answer(request, Answer::Unmarked);
+                }
                 return;
             }
             _ => {}

@@ -72,7 +72,7 @@ impl<T: Class> Inner<T> {
             if self.held.is_none() {
                 break;
             }
-            if !self.held.is_writable() {
+            if !self.queue.is_mark_next() && !self.held.is_writable() {
                 self.is_copy_wanted = true;
                 break;
             }
@@ -82,6 +82,7 @@ impl<T: Class> Inner<T> {
                     changes.into_iter().for_each(|changes| self.moved(changes, to));
                 }
                 Some(Item::Settle(settlement)) => self.settle_now(settlement)?,
+                Some(Item::Mark { id, version }) => self.hit_mark(id, version),
                 Some(Item::Pending { .. }) | None => break,
             }
             is_moved = true;
@@ -182,8 +183,10 @@ impl<T: Class> Inner<T> {
     /// Drops what waits; results among it are told at once.
     pub(super) fn drop_queue(&mut self) {
         for item in self.queue.take() {
-            if let Item::Settle(settlement) = item {
-                self.settle_dropped(settlement);
+            match item {
+                Item::Settle(settlement) => self.settle_dropped(settlement),
+                Item::Mark { id, .. } => self.end_mark(id, None),
+                Item::Delta { .. } | Item::Pending { .. } => {}
             }
         }
         self.seal_batch();

@@ -40,6 +40,11 @@ impl Guards {
         self.sized.is_empty() && !self.is_whole
     }
 
+    /// Bytes of what is required.
+    pub(super) fn len(&self) -> usize {
+        self.sized.len()
+    }
+
     /// Whether anything newer in the object is in the way.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole

@@ -12,9 +12,11 @@
 
 mod apply;
 mod batch;
+mod group;
 mod guards;
 mod held;
 mod load;
+mod mark;
 mod orders;
 mod path;
 mod place;
@@ -35,10 +37,13 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::batch::{Batch, InFlight};
+pub use self::group::Reservation;
 pub use self::held::Guard;
 pub(crate) use self::held::Held;
 use self::held::heap_bytes;
 use self::load::Load;
+pub use self::mark::Mark;
+use self::mark::Target;
 pub use self::path::{PathChange, PathWatcher};
 use self::place::Place;
 use self::queue::Queue;
@@ -117,14 +122,18 @@ pub(crate) struct Inner<T: Class> {
     draft: Option<(T, usize)>,
     queue: Queue,
     load: Option<Load<T>>,
-    /// Counts the loads.
+    /// Counts the loads and the marks.
     serial: u64,
+    /// Who waits for marks.
+    targets: Vec<Target<T>>,
     in_flight: Option<InFlight>,
     /// Commits of this node that took effect.
     accepted: u64,
     batch: Option<Batch>,
     /// Updates that need a batch of their own and wait for their turn; no other batch is begun meanwhile.
     alone_waiting: u32,
+    /// Whether it is kept for a group: no update begins.
+    is_reserved: bool,
     /// The bytes of a former batch, to be written over.
     scratch: Vec<u8>,
     watchers: Arc<Watchers<T>>,
@@ -224,10 +233,12 @@ impl<T: Class> Inner<T> {
             queue: Queue::default(),
             load: None,
             serial: 0,
+            targets: Vec::new(),
             in_flight: None,
             accepted: 0,
             batch: None,
             alone_waiting: 0,
+            is_reserved: false,
             scratch: Vec::new(),
             watchers: Arc::default(),
             tails: Vec::new(),

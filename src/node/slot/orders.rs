@@ -13,7 +13,7 @@ use super::queue::Item;
 use super::{Held, Inner, Share, Slot, heap_bytes};
 use crate::ids::{Birth, ObjectName, Token, TransferId, Version};
 use crate::limits::{COPY_PATIENCE_MS, SLOT_QUEUE_BYTES_MAX};
-use crate::node::replica::{Applied, Ending, Outgoing, Refusal, Replica, ReplicaId, Ring, Settlement};
+use crate::node::replica::{Applied, Ending, MarkId, Outgoing, Refusal, Replica, ReplicaId, Ring, Settlement};
 use crate::node::state::{Event, State};
 use crate::tracked::Class;
 
@@ -141,6 +141,16 @@ impl<T: Class> Replica for Slot<T> {
         self.changing(|inner| inner.take_settlement(settlement))
     }
 
+    fn mark(&self, mark: MarkId, version: Version) {
+        let marked = self.changing(|inner| {
+            inner.take_mark(mark, version);
+            inner.drain()
+        });
+        if let Err(refusal) = marked {
+            self.ring(Ring::Broken(refusal));
+        }
+    }
+
     fn created(&self, at: Token) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
         let Some((value, heap_bytes)) = inner.draft.take() else {
@@ -183,6 +193,7 @@ impl<T: Class> Replica for Slot<T> {
         inner.load = None;
         inner.draft = None;
         inner.drop_queue();
+        inner.miss_marks();
         inner.end_updates(ending);
         inner.watchers.end(ending);
         inner.held.replace(None);
@@ -191,7 +202,8 @@ impl<T: Class> Replica for Slot<T> {
 
     fn evict(&self) -> bool {
         let mut inner = self.inner.lock();
-        let is_needed = inner.in_flight.is_some() || inner.batch.is_some() || inner.watchers.is_watched();
+        let is_busy = inner.in_flight.is_some() || inner.batch.is_some() || inner.is_reserved;
+        let is_needed = is_busy || inner.watchers.is_watched();
         // Who waited for a value that came may not have run yet; if it goes before, it is fetched for ever.
         let is_unseen = inner.is_awaited && inner.memory.clock() < inner.used_at + UNSEEN_LOADS;
         if is_needed || is_unseen || inner.load.is_some() || !inner.queue.is_empty() {

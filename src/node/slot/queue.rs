@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::ids::Version;
 use crate::limits::SLOT_QUEUE_BYTES_MAX;
-use crate::node::replica::Settlement;
+use crate::node::replica::{MarkId, Settlement};
 
 /// One thing that waits.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) enum Item {
     Pending { to: Version },
     /// The repository's word on the commit in flight.
     Settle(Settlement),
+    /// The value at this version is to be kept for a joint read.
+    Mark { id: MarkId, version: Version },
 }
 
 /// Things that wait, in order.
@@ -57,6 +59,11 @@ impl Queue {
     /// Whether the next item can be applied now.
     pub(super) fn is_ready(&self) -> bool {
         self.items.front().is_some_and(|item| !matches!(item, Item::Pending { .. }))
+    }
+
+    /// Whether the next item changes nothing.
+    pub(super) fn is_mark_next(&self) -> bool {
+        matches!(self.items.front(), Some(Item::Mark { .. }))
     }
 
     /// Puts the delta that was on its way to `version` in its place; ignored if the queue was dropped meanwhile.

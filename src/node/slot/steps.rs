@@ -17,6 +17,7 @@ use super::read::Unreadable;
 use super::trial::{Ran, Trial, Written};
 use super::{Inner, Scope, Slot, Step};
 use crate::delta::overlaps;
+use crate::ids::Fence;
 use crate::limits::SLOT_QUEUE_BYTES_MAX;
 use crate::tracked::Class;
 
@@ -41,6 +42,8 @@ pub struct Steps {
     delta: Vec<u8>,
     /// What its steps required.
     guards: Guards,
+    /// The lock that it is made under.
+    fence: Option<Fence>,
     /// Whether something came in that touches what was written or required: nothing more can come of it.
     is_overtaken: bool,
 }
@@ -55,7 +58,7 @@ impl<T: Class> Slot<T> {
         inner.check_readable()?;
         let tail = Arc::new(Tail::default());
         inner.tails.push(Arc::downgrade(&tail));
-        Ok(Steps { tail, delta: Vec::new(), guards: Guards::default(), is_overtaken: false })
+        Ok(Steps { tail, delta: Vec::new(), guards: Guards::default(), fence: None, is_overtaken: false })
     }
 
     /// Runs one step; its writes join those before it. Answers `Unchanged`, as nothing is committed yet.
@@ -103,7 +106,8 @@ impl<T: Class> Slot<T> {
         if let Err(why) = inner.check_readable() {
             return Poll::Ready(Step::refused(why));
         }
-        let Some(base) = self.base_to_join(&mut inner, Scope::Alone) else {
+        let scope = steps.fence.map_or(Scope::Alone, Scope::Fenced);
+        let Some(base) = self.base_to_join(&mut inner, scope) else {
             inner.wait(context);
             return Poll::Pending;
         };
@@ -112,7 +116,7 @@ impl<T: Class> Slot<T> {
             return Poll::Ready(Step::Overlapped);
         }
         let written = Written { delta: steps.delta.clone(), guards: steps.guards.clone() };
-        match self.join(&mut inner, Scope::Alone, base, (), written) {
+        match self.join(&mut inner, scope, base, (), written) {
             Some(step) => Poll::Ready(step),
             None => {
                 inner.wait(context);
@@ -123,8 +127,30 @@ impl<T: Class> Slot<T> {
 }
 
 impl Steps {
+    /// Has the commit take effect only while a lock is held.
+    pub fn fence(&mut self, fence: Fence) {
+        self.fence = Some(fence);
+    }
+
+    /// Whether nothing was written or required, a lock included.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.delta.is_empty() && self.guards.is_empty() && self.fence.is_none()
+    }
+
+    /// Bytes of what was written and required.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.delta.len() + self.guards.len()
+    }
+
+    /// What was written, and under which lock.
+    pub(super) fn into_written(self) -> (Written, Option<Fence>) {
+        (Written { delta: self.delta, guards: self.guards }, self.fence)
+    }
+
     /// Whether nothing that came in touches what was written or required.
-    fn catch_up<T: Class>(&mut self) -> bool {
+    pub(super) fn catch_up<T: Class>(&mut self) -> bool {
         let followed = std::mem::take(&mut *self.tail.deltas.lock());
         let is_apart = !followed.is_torn && followed.deltas.iter().all(|delta| self.is_apart::<T>(delta));
         self.is_overtaken |= !is_apart;

@@ -122,6 +122,9 @@ impl<T: Class> Slot<T> {
             self.want_newer(inner);
             return None;
         }
+        if inner.is_reserved {
+            return None;
+        }
         let base = inner.base_for_update()?;
         let may_join = match (&inner.batch, scope) {
             (None, Scope::Shared) => inner.alone_waiting == 0,

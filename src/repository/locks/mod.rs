@@ -153,7 +153,7 @@ impl Core {
 
     /// Refuses a commit that names a lock which is not held any more.
     pub(super) fn refuse_fenced(&mut self, offer: &Offer) {
-        self.refuse(offer.place, offer.sequence, FailureCode::Fenced, "");
+        self.refuse_offer(offer, FailureCode::Fenced, "");
     }
 
     /// A wait or a grant is over: the lock goes to the next in line.

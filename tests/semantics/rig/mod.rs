@@ -11,7 +11,9 @@ use nam::expiry::Expiry;
 use nam::ids::{Epoch, NodeId, RequestId, ShardId, Version};
 use nam::journal::{EncodedFrame, Frame};
 use nam::limits::{INLINE_BYTES_MAX, PACKET_BYTES};
-use nam::node::{Answer, Core, CoreEvent, Guard, Host, Replica, ReplicaId, Ring, Scope, Settled, Slot, Step, Ticket};
+use nam::node::{
+    Answer, Core, CoreEvent, Guard, Host, Mark, Outgoing, Replica, ReplicaId, Ring, Scope, Settled, Slot, Step, Ticket,
+};
 use nam::repository::{Caps, Close, ConnectionId, Core as Repository, Identity, Rule, Rules};
 use nam::time::Instant;
 use nam::tracked::Class;
@@ -208,6 +210,38 @@ impl Rig {
     /// Switches a rule of the repository off, or none.
     pub(crate) fn switch_off(&mut self, rule: Option<Rule>) {
         self.repository.set_rules(rule.map_or_else(Rules::default, Rules::without));
+    }
+
+    /// Has a slot depart with its change of a group: what the core is to commit, and what will tell of it.
+    pub(crate) fn depart<T: Class>(
+        slot: &Arc<Slot<T>>,
+        change: impl Fn(&mut T::Mut<'_>),
+    ) -> ((Arc<dyn Replica>, Outgoing), Ticket) {
+        let context = Context::from_waker(Waker::noop());
+        let mut steps = slot.begin().unwrap();
+        let mut run = |value: &mut T, changes: &mut T::Changes| {
+            change(&mut value.track(changes));
+            Ok::<(), ()>(())
+        };
+        let step = slot.poll_step(&mut steps, &context, &mut run);
+        assert!(matches!(step, Poll::Ready(Step::Unchanged(..))), "{step:?}");
+        let Poll::Ready(Ok(mut reservation)) = slot.poll_reserve(&context) else { panic!("the slot is busy") };
+        assert!(reservation.check(&mut steps));
+        let (outgoing, ticket) = reservation.depart(steps);
+        ((Arc::clone(slot) as Arc<dyn Replica>, outgoing), ticket)
+    }
+
+    /// What a mark kept.
+    pub(crate) fn kept<T: Class>(mark: &Mark<T>) -> Option<Guard<T>> {
+        match mark.poll(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(kept) => kept,
+            Poll::Pending => panic!("a joint read waits"),
+        }
+    }
+
+    /// Hands what one node sends to the repository, before anybody else is heard.
+    pub(crate) fn hear_first(&mut self, at: usize) {
+        while self.take_from(at) {}
     }
 
     /// Destroys an object.
