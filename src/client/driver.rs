@@ -92,13 +92,8 @@ impl Driver {
             match self.connect().await {
                 None => break,
                 Some(Ok(ends)) => {
-                    let trouble = self.serve(ends).await;
-                    let was_ready = self.port.standing().link == LinkState::Ready;
+                    let was_ready = self.serve(ends).await;
                     tries = if was_ready { 0 } else { tries + 1 };
-                    self.port.note(|standing| {
-                        standing.link = LinkState::Down;
-                        standing.trouble = standing.trouble.take().or(trouble);
-                    });
                 }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "no link to the repository");
@@ -160,8 +155,8 @@ impl Driver {
         self.is_stopped |= self.closing.is_some();
     }
 
-    /// Drives a link to its end; answers what tasks should know of it.
-    async fn serve(&mut self, mut ends: Ends) -> Option<Error> {
+    /// Drives a link to its end; answers whether it ever was ready.
+    async fn serve(&mut self, mut ends: Ends) -> bool {
         #[cfg(feature = "node")]
         self.port.count(ends.traffic.take());
         self.core.handle_connected();
@@ -185,10 +180,16 @@ impl Driver {
                 Some(Error::turned_down(code, &text))
             }
         };
+        let was_ready = self.port.standing().link == LinkState::Ready;
+        // Before the replicas wake whoever waits for them.
+        self.port.note(|standing| {
+            standing.link = LinkState::Down;
+            standing.trouble = standing.trouble.take().or(trouble);
+        });
         self.core.handle_disconnected();
         self.port.lose_links(self.core.links_lost());
         self.tell();
-        trouble
+        was_ready
     }
 
     async fn turns(&mut self, ends: &mut Ends) -> Ended {

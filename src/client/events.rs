@@ -179,7 +179,7 @@ impl Node {
         let (teller, told) = channel(2 * EVENTS_TOLD_MAX * ports.len());
         let mut events = Events { told, consumers: Vec::new(), class: std::marker::PhantomData };
         for port in ports {
-            port.push(Input::Register(T::schema()));
+            self.register::<T>(port)?;
             let (class, group) = (name.class.clone(), name.key.clone());
             let ask = Ask::Consume { class, group, teller: teller.clone() };
             if let Answer::Consuming { consumer } = self.shared.ask(port, ask, &name).await? {

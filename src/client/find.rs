@@ -6,7 +6,7 @@ use std::borrow::Borrow;
 
 use super::Node;
 use super::object::Object;
-use super::port::{Ask, Input};
+use super::port::Ask;
 use crate::error::Error;
 use crate::ids::{Alias, ObjectName};
 use crate::limits::INDEXED_BYTES_MAX;
@@ -65,7 +65,7 @@ impl Node {
         let name = ObjectName { class: class.to_owned(), key: String::new() };
         let mut all: Vec<Ref<T>> = Vec::new();
         for port in self.shared.ports() {
-            port.push(Input::Register(T::schema()));
+            self.register::<T>(port)?;
             let mut next = Some(Alias(0));
             while let Some(from) = next {
                 let ask = Ask::Find { class, field, value: value.clone(), from };

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::NodeBuilder;
 use super::connector::Connector;
 use super::object::Object;
-use super::port::{Ask, Input};
+use super::port::{Ask, Input, Port};
 use super::registry::Opening;
 use super::settings::Settings;
 use super::shared::{Elapsed, Shared};
@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::ids::{NodeId, ObjectName};
 use crate::limits::{INLINE_BYTES_MAX, NAME_BYTES_MAX, OBJECT_BYTES_MAX, SEGMENT_BYTES_MAX};
-use crate::node::{Answer, LinkState, Replica, Slot, State};
+use crate::node::{Answer, LinkState, Replica, Slot};
 use crate::tracked::Class;
 
 /// How a node's links are.
@@ -137,7 +137,7 @@ impl Node {
         let place = self.shared.registry.place::<T>(key);
         let _turn = place.turn.lock().await;
         if let Some(slot) = place.slot() {
-            let is_here = slot.state() != State::Shell;
+            let is_here = !slot.is_shell();
             let object = self.object(slot)?;
             if is_here {
                 return Ok(object);
@@ -149,7 +149,7 @@ impl Node {
             }
         }
         let port = self.shared.port(key)?;
-        port.push(Input::Register(T::schema()));
+        self.register::<T>(port)?;
         let slot = Slot::<T>::new(self.shared.new_replica(), key, Arc::clone(port) as _);
         let opening = Opening::new(port, &slot);
         match self.shared.ask(port, Ask::Open(Arc::clone(&slot) as _), &name).await? {
@@ -185,11 +185,11 @@ impl Node {
         let place = self.shared.registry.place::<T>(key);
         let _turn = place.turn.lock().await;
         // Of one without its value nobody told the end.
-        if place.slot().is_some_and(|slot| slot.state() != State::Shell) {
+        if place.slot().is_some_and(|slot| !slot.is_shell()) {
             return Err(Error::Exists { object: name });
         }
         let port = self.shared.port(key)?;
-        port.push(Input::Register(T::schema()));
+        self.register::<T>(port)?;
         let (segments, bytes) = creation(&value)?;
         let slot = Slot::<T>::new(self.shared.new_replica(), key, Arc::clone(port) as _);
         slot.draft(value, bytes);
@@ -230,6 +230,13 @@ impl Node {
             Err(Error::Exists { .. }) => self.open(key).await,
             outcome => outcome,
         }
+    }
+
+    /// Tells a shard of a class, before it is asked for its objects.
+    pub(super) fn register<T: Class>(&self, port: &Port) -> Result<(), Error> {
+        self.shared.registry.claim::<T>()?;
+        port.push(Input::Register(T::schema()));
+        Ok(())
     }
 
     /// Ends an object for good, on every node. A key may be created again: that is another object.
@@ -277,7 +284,7 @@ impl Node {
         let class = ObjectName { class: T::NAME.to_owned(), key: prefix.to_owned() };
         let mut found = Vec::new();
         for port in self.shared.ports() {
-            port.push(Input::Register(T::schema()));
+            self.register::<T>(port)?;
             let mut after = String::new();
             loop {
                 let (name, prefix) = (class.class.clone(), prefix.to_owned());

@@ -11,6 +11,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::object::Object;
@@ -190,9 +191,14 @@ impl<T: Class> Object<T> {
             return self.peek();
         }
         self.ask_again(Version(0)).await?;
-        let current = poll_fn(|context| self.slot.poll_current(context));
+        let current = poll_fn(|context| match self.slot.poll_current(context) {
+            // A link that breaks wakes whoever waits.
+            Poll::Pending if self.port.standing().link == LinkState::Down => Poll::Ready(None),
+            current => current.map(Some),
+        });
         match self.shared.limited(self.shared.settings.patience, current).await {
-            Ok(outcome) => outcome.map_err(|why| self.unreadable(why)),
+            Ok(Some(outcome)) => outcome.map_err(|why| self.unreadable(why)),
+            Ok(None) => self.peek(),
             Err(Elapsed) => Err(self.waited_in_vain("the newest version")),
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::port::{Input, Port};
+use crate::error::Error;
 use crate::node::{Replica, ReplicaId, Slot, Unreadable};
 use crate::tracked::Class;
 use crate::wire::Delivery;
@@ -20,6 +21,8 @@ use crate::wire::Delivery;
 pub(super) struct Registry {
     /// By key; objects of several classes may share one.
     places: Mutex<BTreeMap<String, Vec<Arc<dyn AnyPlace>>>>,
+    /// The type of each class that was used here, by the class's name.
+    classes: Mutex<BTreeMap<&'static str, (TypeId, &'static str)>>,
     /// How changes of a class's objects reach this node, if it was said.
     deliveries: Mutex<BTreeMap<TypeId, Delivery>>,
 }
@@ -42,6 +45,19 @@ pub(super) struct Place<T: Class> {
 }
 
 impl Registry {
+    /// Makes sure that a class's name means one type on this node.
+    pub(super) fn claim<T: Class>(&self) -> Result<(), Error> {
+        let this = (TypeId::of::<T>(), std::any::type_name::<T>());
+        let known = *self.classes.lock().entry(T::NAME).or_insert(this);
+        if known.0 == this.0 {
+            return Ok(());
+        }
+        let (class, known, this) = (T::NAME, known.1, this.1);
+        let why =
+            format!("{known} and {this} are both the class {class}: give one another name, #[nam(name = \"..\")]");
+        Err(Error::Incompatible { why })
+    }
+
     /// The place of an object.
     pub(super) fn place<T: Class>(&self, key: &str) -> Arc<Place<T>> {
         let mut places = self.places.lock();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use nam::client::{InProcess, Object};
 use nam::error::{Error, UpdateError};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::objects::Cart;
+use crate::objects::{Cart, CartMut};
 
 async fn cart(key: &str) -> (InProcess, Object<Cart>) {
     let repository = InProcess::new().unwrap();
@@ -172,5 +173,78 @@ async fn a_destroyed_object_is_gone_for_those_who_ask_anew() {
     for _ in 0..2 {
         let fresh = cart.fresh().await;
         assert!(matches!(fresh, Err(Error::Gone { .. })), "{fresh:?}");
+    }
+}
+
+/// What a future answers at once: inside of a closure nothing can be waited for.
+fn at_once<F: Future>(work: F) -> F::Output {
+    match std::pin::pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits for the closure that it is called from"),
+    }
+}
+
+/// Whether every way to change or read `own` says that it cannot be used in here.
+fn is_refused_everywhere(own: &Object<Cart>) -> bool {
+    let add = |cart: &mut CartMut<'_>| {
+        *cart.total_mut() += 1;
+        Ok::<(), Error>(())
+    };
+    let changes = [at_once(own.update(add)).err(), at_once(own.update_isolated(add)).err()];
+    let is_invalid = |error: &Error| matches!(error, Error::Invalid { .. });
+    let are_changes_refused =
+        changes.iter().all(|error| matches!(error, Some(UpdateError::Failed(error)) if is_invalid(error)));
+    let others = [
+        at_once(own.edit(|cart| cart.total = 7)).err(),
+        at_once(own.read()).err(),
+        own.peek().err(),
+        own.peek_with(|cart| cart.total).err(),
+        own.token().err(),
+        own.begin().err(),
+    ];
+    are_changes_refused && others.iter().all(|error| error.as_ref().is_some_and(is_invalid))
+}
+
+#[tokio::test]
+async fn an_object_cannot_be_used_in_its_own_closures_and_nothing_waits_for_itself() {
+    let repository = InProcess::new().unwrap();
+    let node = repository.node().await.unwrap();
+    let [cart, other] = ["alice", "bob"].map(|key| node.create(key, Cart::default()));
+    let (cart, other) = (cart.await.unwrap(), other.await.unwrap());
+    let refused = cart.update(|_| Ok::<_, Error>(is_refused_everywhere(&cart))).await.unwrap();
+    assert!(refused.value, "in an update");
+    let refused = cart.update(|_| {
+        let round = at_once(other.update(|_| Ok::<_, Error>(is_refused_everywhere(&cart))));
+        Ok::<_, Error>(matches!(round, Ok(refused) if refused.value))
+    });
+    assert!(refused.await.unwrap().value, "in an update of another one within");
+    assert!(cart.peek_with(|_| is_refused_everywhere(&cart)).unwrap(), "in a look");
+    let mut steps = cart.begin().unwrap();
+    assert!(steps.with(|_| Ok::<_, Error>(is_refused_everywhere(&cart))).await.unwrap(), "in a step");
+    let opened = cart.update(|_| Ok::<_, Error>(at_once(node.open::<Cart>("alice")).is_ok()));
+    assert!(opened.await.unwrap().value, "another handle is no use");
+    assert_eq!(cart.read().await.unwrap().total, 0, "nothing is half done");
+}
+
+mod others {
+    #[derive(nam::Tracked, Clone, Debug, Default)]
+    #[nam(name = "test.Cart")]
+    pub(super) struct Cart {
+        pub(super) rights: u64,
+    }
+}
+
+#[tokio::test]
+async fn two_types_of_one_class_name_are_told_apart() {
+    let (repository, _cart) = cart("alice").await;
+    let node = repository.node().await.unwrap();
+    node.open::<Cart>("alice").await.unwrap();
+    for refused in [
+        node.open::<others::Cart>("alice").await.err(),
+        node.create("bob", others::Cart { rights: 7 }).await.err(),
+        node.keys::<others::Cart>("").await.err(),
+    ] {
+        let Some(Error::Incompatible { why }) = refused else { panic!("{refused:?}") };
+        assert!(why.contains("objects::Cart") && why.contains("others::Cart") && why.contains("#[nam(name"), "{why}");
     }
 }

@@ -11,7 +11,7 @@ use nam::engine::{Appender, Driver, Keeper, Restore, ShardInputs, claim, replay}
 use nam::ids::{Epoch, FrameNumber, ShardId};
 use nam::journal::{Append, Claim, Entry, Frame, Images, Journal, JournalError};
 use nam::repository::{Caps, Core, Identity, ImageCaps};
-use nam::store::{MemoryImages, MemoryJournal, TappedImages};
+use nam::store::{ImageCall, MemoryImages, MemoryJournal, TappedImages};
 use nam::transport::{Listener, Trust};
 
 use crate::links::listener;
@@ -75,7 +75,10 @@ impl Journal for Failing {
 /// Images whose device fails.
 fn failing_images(faults: &Faults) -> impl Images + 'static {
     let faults = faults.clone();
-    TappedImages::new(MemoryImages::new(), move |images, call| faults.write(|| call.make(images)))
+    TappedImages::new(MemoryImages::new(), move |images, call| match call {
+        ImageCall::Room => call.make(images),
+        _ => faults.write(|| call.make(images)),
+    })
 }
 
 /// The newest version in a journal of one object.

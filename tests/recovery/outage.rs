@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use nam::client::{Node, NodeState};
-use nam::{Error, Tracked, UpdateError};
+use nam::{Delivery, Error, Tracked, UpdateError};
 
 use crate::kill::Daemon;
 use crate::scratch::Scratch;
@@ -28,10 +28,21 @@ async fn f2_without_the_repository_copies_are_read_and_marked_or_not_read_at_all
     let address = daemon.address.clone();
     let builder = Node::builder().address(address.clone()).patience(Duration::from_millis(300));
     let node = builder.fail_closed::<Rights>().connect().await.unwrap();
-    let page = node.create("page", Page { visits: 7 }).await.unwrap();
+    let page = node.create("page", Page { visits: 6 }).await.unwrap();
     let rights = node.create("rights", Rights { may_pay: true }).await.unwrap();
     assert!(page.read().await.unwrap().is_current() && rights.read().await.unwrap().is_current());
+    // Another node was told that its copy is stale, and asks for what it has missed when the daemon is gone already.
+    let patient = Node::builder().address(address.clone()).patience(Duration::from_secs(600)).connect().await.unwrap();
+    let there = patient.open::<Page>("page").await.unwrap();
+    there.set_delivery(Delivery::Notice);
+    there.read().await.unwrap();
+    page.edit(|page| page.visits = 7).await.unwrap();
+    while there.peek().unwrap().is_current() {
+        tokio::task::yield_now().await;
+    }
     drop(daemon);
+    let seen = there.read().await.unwrap();
+    assert_eq!((seen.visits, seen.is_current()), (6, false), "a read under way ends with the copy when the link does");
     while node.state() == NodeState::Ready {
         // Waits for an answer that does not come; the link is missed in the end.
         let _ = page.fresh().await;

@@ -30,6 +30,7 @@ mod watch;
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -80,6 +81,8 @@ pub struct Slot<T: Class> {
     /// What the slot itself takes, and its name.
     _share: Share,
     watchers: Arc<Watchers<T>>,
+    /// Updates that need a batch of their own and wait for their turn; no other batch is begun meanwhile.
+    alone_waiting: AtomicU32,
     inner: Mutex<Inner<T>>,
 }
 
@@ -130,8 +133,6 @@ pub(crate) struct Inner<T: Class> {
     /// Commits of this node that took effect.
     accepted: u64,
     batch: Option<Batch>,
-    /// Updates that need a batch of their own and wait for their turn; no other batch is begun meanwhile.
-    alone_waiting: u32,
     /// Whether it is kept for a group: no update begins.
     is_reserved: bool,
     /// The bytes of a former batch, to be written over.
@@ -153,7 +154,15 @@ impl<T: Class> Slot<T> {
         let share = Share::new(&memory, size_of::<Self>() + SLOT_BYTES + T::NAME.len() + key.len());
         let inner = Inner::new(memory);
         let watchers = Arc::clone(&inner.watchers);
-        Arc::new(Self { id, name, host, _share: share, watchers, inner: Mutex::new(inner) })
+        Arc::new(Self {
+            id,
+            name,
+            host,
+            _share: share,
+            watchers,
+            alone_waiting: AtomicU32::new(0),
+            inner: Mutex::new(inner),
+        })
     }
 
     /// Keeps the value of an object that is about to be created.
@@ -185,7 +194,14 @@ impl<T: Class> Slot<T> {
     /// How many commits of this node took effect: a task that lost although this number rises has a node that does not.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        self.inner.lock().accepted
+        // Within a closure the update that asks is refused anyway.
+        self.lock().map_or(0, |inner| inner.accepted)
+    }
+
+    /// Whether the value was dropped to save memory; a closure that runs on it shows that it was not.
+    #[must_use]
+    pub fn is_shell(&self) -> bool {
+        self.lock().is_some_and(|inner| inner.state == State::Shell)
     }
 
     /// Locks, unless the lock is held by a closure that runs on this very thread, or for long by one that may wait for it.
@@ -237,7 +253,6 @@ impl<T: Class> Inner<T> {
             in_flight: None,
             accepted: 0,
             batch: None,
-            alone_waiting: 0,
             is_reserved: false,
             scratch: Vec::new(),
             watchers: Arc::default(),

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::task::{Context, Poll};
 
+use super::trial::Running;
 use super::{Guard, Inner, Slot};
 use crate::coding::UnknownValue;
 use crate::ids::{Token, Version};
@@ -79,6 +80,7 @@ impl<T: Class> Slot<T> {
         inner.check_readable()?;
         self.note_use(&mut inner);
         self.want_newer_than_nothing(&mut inner);
+        let _running = Running::begin(std::ptr::from_ref(self).addr());
         Ok(inner.held.get().map(|held| read(&held.value)))
     }
 

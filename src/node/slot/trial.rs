@@ -114,10 +114,10 @@ impl<T: Class> Drop for Trial<'_, T> {
 }
 
 /// Marks that a closure of a slot runs on this thread, until dropped.
-struct Running(usize);
+pub(super) struct Running(usize);
 
 impl Running {
-    fn begin(address: usize) -> Self {
+    pub(super) fn begin(address: usize) -> Self {
         Self(RUNNING.replace(address))
     }
 }

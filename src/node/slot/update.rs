@@ -6,6 +6,7 @@
 //! reasoning.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use super::batch::Batch;
@@ -112,7 +113,7 @@ impl<T: Class> Slot<T> {
     /// Notes that an update needs a batch of its own, until the answer is dropped: nobody begins another one.
     #[must_use]
     pub fn queue_alone(self: &Arc<Self>) -> AloneTurn<T> {
-        self.inner.lock().alone_waiting += 1;
+        self.alone_waiting.fetch_add(1, Ordering::Relaxed);
         AloneTurn { slot: Arc::clone(self) }
     }
 
@@ -127,7 +128,7 @@ impl<T: Class> Slot<T> {
         }
         let base = inner.base_for_update()?;
         let may_join = match (&inner.batch, scope) {
-            (None, Scope::Shared) => inner.alone_waiting == 0,
+            (None, Scope::Shared) => self.alone_waiting.load(Ordering::Relaxed) == 0,
             (Some(batch), Scope::Shared) => !batch.is_sealed && batch.base == base,
             (None, _) => true,
             (Some(_), _) => false,
@@ -217,8 +218,9 @@ pub struct AloneTurn<T: Class> {
 
 impl<T: Class> Drop for AloneTurn<T> {
     fn drop(&mut self) {
-        let mut inner = self.slot.inner.lock();
-        inner.alone_waiting = inner.alone_waiting.saturating_sub(1);
-        inner.wake();
+        self.slot.alone_waiting.fetch_sub(1, Ordering::Relaxed);
+        if let Some(mut inner) = self.slot.lock() {
+            inner.wake();
+        }
     }
 }
