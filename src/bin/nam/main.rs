@@ -4,6 +4,7 @@
 
 mod backup;
 mod demo;
+mod parent;
 mod schema;
 mod serve;
 mod verify;

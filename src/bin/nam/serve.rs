@@ -60,6 +60,9 @@ pub(crate) struct Serve {
     /// The authority whose certificates nodes must show, PEM; needed to listen on a network.
     #[arg(long, value_name = "FILE", requires = "cert")]
     client_ca: Option<PathBuf>,
+    /// End when standard input does.
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 impl Serve {
@@ -69,6 +72,9 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|error| format!("the system gives no event queue: {error}"))?;
+        if self.with_parent {
+            crate::parent::follow();
+        }
         let config = self.config()?;
         let mut server = Server::start(&config).map_err(|error| error.to_string())?;
         self.announce(&server, &config);

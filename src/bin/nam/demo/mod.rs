@@ -84,6 +84,7 @@ pub(crate) fn run_node() -> Result<(), String> {
 
 /// Runs the process that the demo compares with.
 pub(crate) fn run_store() -> Result<(), String> {
+    crate::parent::follow();
     on_one_thread(store::run())
 }
 
@@ -105,7 +106,7 @@ async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
     }
     let folder = Folder::make()?;
     let (data, journal) = arguments.data.as_ref().map_or((&folder.0, "memory"), |data| (data, "disk"));
-    let (listen, data) = (["serve", "--listen", "127.0.0.1:0"], data.to_string_lossy());
+    let (listen, data) = (["serve", "--with-parent", "--listen", "127.0.0.1:0"], data.to_string_lossy());
     let daemon = Served::start("the daemon", &[&listen[..], &["--journal", journal, "--data", &data]].concat()).await?;
     let store = Served::start("the store", &["demo-store"]).await?;
     let mut figures = Figures { nodes: usize::from(arguments.nodes), ..Figures::default() };

@@ -111,6 +111,7 @@ impl Process {
 /// A server process (the daemon, or the store of the comparison), recognised by its first lines.
 #[derive(Debug)]
 pub(crate) struct Served {
+    /// With its standard input, at whose end it ends.
     _child: Child,
     _lines: Lines<BufReader<ChildStdout>>,
     pub(crate) place: Place,
@@ -121,7 +122,7 @@ impl Served {
     pub(crate) async fn start(name: &str, arguments: &[&str]) -> Result<Self, DemoError> {
         let mut child = own_program()?
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
