@@ -20,7 +20,8 @@ pub struct Transaction<T: Class> {
 }
 
 impl<T: Class> Object<T> {
-    /// Begins a transaction of steps. Nothing is locked; for a single step use [`update`](Self::update).
+    /// Begins a transaction of steps. Nothing is locked; for a single step use [`update`](Self::update), which merges more: a
+    /// list that somebody inserts into or removes from meanwhile is touched as a whole for a transaction that wrote in it.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]
