@@ -115,7 +115,7 @@ impl<'a, T: Tracked, const N: usize> ArrayMut<'a, T, N> {
 
     /// Replaces the array; the former one moves into the change set.
     pub fn set(&mut self, value: [T; N]) {
-        self.value.replace(value, Some(self.changes));
+        self.value.put_whole(value, Some(self.changes));
     }
 
     /// Runs code that knows no cursors. Costs a clone at the first call; the delta is the difference.
@@ -219,13 +219,13 @@ impl<T: Tracked, const N: usize> Tracked for [T; N] {
             let mut r = Reader::new(&bytes);
             let elements = (0..N).map(|_| T::decode(&mut r)).collect::<Result<Vec<_>, _>>()?;
             let value = Self::try_from(elements).map_err(|_| DecodeError::Absent { what: "a byte" })?;
-            self.replace(value, changes);
+            self.put_whole(value, changes);
             return Ok(());
         }
         apply_elements(self, edit, changes.map(|changes| &mut changes.elements))
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         let former = std::mem::replace(self, value);
         if let Some(changes) = changes {
             changes.set_aside(former);
@@ -298,7 +298,7 @@ fn apply_elements<T: Tracked>(
         let changes = changes.as_deref_mut().map(|changes| changes.entry(at).or_default());
         match EntryChange::read(&mut edit)? {
             EntryChange::Remove => return Err(DecodeError::Absent { what: "an array's length" }),
-            EntryChange::Put => element.replace(T::decode(&mut edit)?, changes),
+            EntryChange::Put => element.put_whole(T::decode(&mut edit)?, changes),
             EntryChange::Edit(body) => element.apply(body, changes)?,
         }
     }
@@ -335,7 +335,7 @@ mod tests {
                 let mut full = Writer::new();
                 value.encode(&mut full);
                 let decoded = <[T; N]>::decode(&mut Reader::new(full.as_slice())).unwrap();
-                replica.replace(decoded, Some(&mut remote));
+                replica.put_whole(decoded, Some(&mut remote));
             }
             _ => {}
         }

@@ -112,7 +112,7 @@ pub trait Tracked: Sized + Clone + Send + Sync + 'static {
     fn apply(&mut self, edit: Reader<'_>, changes: Option<&mut Self::Changes>) -> Result<(), DecodeError>;
 
     /// Puts a whole new value in place, and keeps the former one in `changes`.
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>);
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>);
 
     /// Restores what `changes` kept. Costs what the change did.
     fn undo(&mut self, changes: Self::Changes);

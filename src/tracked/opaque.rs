@@ -155,7 +155,7 @@ macro_rules! opaque_types {
                 Opaque::apply(self, edit, changes)
             }
 
-            fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+            fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
                 Opaque::replace(self, value, changes);
             }
 

@@ -222,7 +222,7 @@ impl<T: Tracked> Tracked for Option<T> {
         value.apply(edit, changes.map(|changes| &mut changes.inner))
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         if let Some(changes) = changes {
             changes.set_aside(self);
         }

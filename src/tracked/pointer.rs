@@ -51,8 +51,8 @@ impl<T: Tracked> Tracked for Box<T> {
         (**self).apply(edit, changes.map(BoxedChanges::touch))
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
-        (**self).replace(*value, changes.map(BoxedChanges::touch));
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+        (**self).put_whole(*value, changes.map(BoxedChanges::touch));
     }
 
     fn undo(&mut self, changes: Self::Changes) {
@@ -105,7 +105,7 @@ impl<T: Tracked> Tracked for Arc<T> {
         Self::make_mut(self).apply(edit, None)
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         LeafChanges::replace(changes, self, value);
     }
 

@@ -146,7 +146,7 @@ impl<T: Class> Tracked for Ref<T> {
         Err(DecodeError::Absent { what: "a part of a reference" })
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         LeafChanges::replace(changes, self, value);
     }
 

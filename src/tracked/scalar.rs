@@ -55,7 +55,7 @@ macro_rules! scalars {
             }
 
             #[inline]
-            fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+            fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
                 LeafChanges::replace(changes, self, value);
             }
 

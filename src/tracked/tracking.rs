@@ -240,7 +240,7 @@ impl<V: Tracked> Tracking<V> for Plain {
 
     #[inline]
     fn replace(value: &mut V, new: V, changes: Option<&mut V::Changes>) {
-        value.replace(new, changes);
+        value.put_whole(new, changes);
     }
 
     #[inline]

@@ -207,7 +207,7 @@ macro_rules! tuples {
                 derived::apply(self, edit, changes)
             }
 
-            fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+            fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
                 derived::replace(self, value, changes);
             }
 
@@ -271,7 +271,7 @@ impl Tracked for () {
         Ok(())
     }
 
-    fn replace(&mut self, (): Self, _: Option<&mut Self::Changes>) {}
+    fn put_whole(&mut self, (): Self, _: Option<&mut Self::Changes>) {}
 
     fn undo(&mut self, _: Self::Changes) {}
 }

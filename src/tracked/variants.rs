@@ -79,6 +79,6 @@ impl<V: PlainEnum> Tracking<V> for Variants {
 pub fn edit_copy<T: Tracked, R>(value: &mut T, changes: &mut T::Changes, f: impl FnOnce(&mut T) -> R) -> R {
     let mut copy = value.clone();
     let answer = f(&mut copy);
-    value.replace(copy, Some(changes));
+    value.put_whole(copy, Some(changes));
     answer
 }

@@ -47,7 +47,7 @@ impl<T: Tracked> Tracked for Vec<T> {
         T::InVec::apply(self, edit, changes)
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         T::InVec::replace(self, value, changes);
     }
 

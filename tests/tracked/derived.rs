@@ -52,3 +52,10 @@ pub fn diff<T: Tracked>(old: &T, new: &T) -> (Edit, Vec<u8>) {
 pub fn kind_of<T: Tracked>() -> Kind {
     T::kind(&mut SchemaBuilder::new())
 }
+
+#[test]
+fn the_trait_in_scope_hides_no_method_of_the_standard_library() {
+    // `Tracked` is in scope here, as wherever somebody derives it by `use nam::Tracked`.
+    let text = "1-2".to_owned();
+    assert_eq!((text.replace('-', ""), text.split('-').count()), ("12".to_owned(), 2));
+}

@@ -298,7 +298,7 @@ const _: () = {
         fn apply(&mut self, edit: nam::Reader<'_>, changes: Option<&mut OrderChanges>) -> Result<(), nam::DecodeError> {
             nam::apply(self, edit, changes)
         }
-        fn replace(&mut self, value: Self, changes: Option<&mut OrderChanges>) {
+        fn put_whole(&mut self, value: Self, changes: Option<&mut OrderChanges>) {
             nam::replace(self, value, changes);
         }
         fn undo(&mut self, changes: OrderChanges) {
@@ -707,7 +707,7 @@ const _: () = {
         ) -> Result<(), nam::DecodeError> {
             nam::apply(self, edit, changes)
         }
-        fn replace(&mut self, value: Self, changes: Option<&mut StatusChanges>) {
+        fn put_whole(&mut self, value: Self, changes: Option<&mut StatusChanges>) {
             nam::replace(self, value, changes);
         }
         fn undo(&mut self, changes: StatusChanges) {

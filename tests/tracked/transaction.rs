@@ -48,7 +48,7 @@ pub fn apply<T: Tracked>(value: &mut T, delta: &Delta, changes: Option<&mut T::C
             let mut r = Reader::new(bytes);
             let new = T::decode(&mut r)?;
             r.finish()?;
-            value.replace(new, changes);
+            value.put_whole(new, changes);
             Ok(())
         }
     }

@@ -52,7 +52,7 @@ pub(crate) fn expand(
             }
             /// Replaces the value; what is sent is the difference.
             #vis fn set(&mut self, value: #ident #value_generics) {
-                __nam::Tracked::replace(self.nam_value, value, ::core::option::Option::Some(self.nam_changes));
+                __nam::Tracked::put_whole(self.nam_value, value, ::core::option::Option::Some(self.nam_changes));
             }
             /// Runs code that knows nothing of cursors. Costs a clone of this value; what is sent is the difference.
             #vis fn edit<NamAnswer>(

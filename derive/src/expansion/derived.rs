@@ -49,7 +49,7 @@ pub(crate) fn expand(scope: &Scope<'_>, decode: &TokenStream, edits_nothing: &To
             ) -> ::core::result::Result<(), __nam::DecodeError> {
                 __nam::apply(self, edit, c)
             }
-            fn replace(&mut self, value: Self, c: ::core::option::Option<&mut Self::Changes>) {
+            fn put_whole(&mut self, value: Self, c: ::core::option::Option<&mut Self::Changes>) {
                 __nam::replace(self, value, c);
             }
             fn undo(&mut self, c: Self::Changes) {

@@ -54,7 +54,7 @@ pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, field: &Field, expansi
             ) -> ::core::result::Result<(), __nam::DecodeError> {
                 <#manner>::apply(&mut self.#member, edit, c)
             }
-            fn replace(&mut self, value: Self, c: ::core::option::Option<&mut Self::Changes>) {
+            fn put_whole(&mut self, value: Self, c: ::core::option::Option<&mut Self::Changes>) {
                 <#manner>::replace(&mut self.#member, value.#member, c);
             }
             fn undo(&mut self, c: Self::Changes) {

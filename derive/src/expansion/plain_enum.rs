@@ -77,7 +77,7 @@ fn delegated() -> proc_macro2::TokenStream {
         ) -> ::core::result::Result<(), __nam::DecodeError> {
             __nam::Variants::apply(self, edit, c)
         }
-        fn replace(&mut self, value: Self, c: ::core::option::Option<&mut Self::Changes>) {
+        fn put_whole(&mut self, value: Self, c: ::core::option::Option<&mut Self::Changes>) {
             __nam::Variants::replace(self, value, c);
         }
         fn undo(&mut self, c: Self::Changes) {

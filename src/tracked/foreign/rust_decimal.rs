@@ -46,7 +46,7 @@ impl Tracked for Decimal {
         Err(DecodeError::Absent { what: "a part of a decimal" })
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         LeafChanges::replace(changes, self, value);
     }
 

@@ -44,11 +44,11 @@ impl Tracked for SmolStr {
     fn apply(&mut self, edit: Reader<'_>, changes: Option<&mut Self::Changes>) -> Result<(), DecodeError> {
         let mut text = self.to_string();
         text.apply(edit, None)?;
-        self.replace(Self::new(text), changes);
+        self.put_whole(Self::new(text), changes);
         Ok(())
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         LeafChanges::replace(changes, self, value);
     }
 

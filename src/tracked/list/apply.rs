@@ -44,7 +44,7 @@ fn apply_entry<T: Tracked>(
     match EntryChange::read(r)? {
         EntryChange::Remove => Err(DecodeError::Unknown { what: "change of a list element", found: 0 }),
         EntryChange::Put => {
-            value.replace(T::decode(r)?, changes);
+            value.put_whole(T::decode(r)?, changes);
             Ok(())
         }
         EntryChange::Edit(body) => value.apply(body, changes),

@@ -134,7 +134,7 @@ impl<T: Tracked> Tracked for VecDeque<T> {
         AsList::apply(self, edit, changes)
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut ListChanges<Self>>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut ListChanges<Self>>) {
         AsList::replace(self, value, changes);
     }
 

@@ -61,7 +61,7 @@ macro_rules! tracked_maps {
                 encode::apply(self, edit, changes)
             }
 
-            fn replace(&mut self, value: Self, changes: Option<&mut MapChanges<Self>>) {
+            fn put_whole(&mut self, value: Self, changes: Option<&mut MapChanges<Self>>) {
                 match changes {
                     Some(changes) => changes.replace(self, value),
                     None => *self = value,

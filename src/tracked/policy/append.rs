@@ -179,7 +179,7 @@ impl<V: Appendable> Tracking<V> for Append {
     }
 
     fn replace(value: &mut V, new: V, changes: Option<&mut AppendChanges<V>>) {
-        value.replace(new, AppendChanges::mixed(changes));
+        value.put_whole(new, AppendChanges::mixed(changes));
     }
 
     fn undo(value: &mut V, changes: AppendChanges<V>) {

@@ -172,7 +172,7 @@ impl<V: Keys> Tracking<V> for Union {
     }
 
     fn replace(value: &mut V, new: V, changes: Option<&mut UnionChanges<V>>) {
-        value.replace(new, UnionChanges::mixed(changes));
+        value.put_whole(new, UnionChanges::mixed(changes));
     }
 
     fn undo(value: &mut V, changes: UnionChanges<V>) {

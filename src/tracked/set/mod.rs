@@ -64,7 +64,7 @@ macro_rules! tracked_sets {
                 encode::apply(self, edit, changes)
             }
 
-            fn replace(&mut self, value: Self, changes: Option<&mut SetChanges<Self>>) {
+            fn put_whole(&mut self, value: Self, changes: Option<&mut SetChanges<Self>>) {
                 match changes {
                     Some(changes) => changes.replace(self, value),
                     None => *self = value,

@@ -244,11 +244,11 @@ impl Tracked for Bytes {
     fn apply(&mut self, edit: Reader<'_>, changes: Option<&mut Self::Changes>) -> Result<(), DecodeError> {
         let mut bytes = self.to_vec();
         apply_splices(&mut bytes, edit, None)?;
-        self.replace(Self::from(bytes), changes);
+        self.put_whole(Self::from(bytes), changes);
         Ok(())
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         LeafChanges::replace(changes, self, value);
     }
 

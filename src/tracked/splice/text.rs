@@ -196,7 +196,7 @@ impl Tracked for String {
         apply_splices(self, edit, changes)
     }
 
-    fn replace(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+    fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
         SpliceChanges::replace(self, value, changes);
     }
 
