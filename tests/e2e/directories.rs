@@ -116,9 +116,10 @@ fn a_directory_that_may_not_be_written_is_refused_by_the_name_of_the_file() {
     fs::set_permissions(&data, PermissionsExt::from_mode(0o555)).unwrap();
     fs::set_permissions(data.join("format"), PermissionsExt::from_mode(0o444)).unwrap();
     fs::set_permissions(data.join("lock"), PermissionsExt::from_mode(0o444)).unwrap();
-    // Who builds as root may stand where others cannot look.
+    // Who builds as root may stand where others cannot look. Copied by another process: a file that this one has open for
+    // writing would be open in every process that a test beside this one starts meanwhile, and could not be run.
     let binary = directory.0.join("nam");
-    fs::copy(env!("CARGO_BIN_EXE_nam"), &binary).unwrap();
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_nam")).arg(&binary).status().unwrap().success());
     fs::set_permissions(&directory.0, PermissionsExt::from_mode(0o755)).unwrap();
     for arguments in uses(&data) {
         let mut command = Command::new(&binary);
