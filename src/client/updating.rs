@@ -162,7 +162,7 @@ impl<T: Class> Object<T> {
         mut closure: impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Result<Committed<V>, UpdateError<E>> {
         let mut turn = (scope != Scope::Shared).then(|| self.slot.queue_alone());
-        let (mut runs, mut tries, mut accepted) = (0, 0, self.slot.accepted());
+        let (mut runs, mut tries, mut accepted) = (0, 0, None);
         loop {
             match self.attempt(scope, &mut closure).await? {
                 Next::Done(version, value) => return Ok(Committed { value, version }),
@@ -173,7 +173,7 @@ impl<T: Class> Object<T> {
                 }
                 Next::Conflict => {
                     // A node that gets on serves one of its tasks after the other.
-                    let newest = self.slot.accepted();
+                    let newest = Some(self.slot.accepted());
                     tries = if std::mem::replace(&mut accepted, newest) == newest { tries + 1 } else { 1 };
                     runs += 1;
                     if tries >= UPDATE_TRIES_MAX || runs >= UPDATE_RUNS_MAX {

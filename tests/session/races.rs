@@ -43,11 +43,7 @@ async fn a_rotation_during_ten_requests_ends_none_of_them() {
     let before = browser.clone();
     let mut running = Vec::new();
     for request in 0..10 {
-        let slow = Instance { barrier: instances[request % 3].barrier.clone(), ..instances[request % 3].clone() };
-        let cookies = [before.header()];
-        let task = tokio::spawn(async move { slow.send("/slow", "", &cookies).await });
-        instances[request % 3].barrier.wait().await;
-        running.push((request % 3, task));
+        running.push((request % 3, before.begin_slow(&instances[request % 3]).await));
         if request == 4 {
             let signed_in = browser.send(&instances[1], "/in", "ann").await;
             assert_eq!(signed_in.status, StatusCode::OK, "{}", signed_in.text);
@@ -95,9 +91,7 @@ async fn a_session_that_ended_during_a_request_does_not_come_back() {
     let instances = Instance::several(2).await;
     let mut browser = Browser::default();
     browser.send(&instances[0], "/visit", "").await;
-    let (slow, cookies) = (instances[0].clone(), [browser.header()]);
-    let request = tokio::spawn(async move { slow.send("/slow", "", &cookies).await });
-    instances[0].barrier.wait().await;
+    let request = browser.begin_slow(&instances[0]).await;
     let before = browser.clone();
     let out = browser.send(&instances[1], "/out", "").await;
     assert_eq!((out.status, browser.jar.len()), (StatusCode::OK, 0), "the cookies are taken back");

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use nam::web::{Key, Session, SessionError, SessionLayer, SessionLayerBuilder};
 use nam::{InProcess, Node};
 use tokio::sync::Barrier;
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 /// What the shop keeps of a visitor.
@@ -227,5 +228,13 @@ impl Browser {
         let answer = instance.send(path, body, &[self.header()]).await;
         self.keep(&answer);
         answer
+    }
+
+    /// Begins a request that stays open until the instance's barrier is passed once more, and passes it a first time.
+    pub(crate) async fn begin_slow(&self, instance: &Instance) -> JoinHandle<Answer> {
+        let (slow, cookies) = (instance.clone(), [self.header()]);
+        let request = tokio::spawn(async move { slow.send("/slow", "", &cookies).await });
+        instance.barrier.wait().await;
+        request
     }
 }

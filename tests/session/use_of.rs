@@ -43,9 +43,7 @@ async fn a_view_is_one_version_and_follows_own_writes() {
     let instances = Instance::several(2).await;
     let mut browser = Browser::default();
     browser.send(&instances[0], "/visit", "").await;
-    let (slow, cookies) = (instances[0].clone(), [browser.header()]);
-    let request = tokio::spawn(async move { slow.send("/slow", "", &cookies).await });
-    instances[0].barrier.wait().await;
+    let request = browser.begin_slow(&instances[0]).await;
     browser.send(&instances[1], "/visit", "").await;
     instances[0].barrier.wait().await;
     let answer = request.await.unwrap();

@@ -194,7 +194,7 @@ impl<T: Class> Slot<T> {
     /// How many commits of this node took effect: a task that lost although this number rises has a node that does not.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        // Within a closure the update that asks is refused anyway.
+        // An update that goes on within a closure is refused at its next step.
         self.lock().map_or(0, |inner| inner.accepted)
     }
 

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::Held;
-use super::trial::{Applied, Ran, Trial};
+use super::trial::{Ran, Trial, UnderWay};
 use crate::coding::DecodeError;
 use crate::ids::{Token, Version};
 use crate::tracked::Class;
@@ -18,7 +18,7 @@ use crate::tracked::Class;
 pub(super) struct Place<T: Class> {
     held: Option<Arc<Held<T>>>,
     /// What is applied to the value beyond its version.
-    applied: Option<Applied<T>>,
+    applied: Option<UnderWay<T>>,
 }
 
 impl<T: Class> Place<T> {

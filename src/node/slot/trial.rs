@@ -26,7 +26,7 @@ pub(super) enum Ran<V, E> {
 }
 
 /// What is applied to a value beyond its version: the commit in flight, and behind it the batch.
-pub(super) struct Applied<T: Class> {
+pub(super) struct UnderWay<T: Class> {
     in_flight: T::Changes,
     batch: T::Changes,
 }
@@ -34,13 +34,14 @@ pub(super) struct Applied<T: Class> {
 /// A value with something applied; dropping it undoes that.
 pub(super) struct Trial<'a, T: Class> {
     value: &'a mut T,
-    applied: Applied<T>,
+    applied: UnderWay<T>,
 }
 
 impl<'a, T: Class> Trial<'a, T> {
     /// Applies what is under way.
     pub(super) fn begin(value: &'a mut T, in_flight: &[u8], batch: &[u8]) -> Result<Self, DecodeError> {
-        let mut trial = Self::resume(value, Applied { in_flight: T::Changes::default(), batch: T::Changes::default() });
+        let mut trial =
+            Self::resume(value, UnderWay { in_flight: T::Changes::default(), batch: T::Changes::default() });
         if !in_flight.is_empty() {
             trial.value.apply(Reader::new(in_flight), Some(&mut trial.applied.in_flight))?;
         }
@@ -51,13 +52,13 @@ impl<'a, T: Class> Trial<'a, T> {
     }
 
     /// Goes on with a value to which something is applied.
-    pub(super) fn resume(value: &'a mut T, applied: Applied<T>) -> Self {
+    pub(super) fn resume(value: &'a mut T, applied: UnderWay<T>) -> Self {
         Self { value, applied }
     }
 
     /// Leaves applied what is.
-    pub(super) fn keep(mut self) -> Applied<T> {
-        Applied {
+    pub(super) fn keep(mut self) -> UnderWay<T> {
+        UnderWay {
             in_flight: std::mem::take(&mut self.applied.in_flight),
             batch: std::mem::take(&mut self.applied.batch),
         }
