@@ -6,6 +6,7 @@ mod balancer;
 mod cookies;
 mod everywhere;
 mod hostile;
+mod in_place;
 mod races;
 mod shop;
 mod storefront;

@@ -94,7 +94,8 @@ pub struct Session<T: Class> {
 
 impl<T: Class + Default> Session<T> {
     /// Reads the session: one version for the whole request, its own updates included; before the first write, what
-    /// `T::default()` says. A memory read if this instance has what the browser has seen.
+    /// `T::default()` says. A memory read if this instance has what the browser has seen. Drop the view before the request
+    /// writes: an update changes the session in place, and copies it whole first while somebody looks.
     ///
     /// # Errors
     /// [`SessionError`]: `Unavailable`, `Lost`, `Renewed`, `Ended`.

@@ -1,6 +1,7 @@
 //! A session's object as one request has it.
 //!
-//! Invariant: what is shown is at least what the browser's ticket names, or an error. Source: own reasoning (S2, R4).
+//! Invariants: what is shown is at least what the browser's ticket names, or an error; while the request writes it pins no
+//! version, so that the value is changed in place. Source: own reasoning (S2, R1, R4).
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +9,7 @@ use super::error::SessionError;
 use super::layer::{Away, Settings};
 use super::stored::Stored;
 use super::ticket::{Floor, Presented, Ticket};
-use crate::client::{Guard, NodeState, Object};
+use crate::client::{Guard, NodeState, Object, Token};
 use crate::error::Error;
 use crate::tracked::Class;
 
@@ -20,8 +21,45 @@ const RENEWED: Duration = Duration::from_secs(60);
 pub(super) struct Opened<T: Class> {
     pub(super) object: Object<Stored<T>>,
     pub(super) ticket: Ticket,
-    /// What this request reads.
-    pub(super) shown: Guard<Stored<T>>,
+    /// What this request reads; nothing from when it writes until it reads again.
+    shown: Option<Guard<Stored<T>>>,
+    /// The newest that this request has shown or made.
+    reached: Token,
+}
+
+impl<T: Class> Opened<T> {
+    pub(super) fn new(object: Object<Stored<T>>, ticket: Ticket, shown: Guard<Stored<T>>) -> Self {
+        let reached = shown.token();
+        Self { object, ticket, shown: Some(shown), reached }
+    }
+
+    /// What this request reads: the same version until it writes.
+    pub(super) async fn shown(&mut self) -> Result<&Guard<Stored<T>>, Error> {
+        let shown = match self.shown.take() {
+            Some(shown) => shown,
+            None => match self.object.peek() {
+                // Dropped since, to save memory.
+                Err(Error::Unavailable { .. }) => self.object.read().await?,
+                outcome => outcome?,
+            },
+        };
+        self.reached = shown.token();
+        Ok(self.shown.insert(shown))
+    }
+
+    /// Lets the version go that was shown, for a writer who would have to copy the session otherwise.
+    pub(super) fn let_go(&mut self) {
+        self.shown = None;
+    }
+
+    /// The newest version that this instance knows; the last one that was here if the object has no more for another reason
+    /// than its end.
+    pub(super) fn token(&self) -> Result<Token, Error> {
+        match self.object.token() {
+            Err(error) if !matches!(error, Error::Gone { .. }) => Ok(self.reached),
+            outcome => outcome,
+        }
+    }
 }
 
 /// What a ticket leads to.
@@ -61,7 +99,7 @@ pub(super) async fn open<T: Class>(settings: &Settings, presented: &Presented) -
         shown => shown?,
     };
     if shown.rotation == ticket.rotation {
-        let opened = Opened { object, ticket, shown };
+        let opened = Opened::new(object, ticket, shown);
         return Ok(if is_lost { Found::Lost(opened) } else { Found::Session(opened) });
     }
     let is_recent = now_s() < shown.renewed_at.saturating_add(RENEWED.as_secs());

@@ -6,8 +6,9 @@
 //!        │                    │    (created)            ▲
 //!        └───────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
 //! ```
-//! What is to be written with the response waits here until the handler has answered. Invariants: of the requests with a ticket of an earlier rotation none reads, writes or gets a cookie; the state's lock
-//! is held while the object is opened or made, never while a handler waits. Source: own reasoning (S2–S4).
+//! What is to be written with the response waits here until the handler has answered. Invariants: of the requests with a
+//! ticket of an earlier rotation none reads, writes or gets a cookie; the state's lock is held while the object is opened or
+//! made, never while a handler waits; a request that writes pins no version meanwhile. Source: own reasoning (S2–S4, R1).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::stored::{PublicId, Stored, StoredMut};
 use super::succeeding::Succeeding;
 use super::ticket::{Floor, Presented, Ticket};
 use super::{Seen, VALIDATE, View};
-use crate::client::{Object, Watch};
+use crate::client::{Guard, Object, Watch};
 use crate::error::{Error, UpdateError};
 use crate::limits::INDEXED_BYTES_MAX;
 use crate::tracked::Class;
@@ -121,18 +122,43 @@ impl<T: Class> Request<T> {
         Ok(self.object().await?.map(|object| object.watch()))
     }
 
+    /// The object, if the session exists, for a write: what this request has shown is let go.
+    async fn object_to_write(&self) -> Result<Option<Object<Stored<T>>>, SessionError> {
+        Ok(match &mut *self.known().await? {
+            State::Open(opened) => {
+                opened.let_go();
+                Some(opened.object.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// Shows what this request wrote from now on.
+    async fn follow(&self) {
+        if let State::Open(opened) = &mut *self.state.lock().await {
+            opened.let_go();
+        }
+    }
+
+    /// What this request reads, if the session exists.
+    async fn shown(&self) -> Result<Option<Guard<Stored<T>>>, SessionError> {
+        Ok(match &mut *self.known().await? {
+            State::Open(opened) => Some(opened.shown().await?.clone()),
+            _ => None,
+        })
+    }
+
     /// Marks the session as written after its response: until then every instance asks the repository.
     pub(super) async fn mark_late(&self, until: u64) -> Result<(), SessionError> {
-        let Some(object) = self.object().await? else { return Ok(()) };
+        let Some(object) = self.object_to_write().await? else { return Ok(()) };
         commit(&object, |stored| stored.written_late_until_mut().max(until)).await?;
+        self.follow().await;
         Ok(())
     }
 
     pub(super) async fn principal(&self) -> Result<Option<String>, SessionError> {
-        Ok(match &*self.known().await? {
-            State::Open(opened) => Some(opened.shown.principal.clone()).filter(|principal| !principal.is_empty()),
-            _ => None,
-        })
+        let shown = self.shown().await?;
+        Ok(shown.map(|shown| shown.principal.clone()).filter(|principal| !principal.is_empty()))
     }
 
     /// Ends all sessions of who is signed in here, and this one if nobody is.
@@ -169,13 +195,9 @@ impl<T: Class> Request<T> {
     }
 
     fn verdict_of(&self, opened: &Opened<T>) -> Verdict {
-        let Opened { object, ticket, shown } = opened;
-        let token = match object.token() {
-            Ok(token) => token,
-            // Another request ended it meanwhile.
-            Err(Error::Gone { .. }) => return Verdict::Keep,
-            Err(_) => shown.token(),
-        };
+        let ticket = &opened.ticket;
+        // Another request ended it meanwhile.
+        let Ok(token) = opened.token() else { return Verdict::Keep };
         let is_known = |presented: &Presented| presented.ticket == *ticket && !presented.is_of_former_key;
         let is_seen = |presented: &Presented| presented.floor.is_some_and(|floor| floor.token == token);
         let floor = Floor { validate_until: now_s() + VALIDATE.as_secs(), token };
@@ -189,10 +211,7 @@ impl<T: Class> Request<T> {
 
 impl<T: Class + Default> Request<T> {
     pub(super) async fn read(&self) -> Result<View<T>, SessionError> {
-        let seen = match &*self.known().await? {
-            State::Open(opened) => Seen::Stored(opened.shown.clone()),
-            _ => Seen::First(Box::default()),
-        };
+        let seen = self.shown().await?.map_or_else(|| Seen::First(Box::default()), Seen::Stored);
         Ok(View { seen })
     }
 
@@ -200,11 +219,11 @@ impl<T: Class + Default> Request<T> {
         &self,
         mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
     ) -> Result<Result<V, E>, SessionError> {
-        let Some(object) = self.object().await? else {
+        let Some(object) = self.object_to_write().await? else {
             return self.create(closure).await;
         };
         let outcome = object.update(|stored| closure(&mut stored.data_mut())).await;
-        self.follow(&object).await;
+        self.follow().await;
         match outcome {
             Ok(done) => Ok(Ok(done.value)),
             Err(UpdateError::Aborted(error)) => Ok(Err(error)),
@@ -234,7 +253,7 @@ impl<T: Class + Default> Request<T> {
         let node = self.settings.node.expiring(self.settings.expiry);
         let object = node.create(&id.key(), stored).await?;
         let shown = object.peek()?;
-        *state = State::Open(Opened { object, ticket: Ticket { id, rotation: 0 }, shown });
+        *state = State::Open(Opened::new(object, Ticket { id, rotation: 0 }, shown));
         Ok(Ok(value))
     }
 
@@ -262,8 +281,11 @@ impl<T: Class + Default> Request<T> {
 
     /// A new name, unless another request gave one already; with it who is signed in, if that is said.
     pub(super) async fn rotate(&self, principal: Option<&str>) -> Result<(), SessionError> {
-        let (object, rotation) = match &*self.known().await? {
-            State::Open(opened) => (opened.object.clone(), opened.ticket.rotation),
+        let (object, rotation) = match &mut *self.known().await? {
+            State::Open(opened) => {
+                opened.let_go();
+                (opened.object.clone(), opened.ticket.rotation)
+            }
             _ => return Ok(()),
         };
         let renew = |stored: &mut StoredMut<'_, T>| {
@@ -281,7 +303,7 @@ impl<T: Class + Default> Request<T> {
         if let State::Open(opened) = &mut *self.state.lock().await {
             opened.ticket.rotation = renewed;
         }
-        self.follow(&object).await;
+        self.follow().await;
         Ok(())
     }
 
@@ -294,15 +316,6 @@ impl<T: Class + Default> Request<T> {
             let _ = self.update(|_| Ok::<(), Infallible>(())).await?;
         }
         self.rotate(Some(principal)).await
-    }
-
-    /// Shows what this request wrote from now on.
-    async fn follow(&self, object: &Object<Stored<T>>) {
-        if let State::Open(opened) = &mut *self.state.lock().await
-            && let Ok(newest) = object.peek()
-        {
-            opened.shown = newest;
-        }
     }
 }
 
