@@ -5,6 +5,7 @@ mod answers;
 mod fuzz;
 mod guards;
 mod images;
+mod lists;
 mod model;
 mod oracle;
 mod rules;

@@ -42,6 +42,36 @@ fn w2_an_older_base_is_good_where_nobody_else_wrote_and_what_was_missed_comes_fi
     }
 }
 
+#[test]
+fn w2_changes_of_one_list_merge_in_different_places_and_meet_in_one() {
+    type Change = fn(&mut CartMut<'_>);
+    let both = |a: Change, b: Change| {
+        let (mut rig, at_a, at_b) = rig();
+        rig.update(&at_a, |cart| cart.lines_mut().extend([1, 2, 3, 4]));
+        rig.settle();
+        let (a, b) = (Rig::join(&at_a, a), Rig::join(&at_b, b));
+        rig.settle();
+        assert_eq!(version_of(&a), 3);
+        let lines = rig.read(&at_a).lines.clone();
+        assert_eq!(rig.read(&at_b).lines, lines);
+        (b.settled() != Some(Settled::Conflict)).then_some(lines)
+    };
+    let front: Change = |cart| assert!(cart.lines_mut().insert(0, 10));
+    let back: Change = |cart| cart.lines_mut().push(20);
+    let last: Change = |cart| assert!(cart.lines_mut().pop());
+    let clear: Change = |cart| cart.lines_mut().clear();
+    assert_eq!(both(front, back), Some(vec![10, 1, 2, 3, 4, 20]));
+    assert_eq!(both(front, last), Some(vec![10, 1, 2, 3]));
+    assert_eq!(both(back, last), Some(vec![1, 2, 3, 20]));
+    assert_eq!(both(back, clear), Some(vec![20]), "it takes what it saw");
+    assert_eq!(both(front, |cart| cart.lines_mut().get_mut(2).unwrap().set(33)), Some(vec![10, 1, 2, 33, 4]));
+    assert_eq!(both(front, front), None, "one gap");
+    assert_eq!(both(back, back), None, "one gap");
+    assert_eq!(both(last, last), None, "one element");
+    assert_eq!(both(|cart| cart.lines_mut().last_mut().unwrap().set(44), last), None, "one element");
+    assert_eq!(both(front, |cart| assert!(cart.lines_mut().swap(1, 2))), None, "what moves meets everything");
+}
+
 /// Also spring-session #253: without the rule the second write wins, and the first is lost.
 #[test]
 fn w3_of_two_that_read_and_write_one_field_one_runs_again() {

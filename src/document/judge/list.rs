@@ -1,47 +1,18 @@
 //! Judges an edit of a list: structure against structure, elements against elements, old indices moved to now.
 //!
 //! Edits of different elements merge, an edit merges past insertions and removals of others; an edit of an element that
-//! is gone conflicts, a change of structure conflicts with any newer one and with a newer edit of what it removes.
+//! is gone conflicts. Insertions in different gaps and removals of different elements merge; the same gap and the same
+//! element conflict, a removal with a newer edit of what it removes too, and a move with any newer change of structure.
 
 use std::ops::Range;
 
+use super::runs::Runs;
 use super::walk::{CONFLICT, Saved, Stop, Target, Walk};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::delta::EntryChange;
 use crate::document::list::{ListView, Part, Place};
 use crate::document::stamps::Stamp;
 use crate::schema::Kind;
-
-/// The runs of a new list, as far as they were read.
-#[derive(Clone, Debug)]
-pub(super) struct Runs {
-    /// Where each starts there, where it comes from (`None`: new), how many elements it has.
-    list: Vec<(u64, Option<u64>, u64)>,
-    /// The length of the new list so far.
-    len: u64,
-    /// Runs to read.
-    left: u64,
-    /// Elements to check of the new run that was read last.
-    unchecked: u64,
-    is_judged: bool,
-}
-
-impl Runs {
-    /// The old index of the element at `index` of the new list.
-    fn old_index(&self, index: u64) -> Option<u64> {
-        let at = self.list.partition_point(|(start, ..)| *start <= index).checked_sub(1)?;
-        let (start, from, count) = *self.list.get(at)?;
-        (index - start < count).then_some(from? + (index - start))
-    }
-
-    /// The kept ranges of the old list, ascending.
-    fn kept(&self) -> Vec<Range<u64>> {
-        let ranges = self.list.iter().filter_map(|(_, from, count)| from.map(|from| from..from + count));
-        let mut kept: Vec<_> = ranges.filter(|range| !range.is_empty()).collect();
-        kept.sort_unstable_by_key(|range| range.start);
-        kept
-    }
-}
 
 impl<'w> Walk<'w> {
     /// Judges an edit of a list; answers by how much the delta grows.
@@ -53,7 +24,7 @@ impl<'w> Walk<'w> {
         is_lww: bool,
         mut edit: Reader<'w>,
     ) -> Result<i64, Stop> {
-        let whole = edit.left();
+        let (whole, edit_start) = (edit.left(), edit);
         let count = edit.varint()?;
         if count > 0 && is_fixed {
             return Err(DecodeError::Unknown { what: "structure of an array", found: count }.into());
@@ -63,15 +34,15 @@ impl<'w> Walk<'w> {
             edit.take(saved.done - (whole - edit.left()))?;
             (grown, last, runs) = (saved.grown, saved.last, saved.runs);
         } else if count > 0 {
-            if self.is_newer(view.structure()) {
-                return Err(CONFLICT);
-            }
-            runs = Some(Runs { list: Vec::new(), len: 0, left: count - 1, unchecked: 0, is_judged: false });
+            let is_newer = self.is_newer(view.structure());
+            let old_len = if is_newer { view.len_at(self.base) } else { view.len() };
+            let head = self.place(edit_start.rest().get(..whole - edit.left()).unwrap_or_default());
+            runs = Some(Runs::new(head, old_len, count - 1));
         }
         if let Some(unread) = runs.as_mut().filter(|runs| !runs.is_judged) {
             let answer = self.structure(element, &view, unread, &mut edit);
             let done = whole - edit.left();
-            self.leave(answer, || Saved { done, runs: runs.take(), ..Saved::default() })?;
+            grown = self.leave(answer, || Saved { done, runs: runs.take(), ..Saved::default() })?;
         }
         let delta = self.delta;
         while !edit.is_done() {
@@ -91,14 +62,16 @@ impl<'w> Walk<'w> {
         }
         Ok(grown)
     }
-    /// Reads the runs of a new list and judges what they keep; a pause leaves the reader where it goes on.
+
+    /// Reads the runs of a new list and judges what they keep; answers by how much they grow. A pause leaves the reader where
+    /// it goes on.
     fn structure(
         &mut self,
         element: &Kind,
         view: &ListView<'_>,
         runs: &mut Runs,
         edit: &mut Reader<'w>,
-    ) -> Result<(), Stop> {
+    ) -> Result<i64, Stop> {
         let mut piece = 0;
         while runs.left + runs.unchecked > 0 {
             self.breathe()?;
@@ -113,41 +86,41 @@ impl<'w> Walk<'w> {
                 runs.unchecked -= 1;
             } else {
                 runs.left -= 1;
-                self.run(view, runs, edit)?;
+                self.run(runs, edit)?;
                 piece = self.count_piece(piece + left - edit.left());
             }
         }
-        let kept = runs.kept();
-        if kept.iter().zip(kept.iter().skip(1)).any(|(one, next)| one.end > next.start) {
-            return Err(DecodeError::Order { what: "kept ranges" }.into());
+        let mut kept = runs.kept()?;
+        if self.is_newer(view.structure()) {
+            if !runs.merge(view.fates(self.base))? {
+                return Err(CONFLICT);
+            }
+            kept = runs.kept()?;
         }
         if self.removes_newer_edit(view, &kept) {
             return Err(CONFLICT);
         }
         runs.is_judged = true;
         self.count_cell(piece);
-        Ok(())
+        let end = self.place(edit.rest()).start;
+        let mut grown = 0;
+        for (range, bytes) in runs.rewritten(end) {
+            if self.delta.get(range.clone()) != Some(&bytes[..]) {
+                grown += self.patches.replace(range, bytes);
+            }
+        }
+        Ok(grown)
     }
 
     /// Reads the head of one run.
-    fn run(&self, view: &ListView<'_>, runs: &mut Runs, edit: &mut Reader<'w>) -> Result<(), DecodeError> {
+    fn run(&self, runs: &mut Runs, edit: &mut Reader<'w>) -> Result<(), DecodeError> {
+        let place = self.place(edit.rest()).start;
         let head = edit.varint()?;
-        let (from, count) = if head & 1 == 0 {
-            let (start, count) = (head >> 1, edit.varint()?);
-            let end = start.checked_add(count).filter(|end| *end <= view.len());
-            end.ok_or(DecodeError::Absent { what: "range of elements" })?;
-            (Some(start), count)
-        } else {
-            runs.unchecked = head >> 1;
-            (None, head >> 1)
-        };
-        if count == 0 {
-            return Err(DecodeError::Order { what: "kept ranges" });
+        if head & 1 == 0 {
+            return runs.push(Some(head >> 1), edit.varint()?, place);
         }
-        runs.list.push((runs.len, from, count));
-        let len = runs.len.checked_add(count).filter(|len| u32::try_from(*len).is_ok());
-        runs.len = len.ok_or(DecodeError::Varint)?;
-        Ok(())
+        runs.unchecked = head >> 1;
+        runs.push(None, head >> 1, place)
     }
 
     /// Whether an element outside the kept ranges was edited after the base.
@@ -193,11 +166,12 @@ impl<'w> Walk<'w> {
         };
         let stamp = part.stamps.edit(place);
         let grown = self.element_change(element, part, place, &stamp, is_lww, edit)?;
-        if runs.is_some() || now == index {
+        let new = runs.map_or(now, |runs| runs.new_index(now, index));
+        if new == index {
             return Ok(grown);
         }
         let mut w = Writer::new();
-        w.varint(now);
+        w.varint(new);
         Ok(grown + self.patches.replace(self.place(written), w.into_bytes()))
     }
 

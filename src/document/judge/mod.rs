@@ -16,6 +16,7 @@ mod list;
 mod operation;
 mod patches;
 mod put;
+mod runs;
 mod walk;
 
 use bytes::Bytes;

@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use super::Refusal;
-use super::list::Runs;
 use super::patches::Patches;
+use super::runs::Runs;
 use crate::coding::{DecodeError, Reader};
 use crate::delta::FieldsReader;
 use crate::document::apart::{Children, entry_kinds};

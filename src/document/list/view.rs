@@ -71,6 +71,17 @@ pub(in crate::document) enum Place<'a> {
     Beyond,
 }
 
+/// What became of elements since a base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::document) enum Fate {
+    /// They were there and are.
+    Stayed,
+    /// They were removed.
+    Went,
+    /// They were inserted.
+    Came,
+}
+
 impl<'a> ListView<'a> {
     /// The list whose stored bytes are `value`.
     pub(in crate::document) fn of(
@@ -116,6 +127,29 @@ impl<'a> ListView<'a> {
             stamps: &head.page.stamps,
             children: &head.page.children,
         }))
+    }
+
+    /// What became of the elements since `base`, in order with those that came: runs of some.
+    pub(in crate::document) fn fates(&self, base: Mark) -> impl Iterator<Item = (Fate, u64)> {
+        self.parts().flat_map(move |part| {
+            let block = (part.newest <= base).then_some((Fate::Stayed, u64::from(part.count)));
+            let runs = block.is_none().then(|| part.stamps.runs(part.count));
+            let runs = runs.into_iter().flatten().filter_map(move |run| {
+                let fate = match (run.was_live(base), run.is_live()) {
+                    (true, true) => Fate::Stayed,
+                    (true, false) => Fate::Went,
+                    (false, true) => Fate::Came,
+                    (false, false) => return None,
+                };
+                Some((fate, u64::from(run.count)))
+            });
+            block.into_iter().chain(runs)
+        })
+    }
+
+    /// Elements that were in it at `base`.
+    pub(in crate::document) fn len_at(&self, base: Mark) -> u64 {
+        self.fates(base).filter(|(fate, _)| *fate != Fate::Came).map(|(_, count)| count).sum()
     }
 
     /// Where the element that stood at `index` at `base` is now.
