@@ -92,6 +92,11 @@ impl Share {
         share
     }
 
+    /// Bytes of the value, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// A delta of so many bytes was applied.
     pub(crate) fn grow(&mut self, delta_bytes: usize) {
         let bytes = delta_bytes.saturating_mul(GROWTH);

@@ -1,4 +1,4 @@
-//! Three instances behind HAProxy, with the configuration of `examples/shop`: real connections, requests in turn.
+//! Three instances behind HAProxy, with the configuration of `examples/site`: real connections, requests in turn.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::shop::{Answer, Browser, Instance, LIVE_VISITS};
 
-const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop/haproxy.cfg");
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/site/haproxy.cfg");
 
 /// A daemon, instances of an application that listen, and a balancer before them.
 struct Site {
@@ -41,15 +41,15 @@ impl Site {
         for number in 1..=3 {
             let node = Node::connect([daemon.addresses()[0].to_string()]).await.unwrap();
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            haproxy.env(format!("SHOP_INSTANCE_{number}"), listener.local_addr().unwrap().to_string());
+            haproxy.env(format!("INSTANCE_{number}"), listener.local_addr().unwrap().to_string());
             let router = Instance::new(&node, |builder| builder).router;
             instances.push(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
         }
         // The balancer inherits a socket that listens already: whoever connects waits for it.
         let browsers = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::io::fcntl_setfd(&browsers, rustix::io::FdFlags::empty()).unwrap();
-        haproxy.env("SHOP_BIND", format!("fd@{}", browsers.as_raw_fd()));
-        haproxy.env("SHOP_STICKY", if is_sticky { "1" } else { "" });
+        haproxy.env("SITE_BIND", format!("fd@{}", browsers.as_raw_fd()));
+        haproxy.env("STICKY", if is_sticky { "1" } else { "" });
         let balancer = haproxy.args(["-db", "-q", "-f", CONFIGURATION]).spawn();
         let balancer = balancer.expect("HAProxy is needed: `apt-get install haproxy`");
         Self { address: browsers.local_addr().unwrap(), balancer, instances, _daemon: daemon }

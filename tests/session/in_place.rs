@@ -63,6 +63,19 @@ async fn live(desk: Visit) -> Result<String, SessionError> {
     Ok(orders.to_string())
 }
 
+/// As a stream does: hears of its own change, and looks.
+async fn watch(desk: Visit) -> Result<String, SessionError> {
+    let before = desk.read().await?.orders;
+    let mut changes = desk.watch().await?.unwrap();
+    for _ in 0..2 {
+        desk.update(|desk| *desk.orders_mut() += 1).await?;
+        let nam::Change::Applied { .. } = changes.next().await else { panic!("not applied") };
+        let newest = desk.newest().await?;
+        assert!(newest.orders > before && newest.memory_bytes() > size_of::<Desk>());
+    }
+    Ok(format!("{before} {}", desk.newest().await?.orders))
+}
+
 async fn refuse(desk: Visit) -> Result<String, SessionError> {
     let orders = desk.read().await?.orders;
     let refused = desk.try_update(|desk| {
@@ -82,6 +95,7 @@ async fn a_session_is_changed_in_place_unless_the_handler_keeps_a_view() {
         .route("/enter", post(enter))
         .route("/later", post(later))
         .route("/live", post(live))
+        .route("/watch", post(watch))
         .route("/refuse", post(refuse))
         .layer(layer);
     let mut browser = Browser::default();
@@ -94,6 +108,7 @@ async fn a_session_is_changed_in_place_unless_the_handler_keeps_a_view() {
         ("/live", "5", 0),
         ("/keep", "6 7", 1),
         ("/order", "7 8 9", 0),
+        ("/watch", "9 11", 0),
     ] {
         let before = COPIES.load(Ordering::SeqCst);
         let answer = send(&router, "POST", path, "", &[browser.header()]).await;

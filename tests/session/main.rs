@@ -4,11 +4,14 @@
 mod away;
 mod balancer;
 mod cookies;
+mod desk;
 mod everywhere;
 mod hostile;
 mod in_place;
 mod races;
 mod shop;
+#[path = "../../examples/site/mod.rs"]
+mod site;
 mod storefront;
 mod success;
 mod use_of;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::pages::{self, Frame};
 use super::{Catalogue, Line, Order, Shop, Visitor};
+use crate::site::Figures;
 
 /// Of one article in a cart.
 const COUNT_MAX: u32 = 99;
@@ -33,29 +34,30 @@ pub(super) struct Name {
 }
 
 /// What is around every page.
-async fn frame(shop: &Shop, visit: &Visit) -> Answer<Frame> {
-    let count = visit.read().await?.cart.values().sum();
-    Ok(Frame { instance: shop.instance.to_string(), account: visit.principal().await?, count })
+async fn frame(mut figures: Figures, visit: &Visit) -> Answer<Frame> {
+    let visitor = visit.read().await?;
+    figures.session_bytes = visitor.memory_bytes();
+    Ok(Frame { figures, account: visit.principal().await?, count: visitor.cart.values().sum() })
 }
 
 /// The catalogue that this visitor chooses from.
 async fn articles(shop: &Shop, visit: &Visit) -> Answer<Guard<Catalogue>> {
     let chosen = visit.read().await?.catalogue.clone();
     let catalogue = match chosen {
-        Some(reference) => shop.node.resolve(&reference).await?,
+        Some(reference) => shop.instance.node.resolve(&reference).await?,
         None => shop.catalogue.clone(),
     };
     Ok(catalogue.read().await?)
 }
 
-pub(super) async fn catalogue(State(shop): State<Shop>, visit: Visit) -> Answer {
+pub(super) async fn catalogue(State(shop): State<Shop>, visit: Visit, figures: Figures) -> Answer {
     let articles = articles(&shop, &visit).await?;
-    Ok(pages::catalogue(&frame(&shop, &visit).await?, &articles))
+    Ok(pages::catalogue(&frame(figures, &visit).await?, &articles))
 }
 
-pub(super) async fn cart(State(shop): State<Shop>, visit: Visit) -> Answer {
+pub(super) async fn cart(State(shop): State<Shop>, visit: Visit, figures: Figures) -> Answer {
     let articles = articles(&shop, &visit).await?;
-    Ok(pages::cart(&frame(&shop, &visit).await?, &visit.read().await?.cart, &articles))
+    Ok(pages::cart(&frame(figures, &visit).await?, &visit.read().await?.cart, &articles))
 }
 
 pub(super) async fn put(State(shop): State<Shop>, visit: Visit, Form(choice): Form<Choice>) -> Answer<Response> {
@@ -107,7 +109,7 @@ fn line(catalogue: &Catalogue, id: &str, count: u32) -> Option<Line> {
 async fn place(shop: &Shop, visit: &Visit) -> Answer<()> {
     let waiting = visit.read().await?.placing.clone();
     for (number, order) in waiting {
-        match shop.node.create(&number, order).await {
+        match shop.instance.node.create(&number, order).await {
             // Somebody else placed it, another press of the button or an earlier page.
             Ok(_) | Err(Error::Exists { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -117,18 +119,18 @@ async fn place(shop: &Shop, visit: &Visit) -> Answer<()> {
     Ok(())
 }
 
-pub(super) async fn orders(State(shop): State<Shop>, visit: Visit) -> Answer<Response> {
+pub(super) async fn orders(State(shop): State<Shop>, visit: Visit, figures: Figures) -> Answer<Response> {
     place(&shop, &visit).await?;
     let Some(account) = visit.principal().await? else { return Ok(Redirect::to("/sign-in").into_response()) };
     let mut orders = Vec::new();
-    for reference in shop.node.find(Order::ACCOUNT, account.as_str()).await? {
-        orders.push((reference.key().to_owned(), shop.node.resolve(&reference).await?.read().await?));
+    for reference in shop.instance.node.find(Order::ACCOUNT, account.as_str()).await? {
+        orders.push((reference.key().to_owned(), shop.instance.node.resolve(&reference).await?.read().await?));
     }
-    Ok(pages::orders(&frame(&shop, &visit).await?, &orders).into_response())
+    Ok(pages::orders(&frame(figures, &visit).await?, &orders).into_response())
 }
 
-pub(super) async fn entrance(State(shop): State<Shop>, visit: Visit) -> Answer {
-    Ok(pages::entrance(&frame(&shop, &visit).await?))
+pub(super) async fn entrance(visit: Visit, figures: Figures) -> Answer {
+    Ok(pages::entrance(&frame(figures, &visit).await?))
 }
 
 pub(super) async fn sign_in(visit: Visit, Form(Name { name }): Form<Name>) -> Answer<Redirect> {

@@ -4,12 +4,14 @@ mod handlers;
 mod pages;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use nam::web::SessionLayer;
-use nam::{Node, Object, Ref, Tracked};
+use nam::{Object, Ref, Tracked};
+
+use crate::site::{Instance, shipped};
 
 /// What is kept of a visitor: the session.
 #[derive(Tracked, Clone, Default)]
@@ -64,15 +66,20 @@ impl Order {
 /// What every handler has.
 #[derive(Clone)]
 pub(crate) struct Shop {
-    node: Node,
-    instance: Arc<str>,
+    instance: Instance,
     catalogue: Object<Catalogue>,
 }
 
 impl Shop {
-    pub(crate) async fn open(node: Node, instance: &str) -> Result<Self, nam::Error> {
-        let catalogue = node.open_or_create("spring", Catalogue::spring).await?;
-        Ok(Self { node, instance: instance.into(), catalogue })
+    pub(crate) async fn open(instance: Instance) -> Result<Self, nam::Error> {
+        let catalogue = instance.node.open_or_create("spring", Catalogue::spring).await?;
+        Ok(Self { instance, catalogue })
+    }
+}
+
+impl AsRef<Instance> for Shop {
+    fn as_ref(&self) -> &Instance {
+        &self.instance
     }
 }
 
@@ -104,5 +111,6 @@ pub(crate) fn app(shop: Shop, sessions: SessionLayer<Visitor>) -> Router {
         .route("/sign-out", post(handlers::sign_out))
         .route("/sign-out/everywhere", post(handlers::sign_out_everywhere))
         .layer(sessions)
+        .layer(from_fn_with_state(shop.instance.clone(), shipped))
         .with_state(shop)
 }

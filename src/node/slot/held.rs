@@ -94,6 +94,24 @@ impl<T: Class> Guard<T> {
     pub fn token(&self) -> Token {
         self.held.at
     }
+
+    /// Bytes that this version takes in the node's memory, roughly: measured when it was loaded, estimated by what changed
+    /// since. Walks nothing.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// let cart = node.create("alice", Cart { total: 0, owner: "a".repeat(1_000) }).await?;
+    /// assert!((1_000..2_000).contains(&cart.read().await?.memory_bytes()));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.held.share.bytes()
+    }
 }
 
 impl<T: Class> Deref for Guard<T> {

@@ -103,6 +103,16 @@ impl<T: Class + Default> Session<T> {
         self.request.read().await
     }
 
+    /// Reads the newest version that this instance has, for streams and sockets, which outlive the one version of their
+    /// request: after a change that a [`watch`](Self::watch) told of it shows that change. The request keeps nothing of it,
+    /// so once the view is dropped the session is changed in place.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn newest(&self) -> Result<View<T>, SessionError> {
+        self.request.newest().await
+    }
+
     /// Whether the browser has a session that exists.
     ///
     /// # Errors
@@ -252,6 +262,28 @@ enum Seen<T: Class> {
     /// Nothing was written yet.
     First(Box<T>),
     Stored(Guard<Stored<T>>),
+}
+
+impl<T: Class> View<T> {
+    /// Bytes that this version of the session takes in the memory of the instance, roughly; 0 before the first write. Walks
+    /// nothing.
+    ///
+    /// ```
+    /// # use nam::web::{Session, SessionError};
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # #[nam(name = "shop.Visit")]
+    /// # struct Visit { items: Vec<String>, orders: u32 }
+    /// async fn size(visit: Session<Visit>) -> Result<String, SessionError> {
+    ///     Ok(format!("{} bytes", visit.read().await?.memory_bytes()))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        match &self.seen {
+            Seen::First(_) => 0,
+            Seen::Stored(guard) => guard.memory_bytes(),
+        }
+    }
 }
 
 impl<T: Class> Deref for View<T> {

@@ -122,7 +122,7 @@ impl<T: Class> Request<T> {
         Ok(self.object().await?.map(|object| object.watch()))
     }
 
-    /// The object, if the session exists, for a write: what this request has shown is let go.
+    /// The object, if the session exists; what this request has shown is let go.
     async fn object_to_write(&self) -> Result<Option<Object<Stored<T>>>, SessionError> {
         Ok(match &mut *self.known().await? {
             State::Open(opened) => {
@@ -213,6 +213,15 @@ impl<T: Class + Default> Request<T> {
     pub(super) async fn read(&self) -> Result<View<T>, SessionError> {
         let seen = self.shown().await?.map_or_else(|| Seen::First(Box::default()), Seen::Stored);
         Ok(View { seen })
+    }
+
+    pub(super) async fn newest(&self) -> Result<View<T>, SessionError> {
+        let view = match self.object_to_write().await? {
+            Some(_) => self.read().await?,
+            None => View { seen: Seen::First(Box::default()) },
+        };
+        self.follow().await;
+        Ok(view)
     }
 
     pub(super) async fn update<V, E>(
