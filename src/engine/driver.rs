@@ -8,8 +8,9 @@
 //! ```
 //! Stands on the daemon's shard threads and on the thread of an in-process repository. Invariants: everything that waits is
 //! taken before anything is sent, so that commits share frames and records share packets; nothing is sent but what the core
-//! releases, hence nothing before its frame is durable (I6); an append that fails is never retried, its shard refuses and
-//! stops; the core gets no more records of a link than it has room for. Source: own reasoning.
+//! releases, hence nothing before its frame is durable (I6); what has come goes out before the next step of a large object's
+//! work, which inputs put off a few turns at most; an append that fails is never retried, its shard refuses and stops; the
+//! core gets no more records of a link than it has room for. Source: own reasoning.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -30,6 +31,9 @@ use crate::limits::{RECORD_BYTES_MAX, SHARD_INPUTS_MAX};
 use crate::repository::{Close, ConnectionId, Core};
 use crate::time::Instant;
 use crate::wire::{Arrival, CloseCode, Outlet};
+
+/// How often in a row the next step of work makes way for inputs.
+const STEP_PUT_OFF_MAX: u32 = 4;
 
 /// A shard's core with all it needs to run.
 pub struct Driver {
@@ -100,7 +104,7 @@ impl Driver {
     /// Why the journal failed: every link was told that the shard stopped.
     pub async fn run(mut self) -> Result<(), JournalError> {
         let mut arrived = Vec::with_capacity(SHARD_INPUTS_MAX);
-        let mut has_work = false;
+        let (mut has_work, mut put_off) = (false, 0);
         loop {
             if has_work {
                 // Lets the links read and write between two steps.
@@ -111,10 +115,14 @@ impl Driver {
             } else if !self.wait(&mut arrived).await {
                 return Ok(());
             }
+            // What has just come goes out before the next step, but does not put it off for ever.
+            put_off = if arrived.is_empty() || put_off == STEP_PUT_OFF_MAX { 0 } else { put_off + 1 };
             arrived.drain(..).for_each(|input| self.take(input));
             let settled = self.settle();
             self.core.handle_timeout(self.now());
-            self.core.poll_work();
+            if put_off == 0 {
+                self.core.poll_work();
+            }
             self.turn(settled)?;
             while self.feed_held() {
                 self.turn(Ok(()))?;

@@ -1,0 +1,108 @@
+//! How many updates a second do 1, 2, 4 and 8 nodes make through one shard when nobody is in anybody's way?
+//!
+//! Over QUIC, the journal in memory, 16 tasks a node. Each task changes an entry of its own: of one object that all nodes
+//! have, so that every commit is judged beside the others' and goes out to all of them, or of an object that only its node
+//! has. All parties share this machine's processors, so more nodes show what one shard stands, not how far it scales.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark stops when something is wrong")]
+
+mod parties;
+mod table;
+
+use std::time::Instant;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use nam::client::{Node, Object};
+use nam::server::{Server, ServerConfig};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+
+use parties::{Desk, reprice};
+use table::Samples;
+
+const NODES: [usize; 4] = [1, 2, 4, 8];
+const TASKS: usize = 16;
+
+/// Updates of one turn, of all nodes together.
+const UPDATES: usize = 16_000;
+
+const TURNS: usize = 7;
+
+/// What the updates of all tasks made.
+struct Turn {
+    updates: usize,
+    /// Versions that the objects went on by: commits, each of one or more updates.
+    commits: u64,
+}
+
+/// The updates of all tasks of all nodes; each object belongs to one of them, or to all.
+async fn hammer(objects: &[Object<Desk>], price: f64) -> Turn {
+    let mut tasks = JoinSet::new();
+    let (each, updates) = (UPDATES / objects.len() / TASKS, UPDATES);
+    let begun: Vec<u64> = objects.iter().map(|object| object.peek().unwrap().version().0).collect();
+    for (node, object) in objects.iter().enumerate() {
+        for task in 0..TASKS {
+            let object = object.clone();
+            tasks.spawn(async move {
+                let mut last = 0;
+                for update in 0..each {
+                    last = reprice(&object, node * TASKS + task, price + update as f64).await.0;
+                }
+                (node, last)
+            });
+        }
+    }
+    let mut last = begun.clone();
+    while let Some(ended) = tasks.join_next().await {
+        let (node, version) = ended.unwrap();
+        if let Some(last) = last.get_mut(node) {
+            *last = version.max(*last);
+        }
+    }
+    let commits = last.iter().zip(&begun).map(|(last, begun)| last - begun);
+    // One object has one row of versions, however many nodes count it.
+    let is_shared = objects.windows(2).all(|two| two.first().map(Object::key) == two.last().map(Object::key));
+    Turn { updates, commits: if is_shared { commits.max().unwrap_or_default() } else { commits.sum() } }
+}
+
+fn throughput(_: &mut Criterion) {
+    let server = Server::start(&ServerConfig::default()).unwrap();
+    let address = server.addresses()[0].to_string();
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (mut setups, mut nodes) = (Vec::new(), Vec::new());
+    for count in NODES {
+        for is_shared in [true, false] {
+            let objects = runtime.block_on(async {
+                let mut objects = Vec::new();
+                for node in 0..count {
+                    let link = Node::connect([&address]).await.unwrap();
+                    let key = if is_shared { format!("of {count}") } else { format!("{node} of {count}") };
+                    objects.push(link.open_or_create(&key, || Desk::new(1_000, 20)).await.unwrap());
+                    nodes.push(link);
+                }
+                objects
+            });
+            setups.push((count, is_shared, objects, Samples::default(), Samples::default()));
+        }
+    }
+    for turn in 0..TURNS {
+        for (_, _, objects, took, combined) in &mut setups {
+            let begun = Instant::now();
+            let done = runtime.block_on(hammer(objects, (turn * UPDATES) as f64 + 0.125));
+            took.add(begun.elapsed());
+            combined.add_nanoseconds(done.updates as f64 / done.commits as f64);
+        }
+    }
+    for (title, shared) in [("an entry each of one object", true), ("an object each", false)] {
+        table::title(&format!("updates a second of 1 to 8 nodes, 16 tasks each: {title}"));
+        let mut one = None;
+        for (count, _, _, took, combined) in setups.iter().filter(|(_, is_shared, ..)| *is_shared == shared) {
+            let a_second = UPDATES as f64 * 1e9 / took.p50();
+            let times = a_second / *one.get_or_insert(a_second);
+            let beside = format!("{times:.2} × one node, {:.1} updates a commit", combined.p50());
+            table::row(&format!("{count} nodes"), &format!("{a_second:.0}"), &beside, "", true);
+        }
+    }
+}
+
+criterion_group!(benches, throughput);
+criterion_main!(benches);
