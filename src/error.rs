@@ -21,7 +21,10 @@ use crate::wire::{CloseCode, FailureCode};
 #[non_exhaustive]
 pub enum Error {
     /// Run it again, later: other commits kept overlapping.
-    #[error("{object} kept changing: {tries} tries overlapped with other commits")]
+    #[error(
+        "{object} kept changing: {tries} tries overlapped with other commits; run it again later, or under a lock \
+         (`Object::lock`)"
+    )]
     Conflict {
         /// The object.
         object: ObjectName,
@@ -29,7 +32,10 @@ pub enum Error {
         tries: u32,
     },
     /// Ask what became of it: the commit was sent and its outcome did not come in time. It may still take effect, once.
-    #[error("the outcome of a commit of {object} is unknown after {waited:?}")]
+    #[error(
+        "the outcome of a commit of {object} is unknown after {waited:?}: it may still take effect, once; read the object \
+         before you run it again"
+    )]
     Undecided {
         /// The object.
         object: ObjectName,
@@ -43,7 +49,7 @@ pub enum Error {
         why: String,
     },
     /// Wait, or give it more time: the answer did not come.
-    #[error("{what} took longer than {waited:?}")]
+    #[error("{what} took longer than {waited:?}: try again, or allow more time (`NodeBuilder::patience`)")]
     TimedOut {
         /// What was waited for.
         what: String,
@@ -51,7 +57,10 @@ pub enum Error {
         waited: Duration,
     },
     /// Wait, or find out what the holder does: another keeps the lock.
-    #[error("{object} is locked by node {holder} for {held:?}, and was waited for {waited:?}")]
+    #[error(
+        "{object} is locked by node {holder} for {held:?}, and was waited for {waited:?}: try again once that node has \
+         released it"
+    )]
     LockTimeout {
         /// The object.
         object: ObjectName,
@@ -63,13 +72,13 @@ pub enum Error {
         held: Duration,
     },
     /// Lock it anew: the lock was released, or lost with the link. Nothing was changed under it.
-    #[error("the lock of {object} is not held any more")]
+    #[error("the lock of {object} is not held any more: lock it again; nothing was changed")]
     LockLost {
         /// The object.
         object: ObjectName,
     },
     /// Create it, or do without: the object is not there, or was destroyed.
-    #[error("{object} is not there")]
+    #[error("{object} is not there: it was never created, or was destroyed; `Node::open_or_create` makes it")]
     Gone {
         /// The object.
         object: ObjectName,
@@ -90,20 +99,20 @@ pub enum Error {
         variant: Option<u32>,
     },
     /// Open it: an object of that name exists already.
-    #[error("{object} exists already")]
+    #[error("{object} exists already: open it (`Node::open`), or create it under another key")]
     Exists {
         /// The object.
         object: ObjectName,
     },
     /// Find out what is missing: writes were lost when the repository restarted without its journal, or from a backup.
     /// Open the object again to see what is left.
-    #[error("{object} lost writes in a restart of the repository")]
+    #[error("{object} lost writes in a restart of the repository: open it again to see what is left")]
     LostWrite {
         /// The object.
         object: ObjectName,
     },
     /// Connect anew: this node was closed.
-    #[error("the node is closed")]
+    #[error("the node is closed: connect a new one")]
     Closed,
     /// Get the right: this node may not do that.
     #[error("not allowed: {why}")]
@@ -205,7 +214,11 @@ impl Error {
 
     /// A link that one side closed.
     pub(crate) fn turned_down(code: CloseCode, text: &str) -> Self {
-        let why = if text.is_empty() { code.to_string() } else { format!("{code}: {text}") };
+        let why = match code {
+            _ if text.is_empty() => code.to_string(),
+            CloseCode::Denied => text.to_owned(),
+            _ => format!("{code}: {text}"),
+        };
         match code {
             CloseCode::Protocol => Self::Incompatible { why },
             CloseCode::Denied => Self::Denied { why },
@@ -239,6 +252,7 @@ impl From<crate::expiry::ExpiryError> for Error {
 impl From<crate::transport::DialError> for Error {
     fn from(error: crate::transport::DialError) -> Self {
         use crate::transport::DialError;
+        use crate::wire::CloseReason;
         let why = error.to_string();
         match error {
             DialError::Untrusted { .. } | DialError::Address { .. } | DialError::Identity(_) => Self::Invalid { why },
@@ -246,6 +260,7 @@ impl From<crate::transport::DialError> for Error {
                 Self::Denied { why }
             }
             DialError::WrongProtocol { .. } => Self::Incompatible { why },
+            DialError::Closed { reason: CloseReason::Closed { code, text }, .. } => Self::turned_down(code, &text),
             _ => Self::Unavailable { why },
         }
     }
@@ -282,7 +297,7 @@ mod tests {
         assert!(!UpdateError::Aborted("no").is_retryable());
         assert_eq!(
             Error::ended(Ending::Lost, &object).to_string(),
-            "desk.Portfolio/alice lost writes in a restart of the repository"
+            "desk.Portfolio/alice lost writes in a restart of the repository: open it again to see what is left"
         );
     }
 }

@@ -117,6 +117,10 @@ pub const REQUESTS_MAX: usize = 65_536;
 /// the application; `NodeBuilder::memory_max` sets another.
 pub const NODE_MEMORY_BYTES_MAX: usize = 1 << 30;
 
+/// The least that a daemon may be told to keep of its objects in memory. With less every change would send its object to
+/// the disk and the next one fetch it back; the daemon does not start.
+pub const DAEMON_MEMORY_BYTES_MIN: u64 = 64 * 1024;
+
 /// Events that wait for one watcher; beyond it the watcher gets `Lagged` and goes on with the newest.
 pub const WATCH_EVENTS_MAX: usize = 64;
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::engine::OpenError;
 use crate::journal::JournalError;
-use crate::limits::JOURNAL_BYTES;
+use crate::limits::{DAEMON_MEMORY_BYTES_MIN, JOURNAL_BYTES};
 use crate::repository::ImageCaps;
 use crate::store::{DataError, Durability};
 use crate::transport::{IdentityError, ListenError};
@@ -48,7 +48,7 @@ pub struct ServerConfig {
     /// Where commits are kept.
     pub journal: JournalPlace,
     /// Bytes of documents in memory, of all shards, beyond which objects that were not used for long are left to the disk;
-    /// none for no limit. A journal in memory has no such place, so nothing is limited.
+    /// none for no limit, at least [`DAEMON_MEMORY_BYTES_MIN`]. A journal in memory has no such place, so nothing is limited.
     pub memory_max: Option<u64>,
     /// Bytes of a shard's journal beyond which it is cut behind images.
     pub journal_bytes: u64,
@@ -91,6 +91,14 @@ pub enum StartError {
         /// The first port.
         port: u16,
     },
+    /// The memory for objects is next to nothing.
+    #[error(
+        "{memory_max} bytes of memory for objects are too few: give {DAEMON_MEMORY_BYTES_MIN} or more, or set no limit"
+    )]
+    Memory {
+        /// What was given.
+        memory_max: u64,
+    },
     /// An address is not to be had, or the certificates cannot be used.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -119,6 +127,15 @@ impl ServerConfig {
     pub(super) fn image_caps(&self, shards: u16) -> ImageCaps {
         let share = |bytes: u64| usize::try_from(bytes / u64::from(shards.max(1))).unwrap_or(usize::MAX);
         ImageCaps { journal_bytes: self.journal_bytes, memory_max: self.memory_max.map_or(usize::MAX, share) }
+    }
+
+    /// Refuses what no data directory makes right.
+    ///
+    /// # Errors
+    /// [`StartError::Memory`].
+    pub(super) fn check_memory(&self) -> Result<(), StartError> {
+        let too_little = self.memory_max.filter(|memory_max| *memory_max < DAEMON_MEMORY_BYTES_MIN);
+        too_little.map_or(Ok(()), |memory_max| Err(StartError::Memory { memory_max }))
     }
 
     /// The addresses of `shards` shards, in order.

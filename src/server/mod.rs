@@ -60,6 +60,7 @@ impl Server {
         // What can be refused is, before a data directory is made.
         let asked = config.addresses(config.shards.unwrap_or(1))?;
         asked.into_iter().try_for_each(Listener::probe)?;
+        config.check_memory()?;
         let given = config.certificates.as_ref();
         let given = given.map(|files| Identity::read(&files.certificate, &files.key)).transpose()?;
         let authorities = config.certificates.as_ref().and_then(|given| given.node_authorities.as_deref());

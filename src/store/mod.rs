@@ -13,6 +13,6 @@ mod memory;
 mod tapped;
 
 #[cfg(feature = "disk")]
-pub use disk::{DataError, DiskImages, DiskJournal, DiskSettings, Durability, Verified, Visited, verify};
+pub use disk::{DataError, DiskImages, DiskJournal, DiskSettings, Durability, Verification, Verified, Visited, verify};
 pub use memory::{MemoryImages, MemoryJournal};
 pub use tapped::{ImageCall, TappedImages};

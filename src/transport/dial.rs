@@ -14,8 +14,8 @@ use thiserror::Error;
 use super::fingerprint::Fingerprint;
 use super::identity::{Identity, IdentityError};
 use super::link::Link;
-use super::refusal::{Alert, close_reason};
-use super::settings::{self, End};
+use super::refusal::{Alert, close_reason, refused_node};
+use super::settings::{self, ALPN, End};
 use super::socket;
 use super::trust::{self, Trust};
 use crate::wire::CloseReason;
@@ -47,6 +47,16 @@ pub enum DialError {
     /// The node's own socket could not be made.
     #[error("no socket: {0}")]
     Socket(#[from] io::Error),
+    /// The name in the address has no address.
+    #[error("no daemon is found at {address}: the name {name} has no address ({source}); correct it, or make it known")]
+    Unresolved {
+        /// What was given.
+        address: String,
+        /// The name in it.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Nobody answers.
     #[error("no daemon answers at {address}: start one there, `nam serve --listen {address}`, or give another address")]
     Unreachable {
@@ -78,20 +88,18 @@ pub enum DialError {
         why: String,
     },
     /// The daemon does not accept the node's certificate, or misses one.
-    #[error(
-        "the daemon at {address} refuses this node: {why}; give the node a certificate that an authority of the daemon's \
-         --client-ca signed (`NodeBuilder::identity`)"
-    )]
+    #[error("the daemon at {address} refuses this node: {why}")]
     Refused {
         /// Where the daemon is.
         address: SocketAddr,
-        /// What the daemon says.
+        /// What the daemon says, and what to do.
         why: String,
     },
     /// What answers is no daemon of this protocol.
     #[error(
-        "what answers at {address} does not speak nam/1: give the address of a daemon, of the same version of nam as this \
-         node"
+        "what answers at {address} does not speak {}: give the address of a daemon, of the same version of nam as this \
+         node",
+        String::from_utf8_lossy(ALPN)
     )]
     WrongProtocol {
         /// Where it is.
@@ -129,7 +137,9 @@ impl Dialer {
     pub async fn dial(&self, address: &str) -> Result<Link, DialError> {
         let connection = self.connect(address).await?;
         let address = connection.remote_address();
-        Link::dialled(connection).await.map_err(|error| DialError::Closed { address, reason: close_reason(&error) })
+        Link::dialled(connection)
+            .await
+            .map_err(|error| DialError::Closed { address, reason: close_reason(&error, End::Node) })
     }
 
     /// Dials like [`dial`](Self::dial), but makes no link: a bare connection with the same settings, to compare with.
@@ -138,10 +148,15 @@ impl Dialer {
     /// As [`dial`](Self::dial).
     pub async fn connect(&self, address: &str) -> Result<Connection, DialError> {
         let refused = |why: String| DialError::Address { address: address.into(), why };
-        let Some((host, _)) = address.rsplit_once(':') else { return Err(refused("it has no port".into())) };
+        let Some((host, port)) = address.rsplit_once(':') else { return Err(refused("it has no port".into())) };
+        if host.is_empty() || port.parse::<u16>().is_err() {
+            let what = if host.is_empty() { "host" } else { "port" };
+            return Err(refused(format!("invalid {what}, it is written as in localhost:7420")));
+        }
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let mut last = refused("its host has no address".into());
-        let found = tokio::net::lookup_host(address).await.map_err(|error| refused(error.to_string()))?;
+        let unresolved = |source| DialError::Unresolved { address: address.into(), name: name.into(), source };
+        let found = tokio::net::lookup_host(address).await.map_err(unresolved)?;
         for at in found {
             match self.connect_at(at, name).await {
                 Ok(connection) => return Ok(connection),
@@ -190,11 +205,11 @@ impl Dialer {
             },
             ConnectionError::ConnectionClosed(close) => match Alert::of(close.error_code) {
                 Some(Alert::Protocol) => DialError::WrongProtocol { address },
-                Some(Alert::Certificate) => DialError::Refused { address, why: close.error_code.to_string() },
-                _ => DialError::Closed { address, reason: close_reason(error) },
+                Some(Alert::Certificate) => DialError::Refused { address, why: refused_node(close.error_code) },
+                _ => DialError::Closed { address, reason: close_reason(error, End::Node) },
             },
             ConnectionError::VersionMismatch => DialError::WrongProtocol { address },
-            other => DialError::Closed { address, reason: close_reason(other) },
+            other => DialError::Closed { address, reason: close_reason(other, End::Node) },
         }
     }
 }

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use quinn::{Connection, ReadError, RecvStream};
 
 use super::refusal::{close_reason, code_number};
+use super::settings::End;
 use crate::limits::SEGMENT_BYTES_MAX;
 use crate::wire::{Arrival, CloseCode, CloseReason, Inlet, Segment};
 
@@ -18,6 +19,7 @@ const PIECES: usize = 32;
 #[derive(Debug)]
 pub struct QuicInlet {
     connection: Connection,
+    end: End,
     /// The stream of records; a node learns it as the first stream that the daemon opens.
     records: Option<RecvStream>,
     has_records_ended: bool,
@@ -35,8 +37,8 @@ enum Event {
 
 impl QuicInlet {
     /// The inlet of a connection whose stream of records is known, or will be the first that the other side opens.
-    pub(super) fn new(connection: Connection, records: Option<RecvStream>) -> Self {
-        Self { connection, records, has_records_ended: false, segment: None }
+    pub(super) fn new(connection: Connection, end: End, records: Option<RecvStream>) -> Self {
+        Self { connection, end, records, has_records_ended: false, segment: None }
     }
 
     /// Waits for one thing to happen; records first, so that none is overtaken by the close behind it.
@@ -49,7 +51,7 @@ impl QuicInlet {
             read = read_segment(self.segment.as_mut()), if !accepts => Event::Piece(read),
             stream = self.connection.accept_uni(), if accepts => match stream {
                 Ok(stream) => Event::Stream(stream),
-                Err(error) => Event::Ended(close_reason(&error)),
+                Err(error) => Event::Ended(close_reason(&error, self.end)),
             },
         }
     }
@@ -74,7 +76,7 @@ impl QuicInlet {
 
     fn failed(&mut self, error: &ReadError) -> Arrival {
         match error {
-            ReadError::ConnectionLost(error) => Arrival::Closed(close_reason(error)),
+            ReadError::ConnectionLost(error) => Arrival::Closed(close_reason(error, self.end)),
             _ => self.refuse(CloseCode::OutOfOrder, "a stream was reset"),
         }
     }

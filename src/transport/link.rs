@@ -13,6 +13,7 @@ use quinn::{Connection, ConnectionError};
 
 use super::inlet::QuicInlet;
 use super::outlet::QuicOutlet;
+use super::settings::End;
 use super::traffic::Traffic;
 
 /// A link over QUIC, by its ends.
@@ -33,14 +34,14 @@ impl Link {
     pub(super) async fn dialled(connection: Connection) -> Result<Self, ConnectionError> {
         let (control, _unused) = connection.open_bi().await?;
         let outlet = QuicOutlet::start(&connection, control);
-        Ok(Self::with(outlet, QuicInlet::new(connection.clone(), None), connection))
+        Ok(Self::with(outlet, QuicInlet::new(connection.clone(), End::Node, None), connection))
     }
 
     /// The daemon's link over a connection it accepted, once the node has opened its control stream.
     pub(super) async fn accepted(connection: Connection) -> Result<Self, ConnectionError> {
         let (_unused, control) = connection.accept_bi().await?;
         let outlet = QuicOutlet::start(&connection, connection.open_uni().await?);
-        Ok(Self::with(outlet, QuicInlet::new(connection.clone(), Some(control)), connection))
+        Ok(Self::with(outlet, QuicInlet::new(connection.clone(), End::Daemon, Some(control)), connection))
     }
 
     fn with(outlet: QuicOutlet, inlet: QuicInlet, connection: Connection) -> Self {

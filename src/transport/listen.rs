@@ -133,7 +133,7 @@ impl Handshake {
     pub async fn link(self) -> Result<Link, CloseReason> {
         let link = async {
             let connection = self.connection().await?;
-            Link::accepted(connection).await.map_err(|error| close_reason(&error))
+            Link::accepted(connection).await.map_err(|error| close_reason(&error, End::Daemon))
         };
         tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS), link)
             .await
@@ -145,7 +145,7 @@ impl Handshake {
     /// # Errors
     /// Why there is none.
     pub async fn connection(self) -> Result<Connection, CloseReason> {
-        self.0.await.map_err(|error| close_reason(&error))
+        self.0.await.map_err(|error| close_reason(&error, End::Daemon))
     }
 }
 

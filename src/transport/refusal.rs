@@ -5,6 +5,7 @@
 
 use quinn::{ConnectionError, TransportErrorCode, VarInt};
 
+use super::settings::End;
 use crate::wire::{CloseCode, CloseReason};
 
 /// What the TLS alert of a failed handshake or a closed connection means here.
@@ -31,8 +32,31 @@ impl Alert {
     }
 }
 
-/// The reason for the driver of a core.
-pub(super) fn close_reason(error: &ConnectionError) -> CloseReason {
+/// What a peer that sent this alert found wrong with the certificate it was shown.
+fn fault(code: TransportErrorCode) -> String {
+    match u64::from(code) {
+        0x12a => "it is damaged".into(),
+        0x12b => "it is not for this use".into(),
+        0x12c => "it was revoked".into(),
+        0x12d => "it has expired".into(),
+        0x130 => "an unknown authority signed it".into(),
+        0x131 => "it is another than was expected".into(),
+        0x174 => "there is none".into(),
+        _ => code.to_string(),
+    }
+}
+
+/// What a daemon that sent this alert says to a node, and what the node's owner is to do.
+pub(super) fn refused_node(code: TransportErrorCode) -> String {
+    let fault = fault(code);
+    format!(
+        "of its certificate it says that {fault}; give the node one that an authority of the daemon's --client-ca signed \
+         (`NodeBuilder::identity`)"
+    )
+}
+
+/// The reason for the driver of a core at this end.
+pub(super) fn close_reason(error: &ConnectionError, end: End) -> CloseReason {
     match error {
         ConnectionError::ApplicationClosed(close) => CloseReason::Closed {
             code: close_code(close.error_code),
@@ -43,15 +67,30 @@ pub(super) fn close_reason(error: &ConnectionError) -> CloseReason {
         ConnectionError::ConnectionClosed(close) if close.error_code == TransportErrorCode::CONNECTION_REFUSED => {
             CloseReason::Lost("the other side takes no more connections at present; try again later".into())
         }
-        ConnectionError::ConnectionClosed(close) => CloseReason::Lost(match Alert::of(close.error_code) {
-            Some(Alert::Certificate) => format!(
-                "the other side refuses this certificate ({}): show one that an authority of its --client-ca signed",
-                close.error_code
-            ),
-            Some(Alert::Protocol) => "the other side speaks another protocol".into(),
-            _ => close.to_string(),
-        }),
+        ConnectionError::ConnectionClosed(close) => match Alert::of(close.error_code) {
+            Some(Alert::Certificate) => refused_certificate(close.error_code, end),
+            Some(Alert::Protocol) => CloseReason::Lost("the other side speaks another protocol".into()),
+            _ => CloseReason::Lost(close.to_string()),
+        },
+        ConnectionError::TransportError(error) if Alert::of(error.code) == Some(Alert::Certificate) => {
+            CloseReason::Lost(format!("the certificate of the other side is refused: {}", error.reason))
+        }
         other => CloseReason::Lost(other.to_string()),
+    }
+}
+
+/// The other side does not accept the certificate of this end.
+fn refused_certificate(code: TransportErrorCode, end: End) -> CloseReason {
+    match end {
+        End::Node => {
+            let text = format!("the daemon refuses this node: {}", refused_node(code));
+            CloseReason::Closed { code: CloseCode::Denied, text }
+        }
+        End::Daemon => CloseReason::Lost(format!(
+            "the node refuses the certificate of this daemon ({}): it was given another fingerprint or authority \
+             (`NodeBuilder::trust`)",
+            fault(code)
+        )),
     }
 }
 
@@ -75,6 +114,10 @@ mod tests {
         assert_eq!(Alert::of(TransportErrorCode::crypto(120)), Some(Alert::Protocol));
         assert_eq!(Alert::of(TransportErrorCode::crypto(40)), Some(Alert::Other));
         assert_eq!(Alert::of(TransportErrorCode::PROTOCOL_VIOLATION), None);
+        for (alert, says) in [(116, "there is none"), (48, "an unknown authority"), (45, "expired"), (46, "error 46")] {
+            let told = refused_node(TransportErrorCode::crypto(alert));
+            assert!(told.contains(says) && told.contains("--client-ca"), "{told}");
+        }
     }
 
     #[test]

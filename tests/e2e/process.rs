@@ -198,6 +198,10 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
         (serve(&["--listen", "127.0.0.1:0", "--data", directory.0.to_str().unwrap()]), "which is not nam's"),
         (serve(&["--listen", "127.0.0.1:0", "--shards", "0"]), "0 shards do not fit"),
         (serve(&["--listen", "127.0.0.1:65535", "--shards", "2"]), "2 shards do not fit"),
+        (
+            serve(&["--listen", "127.0.0.1:0", "--memory-max", "0"]),
+            "0 bytes of memory for objects are too few: give 65536",
+        ),
         (serve(&["--cert", "none.pem", "--key", "none.pem"]), "cannot read none.pem: No such file"),
         (serve(&["--cert", &path("not.pem"), "--key", &path("not.pem")]), "not.pem holds no PEM certificate"),
         (["verify", "--data", "none"].join("\u{1f}"), "none is no data directory of nam"),

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
+use nam::client::Node;
+use nam::error::Error;
 use nam::transport::{Authorities, DialError, Dialer, Identity, Listener, ResetSecret, Trust};
-use nam::wire::{Arrival, CloseReason, Inlet, Outlet};
+use nam::wire::{Arrival, CloseCode, CloseReason, Inlet, Outlet};
 
 use crate::links::{listener, records};
 
@@ -39,12 +41,17 @@ async fn a_wrong_fingerprint_is_named_beside_the_right_one() {
     let (listener, right) = listener();
     let wrong = Identity::development().unwrap().fingerprint().unwrap();
     let dialer = Dialer::new(Trust::Fingerprint(wrong), None);
-    match dial_beside_accept(&dialer, &listener).await {
+    let address = listener.address().to_string();
+    let accept = async { listener.accept().await.unwrap().link().await };
+    let (dialled, accepted) = tokio::join!(dialer.dial_hello(&address), accept);
+    match dialled {
         Err(DialError::WrongFingerprint { expected, presented, .. }) => {
             assert_eq!((expected, presented), (wrong, right))
         }
         other => panic!("{other:?}"),
     }
+    let told = accepted.unwrap_err().to_string();
+    assert!(told.contains("the node refuses the certificate of this daemon (it is another than"), "{told}");
 }
 
 #[tokio::test]
@@ -64,6 +71,13 @@ async fn nonsense_addresses_are_refused_with_a_sentence() {
         let error = Dialer::default().dial(address).await.unwrap_err().to_string();
         assert!(error.contains(says) && !error.contains('\n'), "{address}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_no_daemon_that_answers() {
+    let error = Node::connect(["no-daemon.invalid:7420"]).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains("the name no-daemon.invalid has no address ("), "{error}");
 }
 
 /// An authority, and identities signed by it, as PEM files in a directory of their own.
@@ -150,10 +164,32 @@ async fn a_stranger_is_refused_on_both_sides_in_words() {
         match dialled {
             Err(error) => assert!(matches!(error, DialError::Refused { .. }), "{error}"),
             Ok(mut link) => match link.inlet.next().await {
-                Arrival::Closed(CloseReason::Lost(why)) => assert!(why.contains("refuses this certificate"), "{why}"),
+                Arrival::Closed(CloseReason::Closed { code: CloseCode::Denied, text }) => {
+                    assert!(text.starts_with("the daemon refuses this node: "), "{text}");
+                }
                 other => panic!("{other:?}"),
             },
         }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_refused_is_denied_and_told_why() {
+    let (ours, theirs) = (Certificates::make("denying"), Certificates::make("denied"));
+    for (identity, fault) in
+        [(None, "there is none"), (Some(theirs.identity("node")), "an unknown authority signed it")]
+    {
+        let listener = listen_with(&ours);
+        let mut builder = Node::builder().address(listener.address().to_string());
+        builder = builder.trust(Trust::Authorities(ours.authorities()));
+        if let Some(identity) = identity {
+            builder = builder.identity(identity);
+        }
+        let accept = async { listener.accept().await.unwrap().link().await };
+        let (refused, accepted) = tokio::join!(builder.connect(), accept);
+        let Err(Error::Denied { why }) = refused else { panic!("{refused:?}") };
+        assert!(why.contains(fault) && why.contains("--client-ca"), "{why}");
+        assert!(accepted.is_err(), "the daemon took a stranger");
     }
 }
 

@@ -197,6 +197,16 @@ fn verify_reads_everything_and_names_what_is_damaged() {
     let told = verify(&trial).unwrap_err();
     assert!(told.contains("0.jnl is damaged at byte "), "{told}");
     assert!(told.starts_with("nam: ") && told.lines().count() == 1, "{told}");
+
+    for table in files(&whole).into_iter().filter(|file| file.parent().unwrap().ends_with("tables")) {
+        copy(&whole, &trial);
+        let table = trial.join(table.strip_prefix(&whole).unwrap());
+        let mut bytes = content(&table);
+        bytes[40] ^= 4;
+        overwrite(&table, &bytes);
+        let told = verify(&trial).unwrap_err();
+        assert!(told.contains(&format!("{} is damaged: ", table.display())), "{told}");
+    }
 }
 
 #[test]
@@ -219,6 +229,9 @@ fn a_damaged_store_is_refused_with_its_place_or_served_whole() {
                 let is_placed =
                     told.contains(trial.to_str().unwrap()) || told.contains("frame ") || told.contains("image ");
                 assert!(is_placed, "{what}: no place is named: {told}");
+                let is_table = damage.path.parent().is_some_and(|parent| parent.ends_with("tables"));
+                let is_named = told.contains(damage.path.to_str().unwrap()) || told.contains("image ");
+                assert!(!is_table || is_named, "{what}: the table is not named: {told}");
                 println!("{what}: {told}");
                 refused += 1;
                 damage.undo();

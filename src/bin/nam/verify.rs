@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nam::ids::{Epoch, ShardId};
 use nam::journal::JournalError;
 use nam::repository::{Caps, Core, Identity, ImageCaps};
-use nam::store::{Verified, Visited, verify};
+use nam::store::{DataError, Verified, Visited, verify};
 
 use crate::backup::S3;
 
@@ -92,8 +92,8 @@ impl Verify {
         };
         let found = verify(&self.data, visit).map_err(|error| error.to_string())?;
         progress.finish_and_clear();
-        let mut damages = Vec::new();
-        for Verified { shard, images, parts, frames, commits, last, damages: found } in found {
+        let mut damages: Vec<String> = found.tables.iter().map(DataError::to_string).collect();
+        for Verified { shard, images, parts, frames, commits, last, damages: found } in found.shards {
             let trial = trials.get_mut(&shard);
             let (failed, objects) = trial.map_or((None, 0), |trial| (trial.end(shard), trial.core.objects()));
             let line = format!(

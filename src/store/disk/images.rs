@@ -19,7 +19,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use parking_lot::Mutex;
 
 use super::directory::free_bytes;
-use super::store::{FORGOTTEN_MAX, guarded, options};
+use super::store::{FORGOTTEN_MAX, explained, guarded, options};
 use super::{Failure, Open};
 use crate::ids::{Birth, CommitNumber, Epoch, PartId, ShardId};
 use crate::journal::{
@@ -139,7 +139,8 @@ impl DiskImages {
 
     fn get(&self, keyspace: &Keyspace, key: &[u8], what: impl fmt::Display) -> Result<Option<Bytes>, JournalError> {
         let value = guarded(|| keyspace.get(key));
-        value.map(|value| value.map(Bytes::from)).map_err(|text| JournalError::Unreadable(format!("{what}: {text}")))
+        let explained = |text| JournalError::Unreadable(format!("{what}: {}", explained(keyspace, text)));
+        value.map(|value| value.map(Bytes::from)).map_err(explained)
     }
 
     /// Reads all parts of an image; answers how many there are that its head names, and tells of each that is not as it
@@ -178,7 +179,9 @@ impl DiskImages {
         let mut guards = self.tables.heads.prefix(shard.0.to_be_bytes());
         std::iter::from_fn(move || {
             let next = guarded(|| guards.next().map(fjall::Guard::into_inner).transpose()).transpose()?;
-            Some(next.map(|(key, value)| (name(&key), value.into())))
+            Some(
+                next.map(|(key, value)| (name(&key), value.into())).map_err(|text| explained(&self.tables.heads, text)),
+            )
         })
     }
 }

@@ -39,7 +39,7 @@ pub use images::DiskImages;
 pub(super) use restore::Restoring;
 pub(super) use snapshot::DiskSnapshot;
 use store::Store;
-pub use verify::{Verified, Visited, verify};
+pub use verify::{Verification, Verified, Visited, verify};
 
 /// Bytes of frames that the store gathers in memory, by default.
 const GATHERED_BYTES: u64 = 16 * 1024 * 1024;

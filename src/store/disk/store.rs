@@ -3,6 +3,7 @@
 //! Invariants: every write is one batch; every key is read back by the codec that wrote it; no panic of the store leaves
 //! these files. Source: fjall 3.1.
 
+use std::error::Error as _;
 use std::fmt;
 use std::fs;
 use std::ops::Bound;
@@ -16,6 +17,7 @@ use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWri
 use super::Durability;
 use super::directory::{DataDirectory, DataError, failed, sync_directory};
 use super::images::{ImageTables, KEYSPACES};
+use super::tables;
 use crate::ids::{Epoch, FrameNumber, ShardId};
 use crate::journal::{Append, Frame, FrameName, JournalError, Term};
 
@@ -75,7 +77,10 @@ impl Store {
     /// Opens the store of a directory.
     pub(super) fn open(directory: &DataDirectory) -> Result<Self, DataError> {
         let place = &directory.store();
-        let refused = |what| DataError::Store { path: place.into(), what };
+        let refused = |what| {
+            let damaged = tables::damages(place).into_iter().next();
+            damaged.unwrap_or_else(|| DataError::Store { path: place.into(), what })
+        };
         let database = guarded(|| open_database(place)).map_err(refused)?;
         let keyspace = |name: &str| {
             if !database.keyspace_exists(name) {
@@ -163,7 +168,9 @@ impl Store {
         let none = (FrameName::before_all(shard), self.first_crc(shard)?);
         let Some(keyspace) = self.frames.get(usize::from(shard.0)) else { return Ok(none) };
         let last = guarded(|| keyspace.last_key_value().map(fjall::Guard::into_inner).transpose());
-        let Some((key, value)) = last.map_err(JournalError::Unreadable)? else { return Ok(none) };
+        let Some((key, value)) = last.map_err(|text| JournalError::Unreadable(explained(keyspace, text)))? else {
+            return Ok(none);
+        };
         let name = name(shard, &key);
         match Frame::decode(&value.into()) {
             Ok((frame, crc)) if frame.name() == name => Ok((name, crc)),
@@ -191,9 +198,11 @@ impl Store {
         shard: ShardId,
     ) -> Result<impl Iterator<Item = Result<Bytes, String>> + use<>, JournalError> {
         let unknown = || JournalError::Unreadable(format!("shard {shard} is not one of this directory"));
-        let mut guards = self.frames.get(usize::from(shard.0)).ok_or_else(unknown)?.iter();
+        let keyspace = self.frames.get(usize::from(shard.0)).ok_or_else(unknown)?.clone();
+        let mut guards = keyspace.iter();
         Ok(std::iter::from_fn(move || {
             let next = guarded(|| guards.next().map(fjall::Guard::value).transpose());
+            let next = next.map_err(|text| explained(&keyspace, text));
             next.map(|value| value.map(Bytes::from)).transpose()
         }))
     }
@@ -261,8 +270,8 @@ impl Store {
     }
 
     fn get(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>, JournalError> {
-        let value = guarded(|| keyspace.get(key)).map_err(JournalError::Unreadable)?;
-        Ok(value.map(Bytes::from))
+        let value = guarded(|| keyspace.get(key));
+        value.map(|value| value.map(Bytes::from)).map_err(|text| JournalError::Unreadable(explained(keyspace, text)))
     }
 }
 
@@ -282,9 +291,21 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> fjall::Result<T>) -> Result<T, S
         Ok(Ok(value)) => Ok(value),
         Ok(Err(fjall::Error::Io(error))) => Err(error.to_string()),
         Ok(Err(fjall::Error::Poisoned)) => Err("a write of the store in the background failed".to_owned()),
+        Ok(Err(fjall::Error::Storage(error))) => Err(match error.source() {
+            Some(source) => source.to_string(),
+            None => format!("a table is damaged, {error:?}"),
+        }),
         Ok(Err(error)) => Err(format!("{error:?}")),
         Err(_) => Err("the store found something that it had ruled out".to_owned()),
     }
+}
+
+/// What the store said about a keyspace, or which of its files is the reason. Reads the tables of the keyspace.
+pub(super) fn explained(keyspace: &Keyspace, text: String) -> String {
+    let mut damages = tables::damages_of(keyspace.path()).into_iter();
+    // Tables come and go meanwhile.
+    let damaged = damages.find(|error| matches!(error, DataError::Damaged { .. }));
+    damaged.map_or(text, |damaged| damaged.to_string())
 }
 
 fn frames_of(shard: ShardId) -> String {

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use super::directory::DataDirectory;
 use super::images::decode;
+use super::tables;
 use super::{DataError, DiskImages, DiskJournal, DiskSettings};
 use crate::ids::ShardId;
 use crate::journal::{Frame, FrameName, Head, Images, Journal, JournalError};
@@ -41,17 +43,30 @@ pub struct Verified {
     pub damages: Vec<JournalError>,
 }
 
+/// What was found in a data directory.
+#[derive(Debug)]
+pub struct Verification {
+    /// What its shards have, as the store reads it.
+    pub shards: Vec<Verified>,
+    /// Tables of the store that are not as they were written.
+    pub tables: Vec<DataError>,
+}
+
 /// Reads everything in the data directory `path` and shows what is good to `visit`; no term begins.
 ///
 /// # Errors
 /// [`DataError`]: there is none, it is in use, or so damaged that its frames cannot be reached.
-pub fn verify(path: &Path, visit: &mut dyn FnMut(Visited<'_>)) -> Result<Vec<Verified>, DataError> {
+pub fn verify(path: &Path, visit: &mut dyn FnMut(Visited<'_>)) -> Result<Verification, DataError> {
     if !path.join("format").exists() {
         return Err(DataError::Absent { path: path.into() });
     }
+    let tables = {
+        let _lock = DataDirectory::lock_of(path)?;
+        tables::damages(&path.join("store"))
+    };
     let mut journal = DiskJournal::open(path, DiskSettings::default())?;
     let mut images = journal.images_there();
-    let mut found = Vec::new();
+    let mut shards = Vec::new();
     for shard in (0..journal.shards()).map(ShardId) {
         let last = FrameName::before_all(shard);
         let mut verified = Verified { shard, images: 0, parts: 0, frames: 0, commits: 0, last, damages: Vec::new() };
@@ -66,9 +81,9 @@ pub fn verify(path: &Path, visit: &mut dyn FnMut(Visited<'_>)) -> Result<Vec<Ver
             true
         });
         verified.damages.extend(replayed.err());
-        found.push(verified);
+        shards.push(verified);
     }
-    Ok(found)
+    Ok(Verification { shards, tables })
 }
 
 impl Verified {

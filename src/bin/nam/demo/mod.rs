@@ -8,6 +8,7 @@
 mod catalogue;
 mod compare;
 mod figures;
+mod folder;
 mod interface;
 mod messages;
 mod namespace;
@@ -17,7 +18,6 @@ mod process;
 mod rounds;
 mod store;
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,6 +25,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::catalogue::CatalogueError;
 use self::compare::Difference;
 use self::figures::Figures;
+use self::folder::Folder;
 use self::messages::{Order, Report};
 use self::process::{Process, Served};
 use self::rounds::Rounds;
@@ -104,8 +105,8 @@ async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
     if let Some(path) = &arguments.json {
         check_writable(path)?;
     }
-    let folder = Folder::make()?;
-    let (data, journal) = arguments.data.as_ref().map_or((&folder.0, "memory"), |data| (data, "disk"));
+    let folder = Folder::make(&std::env::temp_dir())?;
+    let (data, journal) = arguments.data.as_ref().map_or((&folder.path, "memory"), |data| (data, "disk"));
     let (listen, data) = (["serve", "--with-parent", "--listen", "127.0.0.1:0"], data.to_string_lossy());
     let daemon = Served::start("the daemon", &[&listen[..], &["--journal", journal, "--data", &data]].concat()).await?;
     let store = Served::start("the store", &["demo-store"]).await?;
@@ -124,7 +125,7 @@ async fn demonstrate(arguments: DemoArguments) -> Result<(), DemoError> {
     rounds.measure(arguments.requests, &mut figures).await?;
     whole_session(&mut nodes, &mut figures).await?;
 
-    let compared = compare::all(&mut nodes, &daemon.place, &store.place, &folder.0).await;
+    let compared = compare::all(&mut nodes, &daemon.place, &store.place, &folder.path).await;
     figures.replicas_equal = compared.is_ok();
     for node in nodes {
         node.close().await?;
@@ -186,28 +187,6 @@ async fn whole_session(nodes: &mut [Process], figures: &mut Figures) -> Result<(
     }
     (figures.whole_ms, figures.whole_bytes) = (ms_sum, bytes_sum);
     Ok(())
-}
-
-/// A folder of this run, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self, DemoError> {
-        let path = std::env::temp_dir().join(format!("nam-demo-{}", std::process::id()));
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(|source| DemoError::File { path: path.clone(), source })?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, folder = %self.0.display(), "a folder of the demo is left behind");
-        }
-    }
 }
 
 fn progress_bar() -> ProgressBar {
