@@ -159,10 +159,7 @@ impl Core {
                 self.open(place, *id, alias, *held)
             }
             Request::Pull { request: id, alias, birth, rewind } => self.pull(place, *id, *alias, *birth, *rewind),
-            Request::Keys { request: id, class, prefix, after } => {
-                self.list_keys(place, *id, class, prefix, after);
-                Ok(())
-            }
+            Request::Keys { request: id, class, prefix, after } => self.list_keys(place, *id, class, prefix, after),
             Request::Find { request: id, class, field, value, from } => {
                 self.find(place, *id, class, (*field, value), *from)
             }
@@ -246,12 +243,22 @@ impl Core {
         Ok(())
     }
 
-    fn list_keys(&mut self, place: Place, request: RequestId, class: &str, prefix: &str, after: &str) {
+    fn list_keys(
+        &mut self,
+        place: Place,
+        request: RequestId,
+        class: &str,
+        prefix: &str,
+        after: &str,
+    ) -> Result<(), Wait> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let Some(class) = self.classes.find(class).and_then(|index| self.classes.class(index)) else {
             self.fail(place, request, FailureCode::Invalid, "the class was not registered");
-            return;
+            return Ok(());
         };
+        if self.cost.is_spent() {
+            return Err(Wait::Step);
+        }
         let from = if after >= prefix && !after.is_empty() { Excluded(after) } else { Included(prefix) };
         let mut keys = Vec::new();
         let (mut bytes, mut is_last) = (0, true);
@@ -259,17 +266,19 @@ impl Core {
             if !key.starts_with(prefix) {
                 break;
             }
-            if bytes + key.len() > PAGE_BYTES_MAX || keys.len() == PAGE_KEYS_MAX {
+            let is_full = bytes + key.len() > PAGE_BYTES_MAX || keys.len() == PAGE_KEYS_MAX;
+            if is_full || self.cost.is_spent() {
                 is_last = false;
                 break;
             }
+            self.cost.add(1, key.len());
             bytes += key.len();
             keys.push(key);
         }
-        self.cost.add(keys.len(), bytes);
         let mut encoded = Vec::new();
         ToNode::KeysPage { request, keys, is_last }.encode(&mut encoded);
         self.push_page(place, encoded);
+        Ok(())
     }
 
     /// Sends an encoded page of an answer. It shows what may not be durable yet, so it waits for the newest frame.

@@ -2,7 +2,7 @@
 
 use nam::expiry::Expiry;
 use nam::ids::{Alias, Epoch, RequestId, ShardId, Version};
-use nam::limits::UNCONFIRMED_BYTES_MAX;
+use nam::limits::{STEP_CELLS_MAX, UNCONFIRMED_BYTES_MAX};
 use nam::repository::{Caps, Core, Identity};
 use nam::schema::{Kind, TypeDef};
 use nam::wire::{CloseCode, CreationValue, ToNode, ToRepository};
@@ -207,6 +207,30 @@ fn keys_come_in_order_and_in_pages() {
     bench.settle();
     let page = |keys| printed(&ToNode::KeysPage { request, keys, is_last: true });
     assert_eq!(bench.receive(&mut a), [page(vec!["b1", "b2"]), page(vec!["b2"])]);
+}
+
+#[test]
+fn pages_of_keys_asked_for_at_once_cost_a_call_no_more_than_one_may() {
+    let mut bench = Bench::new();
+    let mut a = bench.connect(1);
+    for key in 0..600 {
+        bench.create(&mut a, &format!("k{key:03}"));
+    }
+    let mut bytes = Vec::new();
+    let requests = [(); 4].map(|()| a.next_request());
+    for request in requests {
+        ToRepository::Keys { request, class: CLASS, prefix: "k", after: "" }.encode(&mut bytes);
+    }
+    bench.core.handle_records(bench.now, a.connection, &bytes);
+    bench.work();
+    bench.settle();
+    let told = bench.receive(&mut a);
+    assert_eq!(told.len(), requests.len());
+    for (request, page) in requests.iter().zip(told) {
+        let is_this = page.starts_with(&format!("KeysPage {{ request: {request:?}, keys: [\"k000\", \"k001\""));
+        assert!(is_this && page.ends_with("is_last: false }"), "{page}");
+    }
+    assert!(bench.core.work_done().cells <= STEP_CELLS_MAX, "{:?}", bench.core.work_done());
 }
 
 #[test]
