@@ -1,8 +1,9 @@
 //! How fast does one change reach a thousand nodes, beside bare QUIC that carries the same bytes to as many?
 //!
-//! One writer; a thousand holders on one thread, each a core and a slot behind a link of its own. Bare means: the same
-//! settings, sockets and pacing, the writer's bytes answered and passed on by a server that only writes. In step: the next
-//! change starts when every holder has the last one; ahead: when all but eight have been delivered.
+//! One writer; a thousand holders on one thread, each a core and a slot behind a link of its own, that want every change
+//! pushed: left to themselves, those whose word of a read comes later than the next change are told once, and pull. Bare
+//! means: the same settings, sockets and pacing, the writer's bytes answered and passed on by a server that only writes. In
+//! step: the next change starts when every holder has the last one; ahead: when all but eight have been delivered.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a benchmark stops when something is wrong")]
 
 #[path = "light/mod.rs"]

@@ -8,7 +8,7 @@ use nam::ids::NodeId;
 use nam::node::{Answer, Core, CoreEvent, Host, ReplicaId, Ring, Slot};
 use nam::tracked::Class;
 use nam::transport::{Dialer, Link};
-use nam::wire::{Arrival, Inlet, Outlet};
+use nam::wire::{Arrival, Delivery, Inlet, Outlet};
 use parking_lot::Mutex;
 
 /// What slots ask for, until the core is told.
@@ -39,13 +39,15 @@ impl LightNode {
         node
     }
 
-    /// Opens an object that exists.
+    /// Opens an object that exists, to be pushed every change.
     #[allow(dead_code, reason = "an idle node opens none")]
     pub(crate) async fn open<T: Class>(&mut self, key: &str) -> Arc<Slot<T>> {
         let slot = Slot::<T>::new(ReplicaId(1), key, Arc::clone(&self.rings) as _);
         self.core.register(&T::schema());
         self.core.open(Arc::clone(&slot) as _);
         self.until(|event| matches!(event, CoreEvent::Answered { answer: Answer::Opened, .. })).await;
+        self.core.set_delivery(ReplicaId(1), Delivery::Push);
+        self.settle();
         slot
     }
 
