@@ -137,3 +137,33 @@ macro_rules! tracks_a_leaf {
     };
 }
 pub(super) use tracks_a_leaf;
+
+/// What every type that is a leaf by itself does alike, in its `impl Tracked`.
+macro_rules! is_a_leaf {
+    () => {
+        type Changes = $crate::tracked::LeafChanges<Self>;
+        type Mut<'a> = $crate::tracked::Leaf<'a, Self>;
+        type InVec = $crate::tracked::AsList;
+        const EDITS_NOTHING: bool = true;
+
+        #[inline]
+        fn track<'a>(&'a mut self, changes: &'a mut Self::Changes) -> Self::Mut<'a> {
+            $crate::tracked::Leaf::new(self, changes)
+        }
+
+        fn encode_edit(&self, changes: &Self::Changes, w: &mut $crate::coding::Writer) -> $crate::tracked::Edit {
+            changes.previous().map_or($crate::tracked::Edit::Same, |old| self.encode_diff(old, w))
+        }
+
+        fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
+            $crate::tracked::LeafChanges::replace(changes, self, value);
+        }
+
+        fn undo(&mut self, changes: Self::Changes) {
+            if let Some(old) = changes.into_previous() {
+                *self = old;
+            }
+        }
+    };
+}
+pub(super) use is_a_leaf;

@@ -117,18 +117,11 @@ fn last_segment(path: &str) -> &str {
 macro_rules! opaque_types {
     ($($type:ty),* $(,)?) => {$(
         impl $crate::tracked::Tracked for $type {
-            type Changes = $crate::tracked::LeafChanges<Self>;
-            type Mut<'a> = $crate::tracked::Leaf<'a, Self>;
-            type InVec = $crate::tracked::AsList;
+            $crate::tracked::leaf::is_a_leaf!();
             const WIRE: $crate::delta::WireType = $crate::delta::WireType::Sized;
-            const EDITS_NOTHING: bool = true;
 
             fn kind(b: &mut $crate::schema::SchemaBuilder) -> $crate::schema::Kind {
                 <Opaque as Tracking<Self>>::kind(b)
-            }
-
-            fn track<'a>(&'a mut self, changes: &'a mut Self::Changes) -> Self::Mut<'a> {
-                Opaque::track(self, changes)
             }
 
             fn encode(&self, w: &mut $crate::coding::Writer) {
@@ -137,10 +130,6 @@ macro_rules! opaque_types {
 
             fn decode(r: &mut $crate::coding::Reader<'_>) -> Result<Self, $crate::coding::DecodeError> {
                 Opaque::decode(r)
-            }
-
-            fn encode_edit(&self, changes: &Self::Changes, w: &mut $crate::coding::Writer) -> $crate::tracked::Edit {
-                Opaque::encode_edit(self, changes, w)
             }
 
             fn encode_diff(&self, old: &Self, w: &mut $crate::coding::Writer) -> $crate::tracked::Edit {
@@ -153,14 +142,6 @@ macro_rules! opaque_types {
                 changes: Option<&mut Self::Changes>,
             ) -> Result<(), $crate::coding::DecodeError> {
                 Opaque::apply(self, edit, changes)
-            }
-
-            fn put_whole(&mut self, value: Self, changes: Option<&mut Self::Changes>) {
-                Opaque::replace(self, value, changes);
-            }
-
-            fn undo(&mut self, changes: Self::Changes) {
-                Opaque::undo(self, changes);
             }
         }
     )*};

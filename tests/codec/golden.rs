@@ -1,5 +1,8 @@
 //! The examples and tables of `docs/wire.md` §1–§5, byte by byte; each test names its section.
 
+use std::num::NonZero;
+use std::sync::Arc;
+
 use nam::coding::{DecodeError, Reader, Writer};
 use nam::delta::{FieldsWriter, Operations, WireType, check_delta, check_edit, check_value, cut};
 use nam::ids::FieldId;
@@ -160,6 +163,10 @@ fn scalars_of_rust() {
     assert_eq!(typed(&1.5_f64), bytes("F64"));
     assert_eq!(typed(&'é'), bytes("02 c3 a9"));
     assert_eq!(typed(&"aé".to_owned()), bytes("03 61 c3 a9"));
+    assert_eq!(typed(&Arc::<str>::from("aé")), bytes("03 61 c3 a9"));
+    assert_eq!(typed(&NonZero::<u8>::MAX), bytes("ff"));
+    assert_eq!(typed(&NonZero::new(300_u32).unwrap()), bytes("ac 02"));
+    assert_eq!(typed(&NonZero::new(-2_i32).unwrap()), bytes("03"));
 }
 
 /// `docs/wire.md` §3: options, enums, containers.

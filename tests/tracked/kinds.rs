@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,9 @@ wild_values! {
     (): |_| ();
     Duration: |dice| Duration::new(dice.below(5) as u64, dice.below(5) as u32);
     Bytes: |dice| Bytes::from(vec![7; dice.below(40)]);
+    Arc<str>: |dice| String::random(dice).into();
+    NonZero<u8>: |dice| NonZero::new(1 + dice.below(3) as u8).unwrap();
+    NonZero<i64>: |dice| NonZero::new(i64::random(dice)).unwrap_or(NonZero::<i64>::MIN);
     Side: |dice| [Side::Buy, Side::Sell][dice.below(2)];
 }
 
@@ -412,6 +416,9 @@ everything! {
     text text_mut: String,
     bytes bytes_mut: Vec<u8>,
     shared shared_mut: Bytes,
+    title title_mut: Arc<str>,
+    rank rank_mut: NonZero<u8>,
+    step step_mut: NonZero<i64>,
     samples samples_mut: [f64; 4],
     parts parts_mut: [Part; 2],
     pair pair_mut: (u32, String),
@@ -436,6 +443,8 @@ everything! {
     by_side by_side_mut: HashMap<Side, Vec<Part>>,
     tags tags_mut: HashSet<String>,
     ranks ranks_mut: BTreeSet<(u8, i64)>,
+    titles titles_mut: Vec<Arc<str>>,
+    steps steps_mut: Vec<NonZero<u8>>,
     --
     byte byte_mut: u8 = |_| 1, |byte, dice| *byte = dice.below(3) as u8,
     digest digest_mut: [u8; 16] = |_| [0; 16], |digest, dice| match dice.below(3) {
