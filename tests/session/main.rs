@@ -8,6 +8,7 @@ mod desk;
 mod everywhere;
 mod hostile;
 mod in_place;
+mod outage;
 mod races;
 mod shop;
 #[path = "../../examples/site/mod.rs"]

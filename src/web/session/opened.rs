@@ -90,7 +90,7 @@ pub(super) async fn open<T: Class>(settings: &Settings, presented: &Presented) -
         Err(Error::Gone { .. }) => return Ok(Found::Nothing),
         outcome => outcome?,
     };
-    let (shown, is_lost) = match read(&object, floor, is_linked).await {
+    let (shown, is_lost) = match read(settings, &object, floor, is_linked).await {
         Err(Error::LostWrite { .. }) => (object.read().await, true),
         outcome => (outcome, false),
     };
@@ -107,8 +107,9 @@ pub(super) async fn open<T: Class>(settings: &Settings, presented: &Presented) -
 }
 
 /// Reads at least what the browser has seen; shortly after a write, and while somebody writes without a response to tell of
-/// it, what the repository has.
+/// it, what the repository has, if it answers or the local copy is refused then.
 async fn read<T: Class>(
+    settings: &Settings,
     object: &Object<Stored<T>>,
     floor: Option<Floor>,
     is_linked: bool,
@@ -117,8 +118,12 @@ async fn read<T: Class>(
         return object.read().await;
     };
     let seen = object.read_at(token).await?;
-    if is_linked && now_s() < validate_until.max(seen.written_late_until) {
-        return object.fresh().await;
+    if !is_linked || now_s() >= validate_until.max(seen.written_late_until) {
+        return Ok(seen);
     }
-    Ok(seen)
+    match object.fresh().await {
+        // It is away, and this instance has not noticed yet.
+        Err(Error::Unavailable { .. } | Error::TimedOut { .. }) if settings.away == Away::ReadLocal => Ok(seen),
+        outcome => outcome,
+    }
 }
