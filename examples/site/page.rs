@@ -25,12 +25,17 @@ table { width: 100%; border-collapse: collapse }
 th, td { text-align: left; padding: .5rem .25rem; border-bottom: 1px solid var(--line) }
 th { font-weight: normal; color: var(--soft); font-size: .9rem }
 tr:last-child > td, tr:last-child > th { border-bottom: 0 }
+th:first-child, td:first-child { padding-left: 0 }
+th:last-child, td:last-child { padding-right: 0 }
 .sum { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 form { display: inline }
+.line { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; max-width: 40rem; margin-bottom: 1rem }
+.line input { flex: 1; min-width: 10rem }
 button, input { font: inherit; min-height: 2.75rem; padding: .4rem 1rem; border-radius: .4rem; border: 1px solid var(--mark) }
 input { background: var(--card); color: var(--ink) }
 button { background: var(--mark); color: var(--on); cursor: pointer }
-button.quiet { background: none; color: var(--mark); border-color: transparent; padding: .2rem .6rem }
+button.quiet { background: none; color: var(--mark); border-color: transparent; padding: .2rem .6rem; margin: 0 -.6rem;
+  text-decoration: underline }
 button.quiet:hover { border-color: var(--mark) }
 :focus-visible { outline: 3px solid var(--mark); outline-offset: 2px }
 footer { color: var(--soft); font-size: .9rem; border-top: 1px solid var(--line); display: flex; flex-wrap: wrap; gap: .25rem 1.5rem }

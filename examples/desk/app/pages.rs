@@ -17,8 +17,6 @@ const BRAND: Brand = Brand {
 .totals { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); margin: 0 0 1rem }
 .totals dt { color: var(--soft); font-size: .9rem }
 .totals dd { margin: 0; font-size: 1.35rem; font-variant-numeric: tabular-nums }
-.search { display: flex; gap: .5rem; margin-bottom: 1rem }
-.search input { flex: 1; min-width: 0 }
 ul.rows { list-style: none; margin: 0; padding: 0 1rem }
 ul.rows li { display: grid; grid-template-columns: 1fr 7rem 6rem auto; gap: .25rem 1rem; align-items: center;
   padding: .75rem 0; border-bottom: 1px solid var(--line) }
@@ -28,9 +26,15 @@ ul.rows div .soft { display: block; font-size: .9rem; overflow: hidden; text-ove
 .price { border-radius: .3rem; padding: .1rem .3rem; transition: background 1.2s }
 .price.moved { background: var(--up); transition: none }
 .deal { display: flex; gap: .5rem }
+.deal .quiet { margin: 0 }
 @media (max-width: 40rem) {
-  ul.rows li { grid-template-columns: 1fr auto }
-  ul.rows .held { text-align: left }
+  .totals { grid-template-columns: 1fr 1fr }
+  .totals > :last-child { grid-column: 1 / -1 }
+  ul.rows li { grid-template: 'name name price' auto 'held deal deal' auto / minmax(0, 1fr) auto auto }
+  ul.rows div { grid-area: name }
+  ul.rows .sum { grid-area: price }
+  ul.rows .held { grid-area: held; text-align: left }
+  .deal { grid-area: deal }
 }
 ",
 };
@@ -140,7 +144,7 @@ pub(super) fn desk(figures: &Figures, trader: &Trader, text: &str, rows: &[Row<'
     }
     let count = trader.instruments.len();
     let main = format!(
-        "<dl class=totals>{totals}</dl><form class=search role=search>\
+        "<dl class=totals>{totals}</dl><form class=line role=search>\
          <input name=q value=\"{text}\" placeholder=\"Search {count} instruments\" aria-label=\"Symbol or name\">\
          <button>Search</button></form><ul class=\"rows card\">{list}</ul>\
          <p class=soft id=live role=status>prices as of now</p><script>{SCRIPT}</script>"

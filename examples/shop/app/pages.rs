@@ -120,7 +120,8 @@ pub(super) fn entrance(frame: &Frame) -> Html<String> {
     frame.page(
         "Sign in",
         "<p>Any name will do: this shop sells nothing, and asks for no password.\
-         <form method=post><label>Name <input name=name required maxlength=64 autocomplete=username autofocus></label> \
+         <form method=post class=line><label for=name>Name</label>\
+         <input id=name name=name required maxlength=64 autocomplete=username autofocus>\
          <button>Sign in</button></form>"
             .to_owned(),
     )
