@@ -11,7 +11,6 @@ use crate::errors::Errors;
 use crate::words;
 
 /// A value and the tokens that gave it, for messages.
-#[derive(Debug)]
 pub(crate) struct Setting<T> {
     /// What was set.
     pub(crate) value: T,
@@ -20,7 +19,6 @@ pub(crate) struct Setting<T> {
 }
 
 /// The name of a class.
-#[derive(Debug)]
 pub(crate) enum ClassName {
     /// As text.
     Text(LitStr),
@@ -29,7 +27,7 @@ pub(crate) enum ClassName {
 }
 
 /// What a struct or enum says of itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ContainerSettings {
     /// `name = ".."` or `name = PATH`: the class's name.
     pub(crate) name: Option<Setting<ClassName>>,
@@ -46,7 +44,7 @@ pub(crate) struct ContainerSettings {
 }
 
 /// What happens to a field instead of being tracked through its own type's `Tracked`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Special {
     /// `leaf`: any serde type, replaced as a whole.
     Leaf,
@@ -94,7 +92,6 @@ impl Special {
 }
 
 /// What a field gets if the bytes lack it.
-#[derive(Debug)]
 pub(crate) enum DefaultValue {
     /// `Default::default()`.
     OfType,
@@ -103,7 +100,7 @@ pub(crate) enum DefaultValue {
 }
 
 /// What a field says of itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct FieldSettings {
     /// `id = N`.
     pub(crate) id: Option<Setting<LitInt>>,
@@ -120,7 +117,7 @@ pub(crate) struct FieldSettings {
 }
 
 /// What a variant says of itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct VariantSettings {
     /// `id = N`.
     pub(crate) id: Option<Setting<LitInt>>,

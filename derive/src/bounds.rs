@@ -38,14 +38,8 @@ impl Bounds {
         }
         for parameter in &mut plain.params {
             match parameter {
-                GenericParam::Type(parameter) => {
-                    parameter.eq_token = None;
-                    parameter.default = None;
-                }
-                GenericParam::Const(parameter) => {
-                    parameter.eq_token = None;
-                    parameter.default = None;
-                }
+                GenericParam::Type(parameter) => parameter.default = None,
+                GenericParam::Const(parameter) => parameter.default = None,
                 GenericParam::Lifetime(_) => {}
             }
         }

@@ -9,7 +9,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 /// The mistakes found so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Errors(Vec<syn::Error>);
 
 impl Errors {

@@ -14,7 +14,6 @@ use crate::errors::Errors;
 use crate::names::{self, Names};
 
 /// A struct or enum to be tracked.
-#[derive(Debug)]
 pub(crate) struct Container {
     /// Its identifier.
     pub(crate) ident: Ident,
@@ -37,7 +36,6 @@ pub(crate) struct Container {
 }
 
 /// What a container is made of.
-#[derive(Debug)]
 pub(crate) enum Body {
     /// Fields.
     Struct(FieldList),
@@ -46,7 +44,6 @@ pub(crate) enum Body {
 }
 
 /// A variant of an enum.
-#[derive(Debug)]
 pub(crate) struct Variant {
     /// Its identifier.
     pub(crate) ident: Ident,
@@ -61,7 +58,7 @@ pub(crate) struct Variant {
 }
 
 /// How fields are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     /// `{ a: A, b: B }`
     Named,
@@ -72,7 +69,6 @@ pub(crate) enum Style {
 }
 
 /// The fields of a struct or variant.
-#[derive(Debug)]
 pub(crate) struct FieldList {
     /// How they are written.
     pub(crate) style: Style,
@@ -81,7 +77,6 @@ pub(crate) struct FieldList {
 }
 
 /// A field.
-#[derive(Debug)]
 pub(crate) struct Field {
     /// How Rust addresses it.
     pub(crate) member: Member,

@@ -9,7 +9,6 @@ use quote::format_ident;
 use syn::ext::IdentExt;
 
 /// Names of the types made for one struct or enum.
-#[derive(Debug)]
 pub(crate) struct Names {
     /// `FooMut`, the cursor.
     pub(crate) cursor: Ident,

@@ -12,7 +12,7 @@ use crate::errors::Errors;
 use crate::model::Field;
 
 /// What a type is, as far as its name shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// `u8` to `i128`, `usize`, `isize`.
     Integer,
