@@ -13,6 +13,12 @@ use crate::delta::{FieldsReader, FieldsWriter};
 use crate::schema::{Schema, SchemaBuilder};
 
 /// A struct that can be the root of an object. Derived for every tracked struct.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an object",
+    label = "no class",
+    note = "an object is a struct: if `{Self}` is your own, add `#[derive(nam::Tracked, Clone)]` to it",
+    note = "a list, a map, a number, an enum or a newtype is put into a field of such a struct"
+)]
 pub trait Class: Derived {
     /// The class's name, the same in every process.
     const NAME: &'static str;

@@ -44,7 +44,7 @@ pub use key::Key;
 pub use leaf::{Leaf, LeafChanges};
 pub use list::{AsList, ListChanges, ListMut, Run};
 pub use map::{EntryView, MapChanges, MapMut};
-pub use opaque::Opaque;
+pub use opaque::{Opaque, Serde};
 pub use option::{OptionChanges, OptionMut};
 pub use reference::Ref;
 pub use set::{SetChanges, SetMut, SetTouch};

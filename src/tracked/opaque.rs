@@ -18,9 +18,22 @@ use crate::schema::{Kind, SchemaBuilder};
 #[derive(Clone, Copy, Debug)]
 pub struct Opaque;
 
+/// A type that serde writes and reads.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a leaf, because serde does not write and read it",
+    label = "not a leaf",
+    note = "if it is your own type, derive `serde::Serialize, serde::Deserialize` for it and for what is in it; or leave out \
+            `#[nam(leaf)]` and derive `nam::Tracked`, so that its fields are tracked",
+    note = "if it is of another crate, see whether that has a feature for serde"
+)]
+pub trait Serde: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<V: Serialize + DeserializeOwned> Serde for V {}
+
 impl<V> super::Form<V> for Opaque
 where
-    V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+    V: Serde + Clone + Send + Sync + 'static,
 {
     const WIRE: WireType = WireType::Sized;
 
@@ -50,7 +63,7 @@ where
 
 impl<V> Tracking<V> for Opaque
 where
-    V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+    V: Serde + Clone + Send + Sync + 'static,
 {
     tracks_a_leaf!(V);
 

@@ -4,7 +4,7 @@
 //! does not compile. Source: `ARCHITECTURE.md`, "Cursors".
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use super::fields::{cursor_type, track};
 use super::{Expansion, Scope};
@@ -101,8 +101,13 @@ pub(crate) fn accessors(scope: &Scope<'_>, list: &FieldList, is_newtype: bool) -
         .map(|field| {
             let (vis, member) = (&field.vis, &field.member);
             let (borrowed, consuming) = names::accessors(&field.name, field.span());
-            let changes = if is_newtype { quote!(self.nam_changes) } else { quote!(&mut self.nam_changes.#member) };
-            let cursor = track(field, &quote!(&mut self.nam_value.#member), &changes);
+            let place = field.place();
+            let changes = if is_newtype {
+                quote_spanned!(place=> self.nam_changes)
+            } else {
+                quote_spanned!(place=> &mut self.nam_changes.#member)
+            };
+            let cursor = track(field, &quote_spanned!(place=> &mut self.nam_value.#member), &changes);
             let short = cursor_type(&scope.nam, field, &quote!('_));
             let long = cursor_type(&scope.nam, field, &quote!('nam));
             let doc = format!("Writes `{}`.", field.name);

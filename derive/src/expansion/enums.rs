@@ -5,7 +5,7 @@
 //! Source: own reasoning.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Member, Visibility};
 
 use super::changes::ChangeSet;
@@ -115,8 +115,8 @@ fn variant_methods(scope: &Scope<'_>, variants: &[Variant]) -> TokenStream {
             quote!(let c = self.nam_changes.#record.touch();)
         });
         let made = list.fields.iter().map(|field| {
-            let (member, value) = (&field.member, field.binding(VALUE));
-            let cursor = fields::track(field, &quote!(#value), &quote!(&mut c.#member));
+            let (member, value, place) = (&field.member, field.binding(VALUE), field.place());
+            let cursor = fields::track(field, &quote!(#value), &quote_spanned!(place=> &mut c.#member));
             quote!(#member: #cursor)
         });
         quote!(#values => { #touch #name::#variant_ident { #(#made),* } })
@@ -235,11 +235,10 @@ fn changing(scope: &Scope<'_>, variants: &[Variant]) -> TokenStream {
             .map(|field| {
                 let (id, manner, member, value) = (field.id, manner(field), &field.member, field.binding(VALUE));
                 let (name, ty) = (&field.name, &field.ty);
-                quote! {
-                    (Self::#ident { #member: #value, .. }, #id) => {
-                        <#manner as __nam::Tracking<#ty>>::apply_field(#name, #value, field, c.map(|c| &mut c.#record.touch().#member))
-                    }
-                }
+                let applied = quote_spanned! {field.place()=>
+                    <#manner as __nam::Tracking<#ty>>::apply_field(#name, #value, field, c.map(|c| &mut c.#record.touch().#member))
+                };
+                quote!((Self::#ident { #member: #value, .. }, #id) => { #applied })
             })
             .collect::<TokenStream>()
     });

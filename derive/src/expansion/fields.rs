@@ -225,8 +225,9 @@ pub(crate) fn decode(scope: &Scope<'_>, path: &TokenStream, list: &FieldList) ->
             Some(default) => quote_spanned!(field.place()=> decode_field_or(#name, &field, #default)),
             None => quote_spanned!(field.place()=> decode_field(#name, &field)),
         };
-        let manner = quote_spanned!(field.place()=> <#manner as __nam::Tracking<#ty>>);
-        quote!(#id => #value = ::core::option::Option::Some(#manner::#read?),)
+        let place = field.place();
+        let manner = quote_spanned!(place=> <#manner as __nam::Tracking<#ty>>);
+        quote_spanned!(place=> #id => #value = ::core::option::Option::Some(#manner::#read?),)
     });
     let members = list.fields.iter().map(|field| {
         let (member, name, value) = (&field.member, &field.name, field.binding(VALUE));

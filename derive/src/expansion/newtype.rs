@@ -3,7 +3,7 @@
 //! Invariant: the change set is the field's own, so a newtype costs nothing on the wire or in memory; reads go through
 //! the newtype, whose methods stay callable. Source: own reasoning.
 
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 
 use super::fields::{changes_type, manner};
 use super::{Expansion, Scope, cursor};
@@ -16,7 +16,8 @@ pub(crate) fn expand(scope: &Scope<'_>, list: &FieldList, field: &Field, expansi
     let (impl_generics, ty_generics, where_clause) = scope.bounds.plain.split_for_impl();
     let arguments = scope.bounds.arguments_behind_lifetime();
     let (ty, member, manner) = (&field.ty, &field.member, manner(field));
-    expansion.hidden.extend(quote! {
+    // The place is that of the type, which may not be tracked.
+    expansion.hidden.extend(quote_spanned! {field.place()=>
         impl #impl_generics __nam::Tracked for #ident #ty_generics #where_clause {
             type Changes = <#manner as __nam::Tracking<#ty>>::Changes;
             type Mut<'nam> = #cursor<'nam #arguments>;

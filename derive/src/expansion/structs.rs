@@ -77,8 +77,9 @@ fn fields_methods(scope: &Scope<'_>, list: &FieldList) -> TokenStream {
     let (vis, name) = (&scope.container.vis, &scope.container.names.fields);
     let arguments = scope.bounds.arguments_behind_lifetime();
     let made = list.fields.iter().map(|field| {
-        let member = &field.member;
-        let cursor = fields::track(field, &quote!(&mut self.nam_value.#member), &quote!(&mut self.nam_changes.#member));
+        let (member, place) = (&field.member, field.place());
+        let value = quote_spanned!(place=> &mut self.nam_value.#member);
+        let cursor = fields::track(field, &value, &quote_spanned!(place=> &mut self.nam_changes.#member));
         quote!(#member: #cursor)
     });
     quote! {
