@@ -6,6 +6,9 @@
 //! when the journal has been written once, for a whole length more: images come in waves of that length. Sessions change in
 //! the same fields always, or anywhere; which of them, by Zipf's law or all alike.
 //!
+//! Pages are written anew when what changed has stood behind them in up to 32 images: a figure that has its share of that
+//! takes as many lengths of the journal, `NAM_BENCH_LENGTHS=40`.
+//!
 //! It takes half an hour. `NAM_BENCH_SESSIONS=1000` makes everything smaller, the journal too, and the ratios about
 //! the same.
 #![allow(
@@ -180,11 +183,11 @@ impl Party {
 
     /// One turn: warm, then measured.
     fn turn(&self, name: &str, draw: Draw, place: Place, journal_bytes: u64, times_max: Option<f64>) {
-        let draw = Arc::new(draw);
+        let (draw, lengths) = (Arc::new(draw), number("NAM_BENCH_LENGTHS").unwrap_or(1));
         self.work(&draw, place, journal_bytes);
         let (handed, own) = (self.stored.handed.now(), Written::now());
         let (changes, begun) = (self.changes.load(Ordering::Relaxed), Instant::now());
-        self.work(&draw, place, journal_bytes);
+        self.work(&draw, place, journal_bytes * lengths);
         let took = begun.elapsed();
         let changes = (self.changes.load(Ordering::Relaxed) - changes) as f64;
         let (handed, own) = (self.stored.handed.now().since(handed), Written::now().since(own));
@@ -249,8 +252,12 @@ impl Drop for Scratch {
     }
 }
 
+fn number(name: &str) -> Option<u64> {
+    Some(std::env::var(name).ok()?.parse().unwrap())
+}
+
 fn sessions(_: &mut Criterion) {
-    let sessions = std::env::var("NAM_BENCH_SESSIONS").map_or(SESSIONS, |text| text.parse().unwrap());
+    let sessions = number("NAM_BENCH_SESSIONS").unwrap_or(SESSIONS);
     let journal_bytes = JOURNAL_BYTES * sessions / SESSIONS;
     let scratch = Scratch(std::env::temp_dir().join(format!("nam-bench-sessions-{}", std::process::id())));
     let begun = Instant::now();

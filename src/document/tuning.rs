@@ -12,6 +12,8 @@ pub struct Tuning {
     pub inline_bytes: usize,
     /// Stamps may take this before the horizon moves, or a quarter of the object if that is more.
     pub stamp_bytes: usize,
+    /// What changed may stand behind the pages of an image up to this, or a quarter of the object if that is more.
+    pub tail_bytes: usize,
 }
 
 impl Default for Tuning {
@@ -21,6 +23,7 @@ impl Default for Tuning {
             list_page_bytes: 4 * 1024,
             inline_bytes: 4 * 1024,
             stamp_bytes: crate::limits::STAMP_BYTES_MIN,
+            tail_bytes: 256,
         }
     }
 }

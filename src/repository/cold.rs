@@ -143,8 +143,9 @@ impl Core {
                 }
                 None => {
                     self.memory.clock.add(alias, used_at);
-                    if may_go && !self.imaging.is_busy() {
-                        self.freeze(alias);
+                    if may_go && !self.imaging.is_busy() && self.freeze(alias) {
+                        self.work.push_back(Work::Evict);
+                        return;
                     }
                 }
             }

@@ -374,8 +374,8 @@ impl Core {
                 Subject::Object(alias) => {
                     if self.objects.at(alias).is_some_and(|object| object.cold().is_some()) {
                         self.ask_load(alias);
-                    } else {
-                        self.freeze(alias);
+                    } else if self.freeze(alias) {
+                        return;
                     }
                 }
                 Subject::End(birth) if !self.imaging.is_flying(birth) => self.tell_end(birth, first),
@@ -393,22 +393,25 @@ impl Core {
         self.imaging.fly(flight, after, ImageDeed::End(Box::new(head)));
     }
 
-    /// Freezes an object that changed since its last image, or has that done when the commit under way is.
-    pub(super) fn freeze(&mut self, alias: Alias) {
-        let Some(object) = self.objects.at_mut(alias) else { return };
+    /// Freezes an object that changed since its last image, or has that done when the commit under way is. Whether it
+    /// looked for what changed: the next object is to have a whole step for that too.
+    pub(super) fn freeze(&mut self, alias: Alias) -> bool {
+        let Some(object) = self.objects.at_mut(alias) else { return false };
         let (birth, after) = (object.birth, object.frame);
         if object.dirty.is_none() || self.imaging.is_flying(birth) {
-            return;
+            return false;
         }
         if object.is_making() {
             self.imaging.wanted.insert(alias);
-            return;
+            return false;
         }
         self.index(alias);
-        let Some(object) = self.objects.at_mut(alias) else { return };
-        let Body::Live(document) = &mut object.body else { return };
-        let image = document.image();
-        let Some(first) = object.dirty.take() else { return };
+        let Some(object) = self.objects.at_mut(alias) else { return false };
+        let Body::Live(document) = &mut object.body else { return false };
+        let Some(first) = object.dirty.take() else { return false };
+        let mut budget = self.cost.budget();
+        let image = document.image_within(&mut budget);
+        self.cost.charge(&budget);
         let (expiry, since) = object.expires.as_ref().map_or((Expiry::NEVER, Instant(0)), |it| it.limits());
         let class = self.classes.class(object.class).map(|class| class.schema.class.clone()).unwrap_or_default();
         let live = LiveHead {
@@ -425,6 +428,7 @@ impl Core {
         let deed = ImageDeed::Put(Box::new(head), Box::new(image));
         self.imaging.fly(Flight::Image { birth, first }, after, deed);
         self.count_heap(alias);
+        budget.bytes() > 0
     }
 
     /// The commit under way of an object is done: freezes it now if that was asked for meanwhile.

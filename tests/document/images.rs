@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::coding::{DecodeError, Reader, Writer};
 use nam::delta::{Operations, WireType, check_delta};
-use nam::document::{Document, Image, RestoreError, Scope, Tuning};
+use nam::document::{Budget, Document, Image, RestoreError, Scope, Tuning};
 use nam::ids::{FieldId, PartId, Version};
+use nam::limits::IMAGE_TAILS_MAX;
 use nam::schema::{KeyKind, Kind, Policy, Schema, TypeIndex};
 
 use crate::rules::{document, edit, fields, go, json, put};
@@ -58,7 +59,7 @@ impl Shelf {
 
 /// Sizes at which small values stand apart.
 fn small() -> Tuning {
-    Tuning { map_page_bytes: 24, list_page_bytes: 16, inline_bytes: 12, ..Tuning::default() }
+    Tuning { map_page_bytes: 24, list_page_bytes: 16, inline_bytes: 12, tail_bytes: 1_000, ..Tuning::default() }
 }
 
 /// Root { 1: map<u64, f64>, 2: list<Item>, 3: [u8; 20] }, Item { 1: set<u64>, 2: string }.
@@ -124,6 +125,25 @@ fn shelf_of(document: &mut Document) -> Shelf {
     shelf
 }
 
+/// An image of pages, and what changed since in two tails.
+fn shelf_with_tails(document: &mut Document) -> Shelf {
+    let mut shelf = shelf_of(document);
+    for delta in [put_zero(), edit(1, &[1, 0])] {
+        go(document, &delta);
+        shelf.put(image_behind(document), "a tail");
+    }
+    shelf
+}
+
+fn image_behind(document: &mut Document) -> Image {
+    document.image_within(&mut Budget::unlimited())
+}
+
+/// Whether an image wrote what changed and no page.
+fn is_tail(image: &Image) -> bool {
+    image.fresh().len() == 1 && image.dropped().is_empty()
+}
+
 fn encoded(document: &Document) -> Vec<u8> {
     let mut w = Writer::new();
     document.freeze().encode(&mut w);
@@ -133,8 +153,8 @@ fn encoded(document: &Document) -> Vec<u8> {
 #[test]
 fn what_is_missing_cut_or_exchanged_is_refused() {
     let mut document = object(12);
-    let shelf = shelf_of(&mut document);
-    assert!(shelf.parts.len() >= 10, "{} parts", shelf.parts.len());
+    let shelf = shelf_with_tails(&mut document);
+    assert!(shelf.parts.len() >= 12, "{} parts", shelf.parts.len());
     assert_eq!(encoded(&shelf.restore(&class(), small()).unwrap()), encoded(&document));
     for (part, bytes) in &shelf.parts {
         let mut without = shelf.clone();
@@ -161,15 +181,17 @@ fn what_is_missing_cut_or_exchanged_is_refused() {
 
 #[test]
 fn what_was_flipped_is_refused_or_sound() {
-    let shelf = shelf_of(&mut object(12));
+    let shelf = shelf_with_tails(&mut object(12));
     let (mut refused, mut sound) = (0, 0);
+    // The pages that tails change, and those around them, are not what was read.
+    let pages = 6;
     let mut try_one = |flipped: &Shelf| match flipped.restore(&class(), small()) {
         Err(_) => refused += 1,
         Ok(mut document) => {
             sound += 1;
             assert_eq!(check_delta(&class(), &encoded(&document), Operations::Refused), Ok(()));
             // A schema with another name for something is another schema: it is written anew.
-            assert!(document.image().fresh().len() <= 1, "all pages stand");
+            assert!(image_behind(&mut document).fresh().len() <= pages, "all pages stand");
             if let Ok(judged) = document.judge(&put_zero(), document.version(), Scope::Cells) {
                 document.apply(&judged, Version(u64::MAX));
             }
@@ -338,15 +360,86 @@ fn a_part_is_used_once() {
     }
 }
 
+#[test]
+fn what_changes_little_stands_behind_the_pages() {
+    let mut document = object(40);
+    let mut shelf = shelf_of(&mut document);
+    let change = |document: &mut Document, key: u8| go(document, &edit(1, &[&[key, 1][..], &[key; 8]].concat()));
+    for key in 0..IMAGE_TAILS_MAX as u8 {
+        change(&mut document, key);
+        let image = image_behind(&mut document);
+        assert!(is_tail(&image), "{:?} {:?}", image.fresh(), image.dropped());
+        shelf.put(image, "a tail");
+        assert!(shelf.bytes < 80, "{} B", shelf.bytes);
+        if key % 5 == 0 {
+            // It goes on from what was kept.
+            document = shelf.restore(&class(), small()).unwrap();
+        }
+    }
+    change(&mut document, 39);
+    let image = image_behind(&mut document);
+    assert!(image.dropped().len() > IMAGE_TAILS_MAX, "all tails go, and the pages that changed");
+    shelf.put(image, "pages");
+    assert_eq!(encoded(&shelf.restore(&class(), small()).unwrap()), encoded(&document));
+}
+
+#[test]
+fn what_no_tail_can_say_is_written_in_pages() {
+    let mut document = object(12);
+    assert!(!is_tail(&image_behind(&mut document)), "there are no pages yet");
+    let change = |document: &mut Document| {
+        let value = document.version().0 as u8;
+        go(document, &edit(1, &[&[3, 1][..], &[value; 8]].concat()));
+    };
+    change(&mut document);
+    let mut copy = document.clone();
+    assert!(is_tail(&image_behind(&mut document)));
+    change(&mut document);
+    change(&mut copy);
+    assert!(!is_tail(&image_behind(&mut copy)), "this copy does not know the last image");
+    assert!(!is_tail(&image_behind(&mut document)), "nor does the other now");
+    change(&mut document);
+    assert!(!is_tail(&document.clone().image_within(&mut Budget::new(1, 10))), "it costs too much");
+    let mut document = shelf_of(&mut object(12)).restore(&class(), small()).unwrap();
+    change(&mut document);
+    document.trim(document.version(), usize::MAX);
+    assert!(!is_tail(&image_behind(&mut document)), "what changed is forgotten");
+    change(&mut document);
+    assert!(is_tail(&image_behind(&mut document)));
+    let mut newer = document.schema().clone();
+    let nam::schema::TypeDef::Struct(root) = &mut newer.types[0] else { panic!("a struct") };
+    root.fields.push(field(9, Kind::F64, Policy::Retry));
+    document.set_schema(&Arc::new(newer));
+    assert!(!is_tail(&image_behind(&mut document)), "the schema is another");
+}
+
+/// `docs/journal.md` §9.
+#[test]
+fn golden_bytes_of_tails() {
+    let mut document = object(3);
+    let shelf = shelf_with_tails(&mut document);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    // Format, version 3, 9 numbers given, the schema is 1; one page: number 7; two tails: 8 and 9.
+    assert_eq!(hex(&shelf.trunk), "02030901010e01020809");
+    // Format, number, and what changed: field 1 edited, key 3 put; key 1 removed.
+    let tail = |number: u8, delta: &Bytes| [&[1, number, delta.len() as u8][..], delta].concat();
+    assert_eq!(shelf.parts[&PartId(8)], tail(8, &put_zero()));
+    assert_eq!(shelf.parts[&PartId(9)], tail(9, &edit(1, &[1, 0])));
+}
+
 /// `docs/journal.md` §9.
 #[test]
 fn golden_bytes() {
     let mut document = object(3);
     let shelf = shelf_of(&mut document);
+    // As it was before there were tails.
+    let mut earlier = Shelf { trunk: shelf.trunk.slice(..shelf.trunk.len() - 1), ..shelf.clone() };
+    earlier.trunk = [&[1], &earlier.trunk[1..]].concat().into();
+    assert_eq!(encoded(&earlier.restore(&class(), small()).unwrap()), encoded(&document));
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let golden = |pieces: &[&str]| pieces.concat();
-    // Format, version 1, 7 numbers given, the schema is 1; one page: number 7, one entry.
-    assert_eq!(hex(&shelf.trunk), golden(&["01", "01", "07", "01", "01", "0e", "01"]));
+    // Format, version 1, 7 numbers given, the schema is 1; one page: number 7, one entry; no tails.
+    assert_eq!(hex(&shelf.trunk), golden(&["02", "01", "07", "01", "01", "0e", "01", "00"]));
     let parts: Vec<String> = shelf.parts.values().map(|bytes| hex(bytes)).collect();
     assert_eq!(parts[0], golden(&["01", "01", &hex(&class().to_bytes())]));
     // A map's page: no containers; key, 01, value.

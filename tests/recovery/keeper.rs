@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::Tracked;
 use nam::coding::Writer;
-use nam::document::{Document, Tuning};
+use nam::document::{Budget, Document, Tuning};
 use nam::engine::{ImageLane, ImageWrite, Keeper, Written};
 use nam::ids::{Alias, Birth, CommitNumber, Epoch, PartId, ShardId, Version};
 use nam::journal::{Head, HeadBody, ImageName, Images, JournalError, LiveHead, PartName, PutHead};
@@ -31,7 +31,7 @@ struct Book {
 
 /// Pages so small that a book has dozens.
 fn tuning() -> Tuning {
-    Tuning { map_page_bytes: 64, list_page_bytes: 48, inline_bytes: 24, ..Tuning::default() }
+    Tuning { map_page_bytes: 64, list_page_bytes: 48, inline_bytes: 24, tail_bytes: 400, ..Tuning::default() }
 }
 
 /// What a place that crashes has.
@@ -165,8 +165,9 @@ impl Object {
         self.deltas.push(delta);
     }
 
-    fn image(&mut self) -> ImageWrite {
-        let image = self.document.image();
+    fn image(&mut self, tails: &mut u64) -> ImageWrite {
+        let image = self.document.image_within(&mut Budget::unlimited());
+        *tails += u64::from(image.fresh().len() == 1 && image.dropped().is_empty());
         let live = LiveHead {
             class: "recovery.Book".into(),
             key: self.name.to_string(),
@@ -226,8 +227,14 @@ fn outcome(lane: &mut ImageLane<()>) -> Result<u64, JournalError> {
 }
 
 /// Changes objects and writes their images, two at a time, until the place crashes or `rounds` are over; answers the
-/// versions of the images that were done, and those that may be.
-fn work(objects: &mut [Object], images: &Crashing, rounds: u64, dice: &mut Dice) -> (Vec<u64>, Vec<u64>) {
+/// versions of the images that were done, and those that may be; counts images that write no page.
+fn work(
+    objects: &mut [Object],
+    images: &Crashing,
+    rounds: u64,
+    dice: &mut Dice,
+    tails: &mut u64,
+) -> (Vec<u64>, Vec<u64>) {
     let (keeper, mut lanes) = Keeper::start(images.clone(), MemoryJournal::kept(), 1).unwrap();
     let mut done = vec![0; objects.len()];
     let mut begun = done.clone();
@@ -237,7 +244,7 @@ fn work(objects: &mut [Object], images: &Crashing, rounds: u64, dice: &mut Dice)
         for at in chosen {
             objects[at].change(dice);
             begun[at] = objects[at].document.version().0;
-            let write = objects[at].image();
+            let write = objects[at].image(tails);
             lanes[0].write(at as u64, write).unwrap();
         }
         lanes[0].write(99, ImageWrite::State(round.to_string().into())).unwrap();
@@ -256,7 +263,7 @@ fn work(objects: &mut [Object], images: &Crashing, rounds: u64, dice: &mut Dice)
 
 #[test]
 fn whatever_call_crashes_each_object_is_at_its_last_image_or_the_next() {
-    let (mut crashes, mut is_done) = (0, false);
+    let (mut crashes, mut tails, mut is_done) = (0, 0, false);
     for calls in 0.. {
         let mut dice = Dice::new(calls + 1_000);
         let mut objects: Vec<Object> = (1..=OBJECTS).map(Object::new).collect();
@@ -265,7 +272,7 @@ fn whatever_call_crashes_each_object_is_at_its_last_image_or_the_next() {
         // The first crash comes at this call, the next ones anywhere; at the end there is none.
         for (term, calls) in [calls, dice.below(30), dice.below(30), u64::MAX].into_iter().enumerate() {
             let images = Crashing::new(found, calls, dice.below(1 << 40));
-            let (done, begun) = work(&mut objects, &images, 8, &mut dice);
+            let (done, begun) = work(&mut objects, &images, 8, &mut dice, &mut tails);
             is_done |= term == 0 && images.0.lock().calls_left > 0;
             found = images.found();
             for (at, object) in objects.iter_mut().enumerate() {
@@ -281,5 +288,5 @@ fn whatever_call_crashes_each_object_is_at_its_last_image_or_the_next() {
             break;
         }
     }
-    assert!(crashes > 100, "{crashes}");
+    assert!(crashes > 100 && tails > 100, "{crashes} crashes, {tails} images wrote no page");
 }

@@ -1,6 +1,7 @@
 //! A shard's images: they come late, are forgotten when nobody waited for them, and fail half written.
 
 use nam::__private::Class;
+use nam::document::Image;
 use nam::engine::load_document;
 use nam::ids::ShardId;
 use nam::journal::{Head, HeadBody, Images, Journal, JournalError, Part};
@@ -154,6 +155,8 @@ impl World {
             return;
         }
         let id = task.id;
+        let is_tail = |image: &Image| image.fresh().len() == 1 && image.dropped().is_empty();
+        self.report.tails += u64::from(matches!(&task.deed, ImageDeed::Put(_, image) if is_tail(image)));
         write_image(&mut shard.images, task).unwrap();
         shard.core.handle_imaged(Instant(self.now), id);
         self.report.imaged += 1;

@@ -75,6 +75,7 @@ impl Swarm {
             list_page_bytes: 64 + dice.index(400),
             inline_bytes: 32 + dice.index(300),
             stamp_bytes: [100, 400, 64 * 1024][dice.index(3)],
+            tail_bytes: [0, 200, 64 * 1024][dice.index(3)],
         };
         let unread_bytes_max = [UNREAD_BYTES_MAX, UNREAD_BYTES_MAX, usize::MAX][dice.index(3)];
         let is_narrow = !dice.one_in(3);

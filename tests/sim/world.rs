@@ -77,6 +77,8 @@ pub(crate) struct Report {
     pub(crate) left: u64,
     /// Images and tombstones put in force, documents brought to memory, cuts of the journal.
     pub(crate) imaged: u64,
+    /// Images that wrote no page.
+    pub(crate) tails: u64,
     pub(crate) loaded: u64,
     pub(crate) forgotten: u64,
     /// Values that an old node could not read, and those that it could again.
@@ -123,6 +125,7 @@ impl Report {
         self.told_again += other.told_again;
         self.left += other.left;
         self.imaged += other.imaged;
+        self.tails += other.tails;
         self.loaded += other.loaded;
         self.forgotten += other.forgotten;
         self.unreadable += other.unreadable;
@@ -141,7 +144,8 @@ impl Report {
         assert!(self.grouped > 0 && self.joint > 0, "too few groups: {self:?}");
         assert!(self.kept > 0 && self.refused > 0, "too few tokens are read: {self:?}");
         assert!(self.restored > 0 && self.lost > 0, "too little is lost by restores: {self:?}");
-        assert!(self.imaged > 0 && self.loaded > 0 && self.forgotten > 0, "too little is imaged: {self:?}");
+        let imaged = [self.imaged, self.tails, self.loaded, self.forgotten];
+        assert!(imaged.iter().all(|count| *count > 0), "too little is imaged: {self:?}");
         assert!(self.unreadable > 0 && self.readable_again > 0, "too little is unreadable: {self:?}");
         assert!(self.watched > 0, "too little is watched: {self:?}");
         assert!(self.shed > 100, "too little memory is short: {self:?}");

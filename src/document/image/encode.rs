@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{FORMAT, Held, Image, Level};
+use super::ledger::Trunk;
+use super::{FORMAT, Held, Level, TRUNK_FORMAT};
 use crate::coding::{DecodeError, Writer};
 use crate::document::apart::{Branch, Children, EntryKinds, each_stub, entry_kinds};
 use crate::document::list::ListPage;
@@ -110,13 +111,24 @@ impl<'s> PartWriter<'s> {
 }
 
 /// Writes the trunk of an image.
-pub(super) fn trunk(image: &Image) -> Bytes {
+pub(super) fn trunk(trunk: &Trunk) -> Bytes {
     let mut w = Writer::new();
-    w.byte(FORMAT);
-    w.varint(image.version.0);
-    w.varint(u64::from(image.given));
-    w.varint(u64::from(image.schema_part.0));
-    map_table(&image.root, &mut w);
+    w.byte(TRUNK_FORMAT);
+    w.varint(trunk.version.0);
+    w.varint(u64::from(trunk.given));
+    w.varint(u64::from(trunk.schema.0));
+    table(trunk.root.into_iter().map(|root| (root, 1)), &mut w);
+    w.length(trunk.tails.len());
+    for tail in &trunk.tails {
+        w.varint(u64::from(tail.0));
+    }
+    w.into_bytes().into()
+}
+
+/// Writes a part that holds what changed.
+pub(super) fn tail_part(part: PartId, delta: &[u8]) -> Bytes {
+    let mut w = begin(part);
+    w.sized(delta);
     w.into_bytes().into()
 }
 

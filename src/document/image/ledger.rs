@@ -2,8 +2,8 @@
 //!
 //! All copies of a document share one ledger, so an image may be taken of any of them, also while a version is in the
 //! making on another: no number is given twice, and a copy that has not seen the last image trusts only those of its
-//! parts that are in it. Invariant: a number is given again only after the 32 bits went round, and only if the last
-//! image has no part of it. Source: own reasoning.
+//! parts that are in it, and has no tail stand behind it. Invariant: a number is given again only after the 32 bits went
+//! round, and only if the last image has no part of it. Source: own reasoning.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use super::kept::{Kept, KeptIn};
 use crate::document::apart::{Branch, Children};
 use crate::document::list::ListPage;
 use crate::document::map::{MapBranch, MapPage};
-use crate::ids::PartId;
+use crate::ids::{PartId, Version};
+use crate::limits::IMAGE_TAILS_MAX;
 
 /// What one copy of a document knows of the images of its object.
 #[derive(Clone, Debug, Default)]
@@ -28,25 +29,39 @@ pub(in crate::document) struct Imaging {
 #[derive(Debug, Default)]
 struct Ledger {
     taken: u64,
-    /// The number that was given last.
-    given: u32,
     /// The parts of the last image, ascending.
     parts: Arc<[PartId]>,
+    /// What its trunk says.
+    trunk: Trunk,
+    /// Bytes of the deltas in its tails.
+    tail_bytes: usize,
 }
 
 /// What marking found.
 #[derive(Debug)]
 pub(super) struct Marked {
+    /// What the trunk says.
+    pub(super) trunk: Trunk,
     /// All parts, ascending.
     pub(super) parts: Arc<[PartId]>,
     /// The parts of the image before.
     pub(super) former: Arc<[PartId]>,
     /// Those that are to be written, ascending.
     pub(super) fresh: Vec<PartId>,
-    /// The part that holds the schema.
-    pub(super) schema: PartId,
+}
+
+/// What the trunk of an image says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trunk {
+    pub(super) version: Version,
     /// The number that was given last.
     pub(super) given: u32,
+    /// The part that holds the schema.
+    pub(super) schema: PartId,
+    /// The part that is the root's page.
+    pub(super) root: Option<PartId>,
+    /// The parts that stand behind the pages, in order.
+    pub(super) tails: Vec<PartId>,
 }
 
 /// Gives parts to pages that have none.
@@ -61,16 +76,18 @@ struct Marking<'l> {
 }
 
 impl Imaging {
-    /// What is known of an object that was restored from `parts`.
-    pub(super) fn restored(given: u32, schema: PartId, parts: impl IntoIterator<Item = PartId>) -> Self {
-        let parts = parts.into_iter().collect();
-        Self { ledger: Arc::new(Mutex::new(Ledger { taken: 0, given, parts })), taken: 0, schema: Some(schema) }
+    /// What is known of an object that was restored from `parts`, with so many bytes in tails.
+    pub(super) fn restored(trunk: Trunk, parts: impl IntoIterator<Item = PartId>, tail_bytes: usize) -> Self {
+        let schema = Some(trunk.schema);
+        let ledger = Ledger { taken: 0, parts: parts.into_iter().collect(), trunk, tail_bytes };
+        Self { ledger: Arc::new(Mutex::new(ledger)), taken: 0, schema }
     }
 
     /// Bytes it has on the heap.
     pub(in crate::document) fn heap_bytes(&self) -> usize {
         let ledger = self.ledger.lock();
-        size_of_val(&*ledger.parts) + size_of::<Mutex<Ledger>>() + 2 * crate::document::apart::ARC_BYTES
+        let parts = ledger.parts.len() + ledger.trunk.tails.capacity();
+        parts * size_of::<PartId>() + size_of::<Mutex<Ledger>>() + 2 * crate::document::apart::ARC_BYTES
     }
 
     /// The next image needs another schema.
@@ -78,14 +95,14 @@ impl Imaging {
         self.schema = None;
     }
 
-    /// Gives a part to every page that has changed.
-    pub(super) fn mark(&mut self, root: &mut MapBranch) -> Marked {
+    /// Gives a part to every page that has changed, for an image of `version`.
+    pub(super) fn mark(&mut self, root: &mut MapBranch, version: Version) -> Marked {
         let mut ledger = self.ledger.lock();
         let former = Arc::clone(&ledger.parts);
         let mut marking = Marking {
             former: &former,
             is_stranger: self.taken != ledger.taken,
-            given: ledger.given,
+            given: ledger.trunk.given,
             parts: Vec::with_capacity(former.len() + 8),
             fresh: Vec::new(),
         };
@@ -95,11 +112,43 @@ impl Imaging {
         let Marking { given, mut parts, mut fresh, .. } = marking;
         parts.sort_unstable();
         fresh.sort_unstable();
-        ledger.taken += 1;
-        ledger.given = given;
+        let root = root.heads().iter().find_map(|head| Some(head.page.part()?.part));
+        let (parts, taken) = (Arc::from(parts), ledger.taken + 1);
+        let trunk = Trunk { version, given, schema, root, tails: Vec::new() };
+        *ledger = Ledger { taken, parts: Arc::clone(&parts), trunk: trunk.clone(), tail_bytes: 0 };
+        (self.taken, self.schema) = (taken, Some(schema));
+        Marked { trunk, parts, former, fresh }
+    }
+
+    /// The version of the last image, and how many bytes of what changed since may stand behind its pages, if its tails
+    /// may have `tail_bytes_max`. `None` if they are many, or if this copy does not know that image.
+    pub(super) fn room_behind(&self, tail_bytes_max: usize) -> Option<(Version, usize)> {
+        let ledger = self.ledger.lock();
+        let knows_it = self.taken == ledger.taken && self.schema == Some(ledger.trunk.schema);
+        let may_grow = knows_it && ledger.trunk.tails.len() < IMAGE_TAILS_MAX;
+        let room = tail_bytes_max.checked_sub(ledger.tail_bytes).filter(|_| may_grow)?;
+        Some((ledger.trunk.version, room))
+    }
+
+    /// Gives a part to a tail of so many bytes, for an image of `version` whose pages are those of the last one; without
+    /// bytes that has nothing new.
+    pub(super) fn stand_behind(&mut self, version: Version, bytes: usize) -> Marked {
+        let mut ledger = self.ledger.lock();
+        let (former, given) = (Arc::clone(&ledger.parts), ledger.trunk.given);
+        let mut marking =
+            Marking { former: &former, is_stranger: false, given, parts: former.to_vec(), fresh: Vec::new() };
+        if bytes > 0 {
+            let tail = marking.next();
+            ledger.trunk.tails.push(tail);
+        }
+        let Marking { given, mut parts, fresh, .. } = marking;
+        parts.sort_unstable();
         ledger.parts = parts.into();
-        (self.taken, self.schema) = (ledger.taken, Some(schema));
-        Marked { parts: Arc::clone(&ledger.parts), former, fresh, schema, given }
+        (ledger.trunk.given, ledger.trunk.version) = (given, version);
+        ledger.tail_bytes += bytes;
+        ledger.taken += 1;
+        self.taken = ledger.taken;
+        Marked { trunk: ledger.trunk.clone(), parts: Arc::clone(&ledger.parts), former, fresh }
     }
 }
 

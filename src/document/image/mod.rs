@@ -1,12 +1,13 @@
 //! What an object is at one version, in parts, so that a change of a few bytes does not write the object anew.
 //!
 //! ```text
-//! trunk ── version, numbers, table of the root's pages
+//! trunk ── version, numbers, table of the root's pages, tails
+//!             │                                           └ part │ part ── what changed since the pages were written
 //!             └ part ── table of each container that stands apart │ entries of one page, without stamps
 //!                          └ part │ part │ part ...                 schema: a part of its own
 //! ```
 //! A part is one page. An image writes the pages that changed since the image before, and those around them, which name
-//! them; all others are parts already. Taking an image marks pages and shares the rest; the bytes are made later, on
+//! them; all others are parts already. What is little compared to its pages is written as a tail behind them. Taking an image marks pages and shares the rest; the bytes are made later, on
 //! another thread if one likes, while commits go on. Invariants: a part is written once and never changes; what an image
 //! names is written by it or by an earlier one that names it too; a restored object remembers no past, its horizon is
 //! its version. Source: shadow paging as in System R (Gray et al. 1981); `docs/journal.md` §9; own reasoning.
@@ -15,6 +16,7 @@ mod encode;
 mod kept;
 mod ledger;
 mod restore;
+mod tail;
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use bytes::Bytes;
 
 pub(super) use kept::{Kept, KeptIn};
 pub(super) use ledger::Imaging;
+use ledger::Marked;
 pub use restore::RestoreError;
 
 use super::Document;
@@ -32,21 +35,25 @@ use crate::ids::{PartId, Version};
 use crate::schema::{Kind, Schema};
 use encode::PartWriter;
 
-/// The first byte of every trunk and part.
+/// The first byte of every part, and of a trunk that says nothing of tails.
 const FORMAT: u8 = 1;
+
+/// The first byte of a trunk.
+const TRUNK_FORMAT: u8 = 2;
 
 /// One version of an object, to be written in parts.
 #[derive(Clone, Debug)]
 pub struct Image {
     schema: Arc<Schema>,
-    root: Arc<MapBranch>,
     version: Version,
-    schema_part: PartId,
-    given: u32,
+    trunk: Bytes,
     parts: Arc<[PartId]>,
     dropped: Vec<PartId>,
     fresh: Vec<PartId>,
-    is_schema_due: bool,
+    /// The part of the schema, if it is to be written.
+    schema_due: Option<PartId>,
+    /// What stands behind the pages, if it is to be written.
+    tail: Option<(PartId, Bytes)>,
     levels: Vec<Level>,
 }
 
@@ -77,26 +84,30 @@ impl Document {
     /// apart and are shared. Images of an object are written in the order in which they are taken, each wholly before
     /// the next begins; of copies of a document, one may be imaged after the other.
     pub fn image(&mut self) -> Image {
-        let marked = self.imaging.mark(Arc::make_mut(&mut self.root));
-        let is_schema_due = marked.fresh.binary_search(&marked.schema).is_ok();
-        let is_dropped = |part: &&PartId| marked.parts.binary_search(part).is_err();
+        let marked = self.imaging.mark(Arc::make_mut(&mut self.root), self.version);
         let level = Level { kind: Kind::Type(self.schema.root), branch: Held::Root(Arc::clone(&self.root)), next: 0 };
-        Image {
-            schema: Arc::clone(&self.schema),
-            root: Arc::clone(&self.root),
-            version: self.version,
-            schema_part: marked.schema,
-            given: marked.given,
-            dropped: marked.former.iter().filter(is_dropped).copied().collect(),
-            parts: marked.parts,
-            fresh: marked.fresh,
-            is_schema_due,
-            levels: vec![level],
-        }
+        Image { levels: vec![level], ..Image::new(&self.schema, marked) }
     }
 }
 
 impl Image {
+    /// An image whose pages stand.
+    fn new(schema: &Arc<Schema>, marked: Marked) -> Self {
+        let Marked { trunk, parts, former, fresh } = marked;
+        let is_dropped = |part: &&PartId| parts.binary_search(part).is_err();
+        Self {
+            schema: Arc::clone(schema),
+            version: trunk.version,
+            trunk: encode::trunk(&trunk),
+            dropped: former.iter().filter(is_dropped).copied().collect(),
+            parts,
+            schema_due: fresh.binary_search(&trunk.schema).is_ok().then_some(trunk.schema),
+            fresh,
+            tail: None,
+            levels: Vec::new(),
+        }
+    }
+
     /// The version that it is of.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -121,16 +132,20 @@ impl Image {
         &self.dropped
     }
 
-    /// The bytes by which the parts are found: 2 B to 8 B a page of the root's own, which is few bytes in any case.
+    /// The bytes by which the parts are found: about 10 B, and up to 5 B a tail.
     #[must_use]
     pub fn trunk(&self) -> Bytes {
-        encode::trunk(self)
+        self.trunk.clone()
     }
 
-    /// Makes the next part that is to be written; `None` after the last. A part is about as long as a page.
+    /// Makes the next part that is to be written; `None` after the last. A part is about as long as a page,
+    /// or as what changed.
     pub fn next_part(&mut self) -> Option<(PartId, Bytes)> {
-        if std::mem::take(&mut self.is_schema_due) {
-            return Some((self.schema_part, encode::schema_part(self.schema_part, &self.schema)));
+        if let Some(part) = self.schema_due.take() {
+            return Some((part, encode::schema_part(part, &self.schema)));
+        }
+        if let Some(tail) = self.tail.take() {
+            return Some(tail);
         }
         while let Some(level) = self.levels.last_mut() {
             let Some((part, page)) = level.next_fresh(&self.fresh) else {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{FORMAT, Imaging};
+use super::ledger::Trunk;
+use super::{FORMAT, Imaging, TRUNK_FORMAT};
 use crate::coding::{DecodeError, Reader};
 use crate::delta::{check_stored, check_stored_root, read_key};
 use crate::document::apart::{Branch, Children, EntryKinds, entry_kinds, stub_child};
@@ -87,36 +88,73 @@ impl Document {
         part: &mut dyn FnMut(PartId) -> Result<Bytes, E>,
     ) -> Result<Self, RestoreError<E>> {
         let mut r = Reader::new(trunk);
-        let (version, given, schema_part) = read_trunk(&mut r).map_err(RestoreError::Trunk)?;
-        let mut parts = BTreeSet::from([schema_part]);
-        let stored = read_schema(&schema, schema_part, part)?;
+        let (format, mut trunk) = read_trunk(&mut r).map_err(RestoreError::Trunk)?;
+        let stored = read_schema(&schema, trunk.schema, part)?;
+        let parts = BTreeSet::from([trunk.schema]);
         let mut restoring = Restoring { schema: &stored, read: part, parts, children: BTreeSet::new() };
         let root = restoring.root(&mut r)?;
+        trunk.root = root.heads().iter().find_map(|head| Some(head.page.part()?.part));
+        if format == TRUNK_FORMAT {
+            trunk.tails = read_tails(&mut r).map_err(RestoreError::Trunk)?;
+        }
         r.finish().map_err(RestoreError::Trunk)?;
-        parts = restoring.parts;
+        let tails = trunk.tails.iter().map(|part| Ok((*part, restoring.tail(*part)?)));
+        let tails: Vec<(PartId, Bytes)> = tails.collect::<Result<_, _>>()?;
+        let tail_bytes = tails.iter().map(|(_, delta)| delta.len()).sum();
+        let (version, parts) = (trunk.version, restoring.parts);
         let next_child = restoring.children.last().copied().unwrap_or_default();
-        let imaging = Imaging::restored(given, schema_part, parts);
         let mut document = Self {
             root: Arc::new(root),
             base: version,
             version,
             horizon: version,
             next_child,
-            imaging,
+            imaging: Imaging::restored(trunk, parts, tail_bytes),
             ..Self::with_tuning(stored, tuning)
         };
+        document.follow(&tails)?;
         document.set_schema(&schema);
         Ok(document)
     }
+
+    /// Applies what stands behind the pages that it was made of.
+    fn follow<E>(&mut self, tails: &[(PartId, Bytes)]) -> Result<(), RestoreError<E>> {
+        let version = self.version;
+        if tails.is_empty() {
+            return Ok(());
+        }
+        // Stamped with the version of the image, and then forgotten.
+        (self.base, self.version) = (Version(version.0.saturating_sub(1)), Version(version.0.saturating_sub(1)));
+        self.horizon = self.base;
+        for (part, delta) in tails {
+            self.replay(delta, version).map_err(|error| RestoreError::Damaged { part: *part, error })?;
+        }
+        self.trim(version, usize::MAX);
+        Ok(())
+    }
 }
 
-fn read_trunk(r: &mut Reader<'_>) -> Result<(Version, u32, PartId), DecodeError> {
-    read_format(r)?;
-    let (version, given, schema) = (r.varint()?, r.varint32()?, r.varint32()?);
-    if schema == 0 {
+/// Reads a trunk as far as the root's table, and its format.
+fn read_trunk(r: &mut Reader<'_>) -> Result<(u8, Trunk), DecodeError> {
+    let format = r.byte()?;
+    if ![FORMAT, TRUNK_FORMAT].contains(&format) {
+        return Err(DecodeError::Unknown { what: "format of an image", found: format.into() });
+    }
+    let (version, given, schema) = (Version(r.varint()?), r.varint32()?, PartId(r.varint32()?));
+    if schema == PartId(0) {
         return Err(DecodeError::Unknown { what: "part", found: 0 });
     }
-    Ok((Version(version), given, PartId(schema)))
+    Ok((format, Trunk { version, given, schema, root: None, tails: Vec::new() }))
+}
+
+/// Reads which parts stand behind the pages.
+fn read_tails(r: &mut Reader<'_>) -> Result<Vec<PartId>, DecodeError> {
+    let count = r.count(1)?;
+    let part = |_| match r.varint32()? {
+        0 => Err(DecodeError::Unknown { what: "part", found: 0 }),
+        part => Ok(PartId(part)),
+    };
+    (0..count).map(part).collect()
 }
 
 fn read_format(r: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -270,13 +308,27 @@ impl<E> Restoring<'_, E> {
         }
     }
 
+    /// Reads a part that stands behind the pages; answers what changed.
+    fn tail(&mut self, part: PartId) -> Result<Bytes, RestoreError<E>> {
+        let bytes = self.bytes(part)?;
+        let mut r = Reader::new(&bytes);
+        let delta = read_head(part, &mut r).and_then(|()| r.sized());
+        let delta = delta.and_then(|delta| r.finish().map(|()| bytes.slice_ref(delta)));
+        delta.map_err(|error| RestoreError::Damaged { part, error })
+    }
+
+    /// Reads a part that was not read before.
+    fn bytes(&mut self, part: PartId) -> Result<Bytes, RestoreError<E>> {
+        if !self.parts.insert(part) {
+            return Err(RestoreError::Damaged { part, error: DecodeError::Order { what: "parts" } });
+        }
+        (self.read)(part).map_err(|error| RestoreError::Part { part, error })
+    }
+
     /// Reads a part; `check` goes through what it holds and answers the bytes of the page.
     fn page(&mut self, part: PartId, check: &mut Check<'_>) -> Result<RawPage, RestoreError<E>> {
         let damaged = |error| RestoreError::Damaged { part, error };
-        if !self.parts.insert(part) {
-            return Err(damaged(DecodeError::Order { what: "parts" }));
-        }
-        let bytes = (self.read)(part).map_err(|error| RestoreError::Part { part, error })?;
+        let bytes = self.bytes(part)?;
         let mut r = Reader::new(&bytes);
         let tables = read_head(part, &mut r).and_then(|()| read_tables(&mut r)).map_err(damaged)?;
         let found = RefCell::new(Vec::new());
