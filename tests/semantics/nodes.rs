@@ -2,6 +2,7 @@
 //!
 //! V1 by bytes is in `budget`; F2 with a daemon, and a class that fails closed, in `tests/recovery/outage.rs`.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use nam::node::{Ending, LinkState, Replica, Scope, State, Step, Unreadable};
@@ -81,6 +82,25 @@ fn f2_without_a_link_copies_are_read_and_marked_and_writes_wait() {
     };
     rig.settle();
     assert_eq!((total, version_of(&ticket), rig.read(&at_a).total), (8, 3, 8));
+}
+
+/// A backup has the object by its birth, so the node opens what it has just been told is lost.
+#[test]
+fn f3_what_is_opened_behind_a_loss_is_not_closed_with_what_was_lost() {
+    let (mut rig, at_a, _) = rig();
+    rig.restore(9);
+    rig.parties[0].is_deaf = true;
+    (0..2).for_each(|at| rig.connect(at));
+    rig.settle();
+    // The word that it is lost is on its way.
+    rig.parties[0].core.release(at_a.id());
+    let at_a = rig.slot::<Cart>(0, "alice");
+    rig.parties[0].core.open(Arc::clone(&at_a) as _);
+    rig.settle();
+    rig.listen(0);
+    let at_b = rig.open::<Cart>(1, "alice");
+    rig.update(&at_b, |cart| *cart.total_mut() = 7);
+    assert_eq!(rig.read(&at_a).total, 7, "I5: it is told what others write");
 }
 
 #[test]

@@ -281,9 +281,8 @@ impl Core {
         }
         match outstanding.change {
             Change::Commit(_) => outstanding.replica.settle(settlement).map_err(|refusal| self.diverged(id, &refusal)),
-            Change::Destroy { alias, birth } => {
+            Change::Destroy { alias, .. } => {
                 if self.aliases.get(&alias) == Some(&id) {
-                    self.send(&ToRepository::Close { alias, birth });
                     self.end_replica(id, Ending::Gone);
                 }
                 self.tell(outstanding.request, Answer::Destroyed);

@@ -122,20 +122,24 @@ impl Core {
         Ok(())
     }
 
-    /// The object is no more. Closing the alias tells the repository that it may be used again.
+    /// The object is no more. What is not known by the alias was closed before: another close might end what is being
+    /// opened meanwhile, which may be the same birth after a loss.
     fn gone(&mut self, alias: Alias, birth: Birth, is_lost: bool) {
-        self.send(&ToRepository::Close { alias, birth });
         let Some(id) = self.aliases.get(&alias).copied() else { return };
         if self.replicas.get(&id).is_some_and(|entry| entry.birth.is_none_or(|known| known == birth)) {
             self.end_replica(id, if is_lost { Ending::Lost } else { Ending::Gone });
         }
     }
 
-    /// Forgets a replica whose object is no longer there, and ends what waits for it.
+    /// Forgets a replica whose object is no longer there, and ends what waits for it. Its alias is closed, once: that tells
+    /// the repository that it may be used again.
     pub(super) fn end_replica(&mut self, id: ReplicaId, ending: Ending) {
         let Some(entry) = self.replicas.remove(&id) else { return };
-        if let Some(alias) = entry.alias {
+        if let Some((alias, birth)) = entry.alias.zip(entry.birth)
+            && self.aliases.get(&alias) == Some(&id)
+        {
             self.aliases.remove(&alias);
+            self.send(&ToRepository::Close { alias, birth });
         }
         self.dirty.retain(|dirty| *dirty != id);
         self.drop_commits(id);

@@ -95,10 +95,6 @@ impl Core {
     pub fn release(&mut self, replica: ReplicaId) {
         self.submissions.retain(|outstanding| !outstanding.concerns(replica) || !outstanding.members().is_empty());
         self.tell_use_of(replica);
-        let Some(entry) = self.replicas.get(&replica) else { return };
-        if let Some((alias, birth)) = entry.alias.zip(entry.birth) {
-            self.send(&ToRepository::Close { alias, birth });
-        }
         self.end_replica(replica, Ending::Closed);
     }
 

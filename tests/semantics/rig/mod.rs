@@ -167,8 +167,19 @@ impl Rig {
         if !is_kept {
             self.journal.clear();
         }
+        self.begin(epoch, if is_kept { 1 } else { epoch });
+    }
+
+    /// The repository ends and comes back from a backup, which has all that was durable.
+    pub(crate) fn restore(&mut self, epoch: u64) {
+        (0..self.parties.len()).for_each(|at| self.cut(at, false));
+        self.appended.clear();
+        self.begin(epoch, epoch);
+    }
+
+    fn begin(&mut self, epoch: u64, lossy_epoch: u64) {
         let last_crc = self.journal.last().map_or(0, |frame| frame.crc);
-        self.repository = repository(epoch, if is_kept { 1 } else { epoch }, last_crc);
+        self.repository = repository(epoch, lossy_epoch, last_crc);
         for frame in &self.journal {
             self.repository.replay(&Frame::decode(&frame.bytes).unwrap().0).unwrap();
         }
@@ -200,7 +211,7 @@ impl Rig {
         slot
     }
 
-    fn slot<T: Class>(&mut self, at: usize, key: &str) -> Arc<Slot<T>> {
+    pub(crate) fn slot<T: Class>(&mut self, at: usize, key: &str) -> Arc<Slot<T>> {
         let party = &mut self.parties[at];
         party.core.register(&T::schema());
         party.replicas += 1;
