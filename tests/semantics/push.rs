@@ -6,7 +6,7 @@ use nam::wire::{CloseCode, Delivery};
 
 use crate::cart::{rig, version_of};
 use crate::rig::Rig;
-use crate::schedules::{Turn, drawn, play, runs};
+use crate::schedules::{Quote, Turn, drawn, play, runs};
 
 /// What the better of the two pure policies takes, and what the adaptive one does.
 fn compare(schedule: &[Turn], text_bytes: usize) -> (usize, usize) {
@@ -108,4 +108,38 @@ fn p3_a_slow_holder_costs_a_window_then_a_notice_an_object_and_then_its_link() {
     rig.connect(1);
     rig.settle();
     assert_eq!(rig.read(&at_b).version(), version, "it resumes");
+}
+
+/// A second of 50,000 commits, then 59 more with a thousand each: what is kept for the node is bounded by its window from
+/// the first moments on, whatever comes.
+#[test]
+fn p3_a_node_that_stops_reading_for_a_minute_stays_within_its_window() {
+    const OBJECTS: usize = 50;
+    let mut rig = Rig::new(2);
+    let keys: Vec<String> = (0..OBJECTS).map(|n| format!("k{n}")).collect();
+    let written: Vec<_> = keys.iter().map(|key| rig.create(0, key, Quote::default())).collect();
+    let held: Vec<_> = keys.iter().map(|key| rig.open::<Quote>(1, key)).collect();
+    held.iter().for_each(|slot| rig.parties[1].core.set_delivery(slot.id(), Delivery::Push));
+    rig.settle();
+    rig.parties[1].is_deaf = true;
+    let mut price = 0.0;
+    for second in 0..60 {
+        for _ in 0..if second == 0 { 50_000 / OBJECTS } else { 1_000 / OBJECTS } {
+            price += 1.0;
+            for slot in &written {
+                drop(Rig::join(slot, |quote| *quote.price_mut() = price));
+            }
+            rig.settle();
+            let owed = rig.record_bytes(1);
+            assert!(owed <= OWED_BYTES_MAX, "I12: {owed} B are kept for it after {second} s");
+        }
+        rig.pass(1_000);
+    }
+    assert!(rig.closes.iter().any(|close| close.code == CloseCode::Slow), "{:?}", rig.closes);
+    rig.parties[1].is_deaf = false;
+    rig.connect(1);
+    rig.settle();
+    for slot in &held {
+        assert_eq!(rig.read(slot).price, price);
+    }
 }

@@ -2,7 +2,6 @@
 
 use nam::ids::FrameNumber;
 use nam::journal::{Append, Frame, Journal};
-use nam::time::Instant;
 
 use crate::dice::Dice;
 use crate::network::Event;
@@ -58,7 +57,7 @@ impl World {
             return;
         }
         shard.is_full = true;
-        shard.core.handle_room(Instant(self.now), false);
+        shard.core.handle_room(shard.clock.at(self.now), false);
         self.report.filled += 1;
         let room_at = self.now + [20, 200, 2_000][self.dice.index(3)];
         self.agenda.plan(room_at, Event::Room { shard: at });

@@ -9,6 +9,7 @@ use nam::wire::ToRepository;
 use std::time::Duration;
 
 use crate::dice::Dice;
+use crate::shard::Shard;
 use crate::windows::each_record;
 use crate::world::World;
 
@@ -98,7 +99,8 @@ pub(crate) fn draw(dice: &mut Dice) -> Expiry {
 impl World {
     /// Records of a node arrive: touches are use.
     pub(crate) fn note_touches(&mut self, shard: usize, bytes: &[u8]) {
-        let (history, now) = (&mut self.shards[shard].history, self.now);
+        let Shard { history, clock, .. } = &mut self.shards[shard];
+        let now = clock.at(self.now).0;
         each_record(bytes, |raw| {
             if let Ok(ToRepository::Touch { aliases }) = ToRepository::decode(raw) {
                 self.report.touches += aliases.len() as u64;
@@ -112,7 +114,8 @@ impl World {
         let open = &self.nodes[node].opens[slot];
         let side = &self.nodes[node].sides[open.shard];
         let is_told = side.core.link() == LinkState::Ready && !side.is_paused;
-        self.nodes[node].opens[slot].read_at = is_told.then_some(self.now);
+        let read_at = is_told.then_some(self.shards[open.shard].clock.at(self.now).0);
+        self.nodes[node].opens[slot].read_at = read_at;
     }
 
     /// What a node read may not be told: its link broke, or it does not read what it is asked.
@@ -126,14 +129,15 @@ impl World {
         for entry in &frame.entries {
             let Entry::Expired { alias } = entry else { continue };
             self.report.expired += 1;
-            let history = &self.shards[at].history;
+            let Shard { history, clock, .. } = &self.shards[at];
+            let now = clock.at(self.now).0;
             let (birth, limits) = history.limits_at(*alias);
             for (n, node) in self.nodes.iter().enumerate() {
                 for open in node.opens.iter().filter(|open| open.is_open && open.shard == at) {
                     let is_it = matches!(open.slot.newest(), Ok(Some(known)) if known.birth == birth);
-                    let read_at = open.read_at.filter(|read_at| is_it && read_at + TOLD_MS <= self.now);
-                    let kept_until = read_at.and_then(|read_at| limits.kept_until(read_at, self.now));
-                    let (key, now) = (&open.key, self.now);
+                    let read_at = open.read_at.filter(|read_at| is_it && read_at + TOLD_MS <= now);
+                    let kept_until = read_at.and_then(|read_at| limits.kept_until(read_at, now));
+                    let key = &open.key;
                     let is_kept = kept_until.is_some_and(|until| now + HEARD_MS < until);
                     assert!(!is_kept, "E3: node {n} read {key} at {read_at:?} ms, it ends unused at {now} ms");
                 }

@@ -14,6 +14,7 @@ use crate::draw::Draw;
 use crate::guards::Part;
 use crate::history::{Claim, History};
 use crate::node::Asked;
+use crate::order::Order;
 use crate::world::World;
 
 /// One object of a group.
@@ -75,7 +76,7 @@ impl Member {
     }
 
     /// Runs the closure once.
-    fn run(&mut self, order: u64) -> Fate {
+    fn run(&mut self, order: u64, answered: &Order) -> Fate {
         let Ok(mut steps) = self.slot.begin() else { return Fate::Nothing };
         if let Some(fence) = self.fence {
             steps.fence(fence);
@@ -99,7 +100,8 @@ impl Member {
             Poll::Pending => Fate::Waiting,
             Poll::Ready(Step::Unchanged(..)) => {
                 let (before, after) = seen.unwrap();
-                self.claim = Some(Claim { order, before, after, required: self.required.clone() });
+                let (begun, required) = (answered.begin(self.object.unwrap()), self.required.clone());
+                self.claim = Some(Claim { order, begun, before, after, required });
                 self.steps = Some(steps);
                 Fate::Departed
             }
@@ -123,11 +125,11 @@ impl Member {
 
 impl Grouping {
     /// Goes on as far as it can; `Departed` when all of it is in flight or was.
-    fn poll(&mut self, order: &mut u64) -> Fate {
+    fn poll(&mut self, order: &mut u64, answered: &Order) -> Fate {
         let is_old = self.is_old;
         for member in self.members.iter_mut().filter(|member| member.steps.is_none() && member.ticket.is_none()) {
             *order += 1;
-            match of_version(is_old, || member.run(*order)) {
+            match of_version(is_old, || member.run(*order, answered)) {
                 Fate::Departed => {}
                 fate => return fate,
             }
@@ -173,7 +175,8 @@ impl World {
     pub(crate) fn poll_groups(&mut self) {
         let mut at = 0;
         while at < self.groupings.len() {
-            let fate = self.groupings[at].poll(&mut self.joins);
+            let grouping = &mut self.groupings[at];
+            let fate = grouping.poll(&mut self.joins, &self.shards[grouping.shard].history.order);
             match fate {
                 Fate::Waiting => {
                     at += 1;

@@ -19,6 +19,7 @@ use crate::expiry::Limits;
 use crate::guards::Part;
 use crate::locks::Locks;
 use crate::merge::{Clash, Merge};
+use crate::order::{Begun, Order};
 use crate::readings::{Refusal, Shown};
 
 /// One object from its creation on.
@@ -53,6 +54,7 @@ pub(crate) struct Remembered {
 pub(crate) struct Claim {
     /// When it joined its batch, among all.
     pub(crate) order: u64,
+    pub(crate) begun: Begun,
     pub(crate) before: Desk,
     pub(crate) after: Desk,
     /// What must not have changed between what its closure saw and its commit.
@@ -73,6 +75,7 @@ pub(crate) struct History {
     /// What was durable at each loss, by the loss before it: nodes may go on showing it until they hear of the next.
     former: BTreeMap<Epoch, BTreeMap<Birth, Vec<Arc<Desk>>>>,
     pub(crate) locks: Locks,
+    pub(crate) order: Order,
     pub(crate) events: Happenings,
     pub(crate) stale_commits: u64,
     pub(crate) commits: u64,
@@ -383,6 +386,9 @@ impl History {
 
     /// An update was told to be part of a version. If that was lost since, nothing is known of it.
     pub(crate) fn claim(&mut self, at: Token, claim: Claim) {
+        if claim.before != claim.after {
+            self.order.commit(claim.begun, at);
+        }
         let Token { lossy_epoch, birth, version } = at;
         if lossy_epoch < self.lossy_epoch {
             let kept = self.objects.get(&birth).and_then(|object| object.kept);

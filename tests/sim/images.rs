@@ -7,7 +7,6 @@ use nam::ids::ShardId;
 use nam::journal::{Head, HeadBody, Images, Journal, JournalError, Part};
 use nam::repository::{ImageDeed, ImageTask};
 use nam::store::TappedImages;
-use nam::time::Instant;
 
 use crate::class::Desk;
 use crate::dice::Dice;
@@ -92,7 +91,7 @@ impl Shard {
             let is_there = known.is_some_and(|known| known.birth == load.image.birth);
             assert!(!is_there, "I2: {} cannot be loaded: {error}", load.object);
         }
-        self.core.handle_loaded(Instant(now), name, loaded);
+        self.core.handle_loaded(self.clock.at(now), name, loaded);
     }
 
     /// Has the document of an object in memory.
@@ -149,7 +148,8 @@ impl World {
         if self.dice.one_in(400) {
             shard.fail_image(task, &mut self.dice);
             self.report.failures += 1;
-            self.shards[at].core.handle_image_failed(Instant(self.now));
+            let shard = &mut self.shards[at];
+            shard.core.handle_image_failed(shard.clock.at(self.now));
             self.settle_shard(at);
             self.crash(at);
             return;
@@ -158,7 +158,7 @@ impl World {
         let is_tail = |image: &Image| image.fresh().len() == 1 && image.dropped().is_empty();
         self.report.tails += u64::from(matches!(&task.deed, ImageDeed::Put(_, image) if is_tail(image)));
         write_image(&mut shard.images, task).unwrap();
-        shard.core.handle_imaged(Instant(self.now), id);
+        shard.core.handle_imaged(shard.clock.at(self.now), id);
         self.report.imaged += 1;
     }
 
@@ -176,7 +176,7 @@ impl World {
         if shard.incarnation == incarnation {
             let frame = shard.cutting.take().unwrap();
             shard.journal.truncate(ShardId(0), frame.epoch, frame.number).unwrap();
-            shard.core.handle_cut(Instant(self.now));
+            shard.core.handle_cut(shard.clock.at(self.now));
             self.report.forgotten += 1;
         }
     }

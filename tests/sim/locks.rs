@@ -220,9 +220,13 @@ impl World {
             }
             (3..7, Some(at), _) => {
                 let fence = self.grants[at].fence;
-                self.tasks.push(Task::fenced(shard, &replica, is_old, fence, &mut self.dice));
+                let task = Task::fenced(shard, &replica, is_old, fence, &mut self.dice);
+                self.tasks.push(task);
             }
-            (0..2, None, Some(fence)) => self.tasks.push(Task::fenced(shard, &replica, is_old, fence, &mut self.dice)),
+            (0..2, None, Some(fence)) => {
+                let task = Task::fenced(shard, &replica, is_old, fence, &mut self.dice);
+                self.tasks.push(task);
+            }
             (2, None, Some(fence)) => {
                 let request = side.core.join_lock(id, fence);
                 side.requests.insert(request, Asked::Join(fence));

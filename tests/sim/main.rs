@@ -11,6 +11,7 @@
 
 mod alone;
 mod class;
+mod clock;
 mod deliveries;
 mod dice;
 mod disk;
@@ -28,6 +29,7 @@ mod merge;
 mod mutants;
 mod network;
 mod node;
+mod order;
 mod quiet;
 mod readings;
 mod settle;
@@ -39,12 +41,15 @@ mod whims;
 mod windows;
 mod world;
 
+use std::num::NonZero;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use swarm::Mutant;
 use world::{Report, World};
 
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 1_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -64,20 +69,42 @@ fn run(seed: u64, mutant: Option<Mutant>) -> Result<Report, String> {
     }
 }
 
+/// Runs seeds on every core; answers what they did together, or which one failed.
+fn run_all(seeds: Range<u64>) -> Result<Report, String> {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut total = Report::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return Ok(total);
+            }
+            match run(seed, None) {
+                Ok(report) => total.add(&report),
+                Err(text) => {
+                    next.store(seeds.end, Ordering::Relaxed);
+                    return Err(format!("{text}\n  NAM_SEED={seed} cargo test --test sim every_seed"));
+                }
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).try_fold(Report::default(), |mut all, total| {
+            all.add(&total?);
+            Ok(all)
+        })
+    })
+}
+
 #[test]
 fn every_seed_keeps_the_invariants() {
-    let seeds = match number("NAM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("NAM_SEEDS").unwrap_or(SEEDS),
+    let (seeds, is_one) = match number("NAM_SEED") {
+        Some(seed) => (seed..seed + 1, true),
+        None => (0..number("NAM_SEEDS").unwrap_or(SEEDS), false),
     };
-    let is_one = number("NAM_SEED").is_some();
-    let mut total = Report::default();
-    for seed in seeds {
-        match run(seed, None) {
-            Ok(report) => total.add(&report),
-            Err(text) => panic!("{text}\n  NAM_SEED={seed} cargo test --test sim every_seed"),
-        }
-    }
+    let total = run_all(seeds).unwrap_or_else(|text| panic!("{text}"));
     println!("{total:?}");
     if !is_one {
         total.check_draws();

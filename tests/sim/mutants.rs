@@ -28,7 +28,8 @@ fn every_rule_is_missed() {
         Rule::Group,
         Rule::Joint,
     ];
-    let mutants = rules.map(Mutant::Without).into_iter().chain([Mutant::Floor, Mutant::Losses, Mutant::Outages]);
+    let mutants =
+        rules.map(Mutant::Without).into_iter().chain([Mutant::Floor, Mutant::Losses, Mutant::Outages, Mutant::Asking]);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();
     let mutants = mutants.filter(|mutant| format!("{mutant:?}").contains(&name));
     let found: Vec<_> = mutants.map(|mutant| (mutant, find(mutant))).collect();

@@ -11,6 +11,8 @@ use nam::repository::ConnectionId;
 use parking_lot::Mutex;
 
 use crate::class::Desk;
+use crate::clock::Clock;
+use crate::order::Begun;
 use crate::swarm::Swarm;
 use crate::watching::Watching;
 
@@ -85,6 +87,8 @@ pub(crate) enum Asked {
     Lock(usize),
     /// Whether somebody's lock is still held.
     Join(Fence),
+    /// A fresh read of a slot.
+    Fresh(usize, Begun),
     /// A reading, or nobody, waits for the newest.
     Newest,
     /// Who has a title.
@@ -101,12 +105,13 @@ pub(crate) struct Node {
     pub(crate) opens: Vec<Open>,
     /// Whether it is of an older version of the program.
     pub(crate) is_old: bool,
+    pub(crate) clock: Clock,
     /// What they may take.
     pub(crate) memory: Arc<Memory>,
 }
 
 impl Node {
-    pub(crate) fn new(number: u64, is_old: bool, shards: usize, swarm: &Swarm) -> Self {
+    pub(crate) fn new(number: u64, is_old: bool, shards: usize, swarm: &Swarm, clock: Clock) -> Self {
         let memory = Arc::new(Memory::new(swarm.memory_max));
         let side = |_| {
             let core = new_core(7_000 + number, swarm.credit_bytes, &memory);
@@ -117,7 +122,7 @@ impl Node {
             Side { core, bell, link, is_connecting, requests, consumers, in_hand, is_paused, unread }
         };
         let sides = (0..shards).map(side).collect();
-        Self { sides, opens: Vec::new(), is_old, memory }
+        Self { sides, opens: Vec::new(), is_old, clock, memory }
     }
 
     /// The process ends and begins again as another node: nothing that it had is of use any more.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nam::ids::Token;
 use nam::journal::Frame;
 use nam::limits::{PRECEDENCE_MS, SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
 use nam::node::{Answer, CoreEvent, LinkState, Replica, Ring, Unreadable};
@@ -13,7 +14,8 @@ use crate::class::of_version;
 use crate::draw::LONG_BYTES;
 use crate::network::{Event, LinkName};
 use crate::node::{Asked, Node};
-use crate::readings::{Progress, Reading, Refusal};
+use crate::order::Begun;
+use crate::readings::{Progress, Reading, Refusal, Shown};
 use crate::tasks::Outcome;
 use crate::windows::each_record;
 use crate::world::World;
@@ -51,7 +53,7 @@ impl World {
             let shard = &mut self.shards[at];
             let (frame, _) = Frame::decode(&append.frame.bytes).unwrap();
             self.effects.add(now, 1, &append.frame.bytes);
-            shard.history.take(&frame, now);
+            shard.history.take(&frame, shard.clock.at(now).0);
             shard.check_documents();
             shard.check_index();
             let (incarnation, number) = (shard.incarnation, append.frame.name.number);
@@ -65,7 +67,11 @@ impl World {
         }
         let shard = &mut self.shards[at];
         while let Some(close) = shard.core.poll_close() {
+            // A greeting that was under way when its node began anew may come behind the newer one's.
+            let half = shard.links.get(&close.connection).and_then(|n| self.nodes[*n].sides[at].link.as_ref());
+            let is_given_up = half.is_none_or(|half| half.connection != close.connection);
             let is_rightful = matches!(close.code, CloseCode::Superseded | CloseCode::Slow | CloseCode::Stopped);
+            let is_rightful = is_rightful || is_given_up;
             assert!(is_rightful, "the repository closes a link: {} {}", close.code, close.text);
             self.report.slow += u64::from(close.code == CloseCode::Slow);
             if let Some(node) = shard.links.remove(&close.connection) {
@@ -77,8 +83,9 @@ impl World {
         self.report.made_way += made_way - std::mem::replace(&mut shard.made_way, made_way);
         if shard.core.contests() > 0 && !std::mem::replace(&mut shard.is_due_planned, true) {
             let due = shard.core.poll_timeout().expect("who goes first has its time");
-            assert!(due.0 <= now + PRECEDENCE_MS, "W3: somebody goes first until {due:?}");
-            self.agenda.plan(due.0.max(now + 1), Event::Due { shard: at });
+            let most = shard.clock.at(now).0 + PRECEDENCE_MS;
+            assert!(due.0 <= most, "W3: somebody goes first until {due:?}, later than {most}");
+            self.agenda.plan(now + shard.clock.until(due, now), Event::Due { shard: at });
         }
         let done = shard.core.work_done();
         assert!(done.cells <= STEP_CELLS_MAX, "a call visits {} cells", done.cells);
@@ -194,6 +201,7 @@ impl World {
                         self.tasks.retain(|task| !Arc::ptr_eq(&task.slot, &open.slot));
                     }
                     Some(Asked::End) if answer == Answer::Destroyed => self.report.destroyed += 1,
+                    Some(Asked::Fresh(slot, begun)) => self.hear_fresh(node, shard, slot, begun, &answer),
                     Some(Asked::Found) => self.found(node, shard, request, &answer),
                     Some(Asked::Joint) => self.joint_answered(node, shard, request, &answer),
                     Some(Asked::Lock(slot)) => self.hear_of_lock(node, shard, slot, request, &answer),
@@ -209,6 +217,16 @@ impl World {
                     reading.answered(&answer);
                 }
             }
+        }
+    }
+
+    /// A fresh read is answered: with what is here, or comes by the same stream.
+    fn hear_fresh(&mut self, node: usize, shard: usize, slot: usize, begun: Begun, answer: &Answer) {
+        let newest = self.nodes[node].opens[slot].slot.newest();
+        if let (Answer::Pulled(version), Ok(Some(newest))) = (answer, newest) {
+            assert!(newest.version >= *version, "R5: {version} was promised, {} is known", newest.version);
+            self.shards[shard].history.order.see(begun, Token { version: *version, ..newest });
+            self.report.fresh += 1;
         }
     }
 
@@ -257,7 +275,7 @@ impl World {
             let order = self.joins;
             let task = &mut self.tasks[at];
             let history = &mut self.shards[task.shard].history;
-            match task.poll(order) {
+            match task.poll(order, &history.order) {
                 Outcome::Pending => {
                     at += 1;
                     continue;
@@ -273,7 +291,13 @@ impl World {
                 }
                 Outcome::Nothing | Outcome::Ended => {}
                 Outcome::Fenced => self.report.fenced_off += 1,
-                Outcome::Committed(at, claim) => history.claim(at, claim),
+                Outcome::Committed(at, claim) => {
+                    history.claim(at, claim);
+                    let shown = Shown { shard: task.shard, key: task.slot.name().key.clone(), token: at };
+                    if self.dice.one_in(4) {
+                        self.remember(shown);
+                    }
+                }
                 Outcome::Unknown(at, claim) => history.orphan(at.birth, claim),
             }
             self.tasks.remove(at);
@@ -303,6 +327,8 @@ impl World {
                     history.check_kept(&shown, guard.token());
                     history.check_seen(&format!("node {node}, with a token,"), guard.token(), &guard);
                     self.report.kept += 1;
+                    let token = guard.token();
+                    self.remember(Shown { token, ..shown });
                 }
                 Progress::Unreadable => history.check_unreadable(&reading.slot),
                 Progress::Refused(refusal) => {

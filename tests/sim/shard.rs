@@ -7,9 +7,9 @@ use nam::ids::ShardId;
 use nam::journal::{Append, Frame, FrameName, Journal};
 use nam::repository::{Caps, ConnectionId, Core, Identity, ImageCaps, ImageTask, Load, Rules};
 use nam::store::{MemoryImages, MemoryJournal};
-use nam::time::Instant;
 
 use crate::class::Desk;
+use crate::clock::Clock;
 use crate::deliveries::Holdings;
 use crate::dice::Dice;
 use crate::history::{History, Remembered, difference};
@@ -23,6 +23,7 @@ pub(crate) struct Shard {
     pub(crate) is_lossy: bool,
     /// Whether its disk has no room for commits that were not judged yet.
     pub(crate) is_full: bool,
+    pub(crate) clock: Clock,
     pub(crate) incarnation: u64,
     /// Frames on their way to the journal.
     pub(crate) appending: VecDeque<Append>,
@@ -71,6 +72,7 @@ impl Shard {
             journal,
             is_lossy,
             is_full: false,
+            clock: Clock::draw(dice, 0),
             incarnation: 0,
             appending: VecDeque::new(),
             durable_at: 0,
@@ -100,11 +102,11 @@ impl Shard {
         self.forget(dice);
         self.links.clear();
         self.has_step = false;
-        self.history.crash(self.is_lossy, now);
+        self.history.crash(self.is_lossy, self.clock.at(now).0);
         self.backup = match std::mem::replace(&mut self.backup, Backup::Used) {
             Backup::Wanted(journal, images, remembered) => {
                 (self.journal, self.images) = (journal, images);
-                self.history.restore(&remembered, now);
+                self.history.restore(&remembered, self.clock.at(now).0);
                 Backup::Used
             }
             backup => backup,
@@ -162,9 +164,9 @@ impl Shard {
         for frame in &frames {
             self.core.replay(frame).unwrap();
         }
-        self.core.handle_replayed(Instant(now)).unwrap();
+        self.core.handle_replayed(self.clock.at(now)).unwrap();
         if self.is_full {
-            self.core.handle_room(Instant(now), false);
+            self.core.handle_room(self.clock.at(now), false);
         }
     }
 }

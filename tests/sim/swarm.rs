@@ -19,6 +19,8 @@ pub(crate) enum Mutant {
     Losses,
     /// A link that breaks leaves replicas current (F1).
     Outages,
+    /// Fresh reads show what is here (R3).
+    Asking,
 }
 
 impl Mutant {

@@ -13,6 +13,7 @@ use crate::dice::Dice;
 use crate::draw::Draw;
 use crate::guards::Part;
 use crate::history::Claim;
+use crate::order::Order;
 
 /// One update.
 #[derive(Debug)]
@@ -84,10 +85,10 @@ impl Task {
         Self { scope: Scope::Fenced(fence), turn, ..Self::new(shard, slot, is_old, dice) }
     }
 
-    pub(crate) fn poll(&mut self, order: u64) -> Outcome {
+    pub(crate) fn poll(&mut self, order: u64, answered: &Order) -> Outcome {
         match self.joined.take() {
             Some((ticket, claim)) => self.poll_ticket(ticket, claim),
-            None => of_version(self.is_old, || self.poll_run(order)),
+            None => of_version(self.is_old, || self.poll_run(order, answered)),
         }
     }
 
@@ -118,7 +119,7 @@ impl Task {
         }
     }
 
-    fn poll_run(&mut self, order: u64) -> Outcome {
+    fn poll_run(&mut self, order: u64, answered: &Order) -> Outcome {
         if let Ok(Some(newest)) = self.slot.newest() {
             self.object = Some(newest);
         }
@@ -145,7 +146,8 @@ impl Task {
             Poll::Ready(Step::Joined((), ticket)) => {
                 self.turn = None;
                 let (before, after) = seen.unwrap();
-                self.joined = Some((ticket, Claim { order, before, after, required: self.required.clone() }));
+                let (begun, required) = (answered.begin(self.object.unwrap()), self.required.clone());
+                self.joined = Some((ticket, Claim { order, begun, before, after, required }));
                 Outcome::Pending
             }
             Poll::Ready(Step::Unchanged(..) | Step::Aborted(_)) => Outcome::Nothing,

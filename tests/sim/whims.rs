@@ -109,13 +109,10 @@ impl World {
                 core.release(id);
                 open.is_open = false;
             }
-            1 => {
+            1 if self.dice.one_in(2) => {
                 core.evict(id);
             }
-            2 if has_handle => {
-                let request = core.pull(id);
-                sides[shard].requests.insert(request, Asked::Newest);
-            }
+            1..3 if has_handle => self.read_fresh(node, slot),
             3 => {
                 if let Ok(Some(token)) = open.slot.newest() {
                     if self.tokens.len() == TOKENS {
@@ -147,12 +144,36 @@ impl World {
                 sides[shard].requests.insert(request, Asked::Newest);
             }
             _ => {
-                let slot = Arc::clone(&open.slot);
+                let (slot, is_old) = (Arc::clone(&open.slot), *is_old);
                 for _ in 0..=self.dice.below(2) {
-                    self.tasks.push(Task::new(shard, &slot, *is_old, &mut self.dice));
+                    let task = Task::new(shard, &slot, is_old, &mut self.dice);
+                    self.tasks.push(task);
                 }
             }
         }
+    }
+
+    /// Somebody was shown something, and may come to any node with that.
+    pub(crate) fn remember(&mut self, shown: Shown) {
+        if self.lately.len() == TOKENS {
+            self.lately.remove(0);
+        }
+        self.lately.push(shown);
+    }
+
+    /// The application asks the repository for the newest.
+    fn read_fresh(&mut self, node: usize, slot: usize) {
+        let Node { sides, opens, .. } = &mut self.nodes[node];
+        let open = &opens[slot];
+        let Ok(Some(object)) = open.slot.newest() else { return };
+        let begun = self.shards[open.shard].history.order.begin(object);
+        if matches!(self.mutant, Some(Mutant::Asking)) {
+            let here = open.slot.inspect().ok().flatten().map(|guard| guard.token());
+            here.into_iter().for_each(|here| self.shards[open.shard].history.order.see(begun, here));
+            return;
+        }
+        let request = sides[open.shard].core.pull(open.slot.id());
+        sides[open.shard].requests.insert(request, Asked::Fresh(slot, begun));
     }
 
     /// The application begins to watch a part of an object, looks what it was told, or does not care any more.
@@ -171,10 +192,11 @@ impl World {
 
     /// Somebody who was shown something somewhere comes to some node.
     fn read_token(&mut self) {
-        if self.tokens.is_empty() {
+        let tokens = if self.dice.one_in(3) { &self.lately } else { &self.tokens };
+        if tokens.is_empty() {
             return;
         }
-        let shown = self.tokens[self.dice.index(self.tokens.len())].clone();
+        let shown = tokens[self.dice.index(tokens.len())].clone();
         let node = self.dice.index(self.nodes.len());
         match self.nodes[node].find(shown.shard, &shown.key) {
             Some(slot) => {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use nam::ids::FrameNumber;
 use nam::node::Replica;
 use nam::repository::ConnectionId;
-use nam::time::Instant;
 
 use crate::class::of_version;
+use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::disk::Written;
 use crate::finds::Finding;
@@ -86,6 +86,8 @@ pub(crate) struct Report {
     pub(crate) readable_again: u64,
     /// How often nodes told that what was pushed was read.
     pub(crate) reads_told: u64,
+    /// Fresh reads that were answered.
+    pub(crate) fresh: u64,
     /// How often a commit waited because somebody went first.
     pub(crate) made_way: u64,
 }
@@ -132,6 +134,7 @@ impl Report {
         self.readable_again += other.readable_again;
         self.reads_told += other.reads_told;
         self.made_way += other.made_way;
+        self.fresh += other.fresh;
     }
 
     /// Whether many seeds together did what they are for.
@@ -150,6 +153,7 @@ impl Report {
         assert!(self.watched > 0, "too little is watched: {self:?}");
         assert!(self.shed > 100, "too little memory is short: {self:?}");
         assert!(self.reads_told > 0, "too few nodes read what is pushed: {self:?}");
+        assert!(self.fresh > 100, "too few reads are fresh: {self:?}");
         assert!(self.made_way > 0, "nobody goes first: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         assert!(self.told > 0 && self.told_again > 0, "too few events are told: {self:?}");
@@ -175,6 +179,8 @@ pub(crate) struct World {
     pub(crate) finds: Vec<Finding>,
     /// What was shown lately, anywhere.
     pub(crate) tokens: Vec<Shown>,
+    /// What was committed or read lately, likewise.
+    pub(crate) lately: Vec<Shown>,
     /// What nodes were told to have the locks of, the newest last.
     pub(crate) grants: Vec<Grant>,
     pub(crate) actions: u64,
@@ -195,7 +201,11 @@ impl World {
         let rules = Mutant::rules(mutant);
         let mut world = Self {
             shards: (0..shards).map(|_| Shard::new(&mut dice, swarm.caps, swarm.images, rules)).collect(),
-            nodes: (0..nodes).map(|n| Node::new(n as u64, n == 0 && swarm.has_old, shards, &swarm)).collect(),
+            nodes: (0..nodes as u64)
+                // Their clocks differ by days.
+                .map(|n| (n, Clock::draw(&mut dice, n * 100_000_007)))
+                .map(|(n, clock)| Node::new(n, n == 0 && swarm.has_old, shards, &swarm, clock))
+                .collect(),
             dice,
             swarm,
             mutant,
@@ -208,6 +218,7 @@ impl World {
             joinings: Vec::new(),
             finds: Vec::new(),
             tokens: Vec::new(),
+            lately: Vec::new(),
             actions: ACTIONS,
             grants: Vec::new(),
             connections: 0,
@@ -269,16 +280,17 @@ impl World {
                 self.shards[shard].note_read();
             }
             Event::Tick { shard } => {
-                self.shards[shard].core.handle_timeout(Instant(self.now));
-                for (n, node) in (0..).zip(&mut self.nodes) {
-                    // Their clocks differ by days.
-                    node.sides[shard].core.handle_timeout(Instant(self.now + n * 100_000_007));
+                let Shard { core, clock, .. } = &mut self.shards[shard];
+                core.handle_timeout(clock.at(self.now));
+                for node in &mut self.nodes {
+                    node.sides[shard].core.handle_timeout(node.clock.at(self.now));
                 }
                 self.agenda.plan(self.now + 500, Event::Tick { shard });
             }
             Event::Due { shard } => {
-                self.shards[shard].is_due_planned = false;
-                self.shards[shard].core.handle_timeout(Instant(self.now));
+                let Shard { core, clock, is_due_planned, .. } = &mut self.shards[shard];
+                *is_due_planned = false;
+                core.handle_timeout(clock.at(self.now));
             }
             Event::Imaged { shard, incarnation } => self.imaged(shard, incarnation),
             Event::Loaded { shard, incarnation } => self.loaded(shard, incarnation),
@@ -288,14 +300,16 @@ impl World {
             Event::Up { link, bytes, is_segment } => self.arrive_up(link, &bytes, is_segment),
             Event::Down { link, bytes, is_segment } => self.arrive_down(link, &bytes, is_segment),
             Event::CutUp { link } => {
-                if self.shards[link.shard].links.remove(&link.connection).is_some() {
-                    self.shards[link.shard].core.handle_disconnected(Instant(self.now), link.connection);
+                let Shard { core, clock, links, .. } = &mut self.shards[link.shard];
+                if links.remove(&link.connection).is_some() {
+                    core.handle_disconnected(clock.at(self.now), link.connection);
                 }
             }
             Event::CutDown { link } => self.disconnect_node(link),
             Event::Room { shard } => {
                 self.shards[shard].is_full = false;
-                self.shards[shard].core.handle_room(Instant(self.now), true);
+                let Shard { core, clock, .. } = &mut self.shards[shard];
+                core.handle_room(clock.at(self.now), true);
             }
             Event::Read { node, shard } => self.read_on(node, shard),
         }
@@ -308,9 +322,10 @@ impl World {
         side.is_connecting = false;
         side.link = Some(Half { connection, up_at: self.now, down_at: self.now });
         side.core.handle_connected();
-        self.shards[shard].links.insert(connection, node);
-        self.shards[shard].windows.insert(connection, SegmentWindow::default());
-        self.shards[shard].core.handle_connected(Instant(self.now), connection);
+        let Shard { core, clock, links, windows, .. } = &mut self.shards[shard];
+        links.insert(connection, node);
+        windows.insert(connection, SegmentWindow::default());
+        core.handle_connected(clock.at(self.now), connection);
     }
 
     fn disconnect_node(&mut self, link: LinkName) {
@@ -348,12 +363,12 @@ impl World {
             return;
         }
         if is_segment {
-            shard.core.handle_segment(Instant(self.now), link.connection, bytes);
+            shard.core.handle_segment(shard.clock.at(self.now), link.connection, bytes);
         } else {
             shard.windows.entry(link.connection).or_default().confirm(bytes);
             self.report.reads_told += shard.holdings.entry(link.connection).or_default().take(bytes);
             shard.note_locks(link.connection, bytes);
-            shard.core.handle_records(Instant(self.now), link.connection, bytes);
+            shard.core.handle_records(shard.clock.at(self.now), link.connection, bytes);
             shard.note_read();
             self.note_touches(link.shard, bytes);
         }
@@ -410,11 +425,11 @@ impl World {
         match shard.write(&mut self.dice) {
             Written::Durable(written) => {
                 assert_eq!(written, frame);
-                shard.core.handle_durable(Instant(self.now), frame);
+                shard.core.handle_durable(shard.clock.at(self.now), frame);
             }
             Written::InDoubt => {
                 self.report.failures += 1;
-                shard.core.handle_append_failed(Instant(self.now));
+                shard.core.handle_append_failed(shard.clock.at(self.now));
                 self.settle_shard(at);
                 self.crash(at);
             }
