@@ -1,15 +1,19 @@
 //! What closures may do beside changing their object, and that one closure's mistake is nobody else's.
 
 use std::collections::BTreeMap;
-use std::sync::Barrier;
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use nam::client::{InProcess, Object};
 use nam::error::{Error, UpdateError};
+use nam::node::{Replica, Ring, Scope, Slot, Step, Unreadable};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::objects::{Cart, CartMut};
+use crate::slot::{Desk, held, step};
 
 async fn cart(key: &str) -> (InProcess, Object<Cart>) {
     let repository = InProcess::new().unwrap();
@@ -176,9 +180,14 @@ async fn a_destroyed_object_is_gone_for_those_who_ask_anew() {
     }
 }
 
+/// Looks at a future once.
+fn poll<F: Future>(work: Pin<&mut F>) -> Poll<F::Output> {
+    work.poll(&mut Context::from_waker(Waker::noop()))
+}
+
 /// What a future answers at once: inside of a closure nothing can be waited for.
 fn at_once<F: Future>(work: F) -> F::Output {
-    match std::pin::pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+    match poll(std::pin::pin!(work)) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("it waits for the closure that it is called from"),
     }
@@ -224,6 +233,97 @@ async fn an_object_cannot_be_used_in_its_own_closures_and_nothing_waits_for_itse
     let opened = cart.update(|_| Ok::<_, Error>(at_once(node.open::<Cart>("alice")).is_ok()));
     assert!(opened.await.unwrap().value, "another handle is no use");
     assert_eq!(cart.read().await.unwrap().total, 0, "nothing is half done");
+}
+
+/// Counts how often a task was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Has an update wait; answers what counts its wake-ups.
+fn wait(slot: &Slot<Desk>) -> Arc<Woken> {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let waiting: Poll<Step<(), ()>> =
+        slot.poll_update(Scope::Shared, &Context::from_waker(&waker), &mut |_, _| panic!("it has to wait"));
+    assert!(waiting.is_pending());
+    woken
+}
+
+#[test]
+fn what_a_closure_gives_back_is_free_behind_it() {
+    let (slot, rings) = held(&Desk::default());
+    let context = Context::from_waker(Waker::noop());
+    let reserve = || match slot.poll_reserve(&context) {
+        Poll::Ready(Ok(reservation)) => reservation,
+        other => panic!("{other:?}"),
+    };
+    let has_worked = |woken: &Woken| {
+        assert_eq!((rings.take(), woken.0.load(Ordering::Relaxed)), (vec![Ring::Work], 0));
+        slot.work();
+        woken.0.load(Ordering::Relaxed) == 1
+    };
+    let reservation = reserve();
+    let woken = wait(&slot);
+    slot.peek_with(|_| drop(reservation)).unwrap();
+    assert!(has_worked(&woken), "a reservation that is dropped in a look");
+
+    let mut turn = Some(slot.queue_alone());
+    let woken = wait(&slot);
+    let outcome = step(&slot, Scope::Alone, |_| {
+        turn = None;
+        Err::<(), ()>(())
+    });
+    assert!(matches!(outcome, Poll::Ready(Step::Aborted(()))));
+    assert!(has_worked(&woken), "a turn that is dropped in an update");
+
+    // Within a closure of another object as well: somebody's closure may wait for that here.
+    let (other, _) = held(&Desk::default());
+    let reservation = reserve();
+    let woken = wait(&slot);
+    other.peek_with(|_| drop(reservation)).unwrap();
+    assert!(has_worked(&woken));
+    let nested = other.peek_with(|_| matches!(slot.poll_reserve(&context), Poll::Ready(Err(Unreadable::Nested))));
+    assert_eq!(nested, Ok(Some(true)), "a group is not committed within a closure");
+    assert!(matches!(step(&slot, Scope::Shared, |_| Ok::<(), ()>(())), Poll::Ready(Step::Unchanged(..))));
+}
+
+#[tokio::test]
+async fn what_ends_within_a_closure_of_its_object_is_in_nobodys_way() {
+    let node = InProcess::new().unwrap().node().await.unwrap();
+    let [cart, other] = ["alice", "bob"].map(|key| node.create(key, Cart::default()));
+    let (cart, other) = (cart.await.unwrap(), other.await.unwrap());
+    let add = |cart: &mut CartMut<'_>| {
+        *cart.total_mut() += 1;
+        Ok::<(), Error>(())
+    };
+    for _ in 0..50 {
+        let mut group = node.begin_group();
+        group.with(&cart, add).await.unwrap();
+        group.with(&other, add).await.unwrap();
+        // The group has the first object and waits for the second one.
+        let mut beside = Box::pin(other.update(add));
+        assert!(poll(beside.as_mut()).is_pending());
+        let mut commit = Box::pin(group.commit());
+        assert!(poll(commit.as_mut()).is_pending());
+        cart.peek_with(|_| drop(commit)).unwrap();
+        beside.await.unwrap();
+
+        let mut first = Box::pin(cart.update(add));
+        assert!(poll(first.as_mut()).is_pending());
+        let mut isolated = Some(Box::pin(cart.update_isolated(add)));
+        assert!(poll(isolated.as_mut().unwrap().as_mut()).is_pending());
+        let mut behind = Box::pin(cart.update(add));
+        assert!(poll(behind.as_mut()).is_pending());
+        cart.peek_with(|_| isolated = None).unwrap();
+        first.await.unwrap();
+        behind.await.unwrap();
+    }
 }
 
 mod others {

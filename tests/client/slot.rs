@@ -35,7 +35,7 @@ impl Host for Rings {
 }
 
 impl Rings {
-    fn take(&self) -> Vec<Ring> {
+    pub(crate) fn take(&self) -> Vec<Ring> {
         std::mem::take(&mut self.0.lock())
     }
 }

@@ -5,16 +5,18 @@
 //!                       └──────────── dropped ──────────────▶ free again
 //! ```
 //! Invariants: a group departs with the base at which its writes were found to stand; while a slot is reserved nothing
-//! of it is in flight. Whoever reserves several slots does so in the order of their replicas. Source: own reasoning (W7).
+//! of it is in flight. It may be given back anywhere, also within a closure of its object. Whoever reserves several slots
+//! does so in the order of their replicas. Source: own reasoning (W7).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use super::batch::InFlight;
 use super::read::Unreadable;
-use super::{Slot, Steps};
+use super::{RUNNING, Slot, Steps};
 use crate::ids::Version;
 use crate::node::replica::Outgoing;
 use crate::node::state::State;
@@ -31,18 +33,23 @@ pub struct Reservation<T: Class> {
 }
 
 impl<T: Class> Slot<T> {
-    /// Keeps the slot for a group once nothing of it is in flight.
+    /// Keeps the slot for a group once nothing of it is in flight. Not within a closure of any object: what follows would
+    /// wait there, or fail half way.
     pub fn poll_reserve(self: &Arc<Self>, context: &Context<'_>) -> Poll<Result<Reservation<T>, Unreadable>> {
-        let Some(mut inner) = self.lock() else { return Poll::Ready(Err(Unreadable::Nested)) };
+        if RUNNING.get() != 0 {
+            return Poll::Ready(Err(Unreadable::Nested));
+        }
+        let mut inner = self.inner.lock();
         if let Err(why) = inner.check_readable() {
             return Poll::Ready(Err(why));
         }
-        if inner.state != State::Current || inner.in_flight.is_some() || inner.batch.is_some() || inner.is_reserved {
+        let is_reserved = self.is_reserved.load(Ordering::Relaxed);
+        if inner.state != State::Current || inner.in_flight.is_some() || inner.batch.is_some() || is_reserved {
             self.want_newer(&mut inner);
             inner.wait(context);
             return Poll::Pending;
         }
-        inner.is_reserved = true;
+        self.is_reserved.store(true, Ordering::Relaxed);
         Poll::Ready(Ok(Reservation { slot: Arc::clone(self), base: None }))
     }
 }
@@ -63,7 +70,7 @@ impl<T: Class> Reservation<T> {
     }
 
     /// Puts the writes in flight; answers what the core is to send, and what will tell of its outcome. Only after
-    /// [`check`](Self::check).
+    /// [`check`](Self::check), and like that not within a closure.
     pub fn depart(self, steps: Steps) -> (Outgoing, Ticket) {
         let (written, fence) = steps.into_written();
         let (delta, guards) = (Bytes::from(written.delta), written.guards);
@@ -73,23 +80,22 @@ impl<T: Class> Reservation<T> {
         verdict.join();
         let ticket = Ticket::new(Arc::clone(&verdict));
         let outgoing = Outgoing { base, is_isolated, fence, guards, delta: delta.clone() };
-        if let Some(mut inner) = self.slot.lock() {
-            match inner.ending {
-                Some(ending) => verdict.settle(Settled::Ended(ending)),
-                None => {
-                    inner.held.rest();
-                    inner.in_flight = Some(InFlight { base, delta, verdict });
-                }
+        let mut inner = self.slot.inner.lock();
+        match inner.ending {
+            Some(ending) => verdict.settle(Settled::Ended(ending)),
+            None => {
+                inner.held.rest();
+                inner.in_flight = Some(InFlight { base, delta, verdict });
             }
         }
+        drop(inner);
         (outgoing, ticket)
     }
 }
 
 impl<T: Class> Drop for Reservation<T> {
     fn drop(&mut self) {
-        let mut inner = self.slot.inner.lock();
-        inner.is_reserved = false;
-        inner.wake();
+        self.slot.is_reserved.store(false, Ordering::Relaxed);
+        self.slot.hand_on();
     }
 }

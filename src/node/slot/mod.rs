@@ -30,7 +30,7 @@ mod watch;
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -83,6 +83,10 @@ pub struct Slot<T: Class> {
     watchers: Arc<Watchers<T>>,
     /// Updates that need a batch of their own and wait for their turn; no other batch is begun meanwhile.
     alone_waiting: AtomicU32,
+    /// Whether it is kept for a group: no update begins.
+    is_reserved: AtomicBool,
+    /// Whether a closure gave something back, and who waits for that is yet to be woken.
+    is_wake_owed: AtomicBool,
     inner: Mutex<Inner<T>>,
 }
 
@@ -133,8 +137,6 @@ pub(crate) struct Inner<T: Class> {
     /// Commits of this node that took effect.
     accepted: u64,
     batch: Option<Batch>,
-    /// Whether it is kept for a group: no update begins.
-    is_reserved: bool,
     /// The bytes of a former batch, to be written over.
     scratch: Vec<u8>,
     watchers: Arc<Watchers<T>>,
@@ -161,6 +163,8 @@ impl<T: Class> Slot<T> {
             _share: share,
             watchers,
             alone_waiting: AtomicU32::new(0),
+            is_reserved: AtomicBool::new(false),
+            is_wake_owed: AtomicBool::new(false),
             inner: Mutex::new(inner),
         })
     }
@@ -216,6 +220,17 @@ impl<T: Class> Slot<T> {
         }
     }
 
+    /// Wakes who waits for what was given back. Within a closure the lock may be its own, or that of one which waits for
+    /// it: then the worker wakes them.
+    fn hand_on(&self) {
+        if RUNNING.get() == 0 {
+            self.inner.lock().wake();
+        } else {
+            self.is_wake_owed.store(true, Ordering::Relaxed);
+            self.ring(Ring::Work);
+        }
+    }
+
     fn ring(&self, ring: Ring) {
         self.host.ring(self.id, ring);
     }
@@ -253,7 +268,6 @@ impl<T: Class> Inner<T> {
             in_flight: None,
             accepted: 0,
             batch: None,
-            is_reserved: false,
             scratch: Vec::new(),
             watchers: Arc::default(),
             tails: Vec::new(),

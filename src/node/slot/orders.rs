@@ -4,6 +4,7 @@
 //! reasoning.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -202,8 +203,8 @@ impl<T: Class> Replica for Slot<T> {
 
     fn evict(&self) -> bool {
         let mut inner = self.inner.lock();
-        let is_busy = inner.in_flight.is_some() || inner.batch.is_some() || inner.is_reserved;
-        let is_needed = is_busy || inner.watchers.is_watched();
+        let is_busy = inner.in_flight.is_some() || inner.batch.is_some();
+        let is_needed = is_busy || self.is_reserved.load(Ordering::Relaxed) || inner.watchers.is_watched();
         // Who waited for a value that came may not have run yet; if it goes before, it is fetched for ever.
         let is_unseen = inner.is_awaited && inner.memory.clock() < inner.used_at + UNSEEN_LOADS;
         if is_needed || is_unseen || inner.load.is_some() || !inner.queue.is_empty() {
@@ -277,10 +278,14 @@ impl<T: Class> Slot<T> {
         answer
     }
 
-    /// Frees what was dropped, and measures the value again if deltas may have added much to it; both outside the lock.
+    /// Wakes who waits for what a closure gave back. Frees what was dropped, and measures the value again if deltas may
+    /// have added much to it; both outside the lock.
     fn measure(&self) {
         let (dropped, held) = {
             let mut inner = self.inner.lock();
+            if self.is_wake_owed.swap(false, Ordering::Relaxed) {
+                inner.wake();
+            }
             let is_wanted = std::mem::take(&mut inner.is_measure_wanted);
             (inner.dropped.take(), if is_wanted { inner.held.get().cloned() } else { None })
         };

@@ -123,7 +123,7 @@ impl<T: Class> Slot<T> {
             self.want_newer(inner);
             return None;
         }
-        if inner.is_reserved {
+        if self.is_reserved.load(Ordering::Relaxed) {
             return None;
         }
         let base = inner.base_for_update()?;
@@ -219,8 +219,6 @@ pub struct AloneTurn<T: Class> {
 impl<T: Class> Drop for AloneTurn<T> {
     fn drop(&mut self) {
         self.slot.alone_waiting.fetch_sub(1, Ordering::Relaxed);
-        if let Some(mut inner) = self.slot.lock() {
-            inner.wake();
-        }
+        self.slot.hand_on();
     }
 }
