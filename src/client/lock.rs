@@ -8,6 +8,7 @@
 //! under the current one (I15). Source: own reasoning (L1–L3).
 
 use std::fmt;
+use std::future::poll_fn;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -203,8 +204,9 @@ impl<T: Class> Lock<T> {
         self.token
     }
 
-    /// Whether the lock is over, as far as this node knows: released, lost with the link, or refused by the repository.
-    /// Others may have it from then on. Of a lock of another node that was joined only a refusal tells.
+    /// Whether the lock is over, as far as this node knows: released, lost with the link or with the object, or refused by
+    /// the repository. Others may have it from then on. Of a lock of another node that was joined only a refusal tells, or
+    /// the end of the object.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]
@@ -221,8 +223,42 @@ impl<T: Class> Lock<T> {
     /// ```
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        let is_link_lost = self.links_lost.is_some_and(|then| self.object.port.links_lost() > then);
-        self.is_over.load(Ordering::Acquire) || is_link_lost
+        self.is_over() || self.object.slot.ending().is_some()
+    }
+
+    /// Waits until the lock is over, as [`is_lost`](Self::is_lost) says: for work that is to stop then. Whatever is done
+    /// until the word is here may be done while somebody else has the lock already; what is committed under it is refused.
+    ///
+    /// Asks nobody, and may be dropped at any time. Cost: a look at each change of the object and of the link.
+    ///
+    /// ```
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { total: u64, owner: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), nam::Error> {
+    /// # let node = nam::Node::in_process().await?;
+    /// # let cart = node.create("alice", Cart::default()).await?;
+    /// # async fn pay() {}
+    /// # async fn wait_for_the_bank() { std::future::pending().await }
+    /// let lock = cart.lock().await?;
+    /// tokio::select! {
+    ///     () = lock.lost() => unreachable!("the link holds"),
+    ///     () = pay() => {}
+    /// }
+    /// # let closing = tokio::spawn({ let node = node.clone(); async move { node.close().await } });
+    /// tokio::select! {
+    ///     () = lock.lost() => assert!(lock.is_lost(), "the node was closed"),
+    ///     () = wait_for_the_bank() => {}
+    /// }
+    /// # closing.await.expect("it closes")?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn lost(&self) {
+        let Object { port, slot, .. } = &self.object;
+        tokio::select! {
+            () = port.until(|_| self.is_over().then_some(())) => {}
+            _ = poll_fn(|context| slot.poll_ending(context)) => {}
+        }
     }
 
     /// Changes the object as [`Object::update`] does, only while the lock is held: the repository refuses the commit if it
@@ -254,7 +290,7 @@ impl<T: Class> Lock<T> {
         let run = move |value: &mut T, changes: &mut T::Changes| closure(&mut value.track(changes));
         let done = self.object.run(Scope::Fenced(fence), run).await;
         if matches!(done, Err(UpdateError::Failed(Error::LockLost { .. }))) {
-            self.is_over.store(true, Ordering::Release);
+            self.end();
         }
         done
     }
@@ -279,9 +315,9 @@ impl<T: Class> Lock<T> {
     /// `LockLost` if it was over before; `Gone` if the object is; `TimedOut` without an answer: it is given back all the
     /// same, with the link at the latest.
     pub async fn release(&self) -> Result<(), Error> {
-        let was_lost = self.is_lost();
-        if self.is_over.swap(true, Ordering::AcqRel) || was_lost {
-            return Err(self.lost());
+        let was_lost = self.is_over();
+        if self.end() || was_lost {
+            return Err(self.lock_lost());
         }
         let Object { port, shared, .. } = &self.object;
         if self.links_lost.is_some() {
@@ -296,17 +332,30 @@ impl<T: Class> Lock<T> {
 
     /// The grant, while it is held as far as this node knows.
     pub(super) fn fence(&self) -> Result<Fence, Error> {
-        if self.is_lost() { Err(self.lost()) } else { Ok(self.token.fence) }
+        if self.is_over() { Err(self.lock_lost()) } else { Ok(self.token.fence) }
     }
 
-    fn lost(&self) -> Error {
+    /// Whether it was released, refused, or lost with the link.
+    fn is_over(&self) -> bool {
+        let is_link_lost = self.links_lost.is_some_and(|then| self.object.port.links_lost() > then);
+        self.is_over.load(Ordering::Acquire) || is_link_lost
+    }
+
+    /// The lock is over; answers whether it was before.
+    fn end(&self) -> bool {
+        let was_over = self.is_over.swap(true, Ordering::AcqRel);
+        self.object.port.look_again();
+        was_over
+    }
+
+    fn lock_lost(&self) -> Error {
         Error::LockLost { object: self.object.name().clone() }
     }
 }
 
 impl<T: Class> Drop for Lock<T> {
     fn drop(&mut self) {
-        if self.links_lost.is_some() && !self.is_lost() {
+        if self.links_lost.is_some() && !self.is_over() {
             self.object.port.give_back(self.token.fence);
         }
     }

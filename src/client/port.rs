@@ -192,6 +192,12 @@ impl Port {
     /// So many links were lost by now.
     pub(super) fn lose_links(&self, links_lost: u64) {
         self.links_lost.store(links_lost, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+
+    /// Has those look again who wait [`until`](Self::until) something is so.
+    pub(super) fn look_again(&self) {
+        self.changed.notify_waiters();
     }
 
     /// Counts a link's packets from now on.

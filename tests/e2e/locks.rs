@@ -68,6 +68,26 @@ async fn write(lock: &Lock<Order>, by: &str) -> Result<(), UpdateError<Infallibl
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_lock_is_told_that_its_link_is_lost() {
+    let directory = Directory::new("locks-lost");
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let trust = Trust::Fingerprint(daemon.fingerprint);
+    let node = Node::builder().address(&daemon.address).trust(trust).connect().await.unwrap();
+    let order = node.create("alice", Order::default()).await.unwrap();
+    let lock = std::sync::Arc::new(order.lock().await.unwrap());
+    write(&lock, "a").await.unwrap();
+    let told = tokio::spawn({
+        let lock = std::sync::Arc::clone(&lock);
+        async move { lock.lost().await }
+    });
+    assert!(!lock.is_lost());
+    daemon.kill();
+    told.await.unwrap();
+    let late = write(&lock, "b").await;
+    assert!(matches!(late, Err(UpdateError::Failed(Error::LockLost { .. }))), "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_lock_of_a_killed_process_goes_to_the_next() {
     let directory = Directory::new("locks");
     let daemon = Daemon::start("127.0.0.1:0", &directory.0);

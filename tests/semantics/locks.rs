@@ -1,5 +1,7 @@
 //! L1–L3: who has a lock, for how long, and what is committed under it.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use nam::ids::{Fence, RequestId, Version};
@@ -89,6 +91,36 @@ async fn l2_a_clean_close_releases_at_once() {
     assert!(lock.is_lost() && is_lost(&add(&lock).await));
     assert!(matches!(lock.release().await, Err(Error::LockLost { .. })));
     assert_eq!(add(&next.unwrap()).await.unwrap(), 1);
+}
+
+/// Whether nobody is told yet that a lock is over.
+fn is_quiet(lock: &Lock<Cart>) -> bool {
+    pin!(lock.lost()).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+#[tokio::test]
+async fn l2_whoever_has_a_lock_is_told_when_it_is_over() {
+    let (_repository, [(a, here), (b, there)]) = nodes().await;
+    let lock = here.lock().await.unwrap();
+    let joined = there.join_lock(lock.token()).await.unwrap();
+    assert!(is_quiet(&lock) && is_quiet(&joined));
+    let ((), released) = tokio::join!(lock.lost(), lock.release());
+    released.unwrap();
+    assert!(is_quiet(&joined), "of another node's lock nobody tells");
+    let ((), refused) = tokio::join!(joined.lost(), add(&joined));
+    assert!(is_lost(&refused));
+
+    let lock = here.lock().await.unwrap();
+    let ((), destroyed) = tokio::join!(lock.lost(), b.destroy::<Cart>("alice"));
+    destroyed.unwrap();
+    assert!(lock.is_lost() && matches!(add(&lock).await, Err(UpdateError::Failed(Error::Gone { .. }))));
+
+    let other = a.create("bob", Cart::default()).await.unwrap();
+    let lock = other.lock().await.unwrap();
+    let ((), closed) = tokio::join!(lock.lost(), a.close());
+    closed.unwrap();
+    lock.lost().await;
+    assert!(lock.is_lost(), "and whoever asks late is told at once");
 }
 
 #[tokio::test]

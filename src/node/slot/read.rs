@@ -145,6 +145,28 @@ impl<T: Class> Slot<T> {
         Poll::Pending
     }
 
+    /// How the object ended for this node, if it did.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.lock()?.ending
+    }
+
+    /// How the object ended, once it has.
+    pub fn poll_ending(&self, context: &Context<'_>) -> Poll<Ending> {
+        let Some(mut inner) = self.lock() else {
+            // A closure is looking, or is in the way.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        match inner.ending {
+            Some(ending) => Poll::Ready(ending),
+            None => {
+                inner.wait(context);
+                Poll::Pending
+            }
+        }
+    }
+
     /// The object and the newest version of it that this node knows of, whether or not its value is here.
     ///
     /// # Errors
