@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod bad_input;
 mod budget;
 mod cart;
 mod contention;
