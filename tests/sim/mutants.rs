@@ -28,8 +28,8 @@ fn every_rule_is_missed() {
         Rule::Group,
         Rule::Joint,
     ];
-    let mutants =
-        rules.map(Mutant::Without).into_iter().chain([Mutant::Floor, Mutant::Losses, Mutant::Outages, Mutant::Asking]);
+    let nodes = [Mutant::Floor, Mutant::Losses, Mutant::Outages, Mutant::Unknown, Mutant::Use, Mutant::Asking];
+    let mutants = rules.map(Mutant::Without).into_iter().chain(nodes);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();
     let mutants = mutants.filter(|mutant| format!("{mutant:?}").contains(&name));
     let found: Vec<_> = mutants.map(|mutant| (mutant, find(mutant))).collect();

@@ -19,6 +19,10 @@ pub(crate) enum Mutant {
     Losses,
     /// A link that breaks leaves replicas current (F1).
     Outages,
+    /// What an older program does not know is passed over.
+    Unknown,
+    /// Values are dropped whatever is under way on them (V1).
+    Use,
     /// Fresh reads show what is here (R3).
     Asking,
 }

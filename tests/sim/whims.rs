@@ -64,6 +64,8 @@ impl World {
             Some(Mutant::Floor) => self.nodes[node].opens[slot].slot.forget_floor(),
             Some(Mutant::Losses) => self.nodes[node].opens[slot].slot.forget_losses(),
             Some(Mutant::Outages) => self.nodes[node].opens[slot].slot.forget_outages(),
+            Some(Mutant::Unknown) => self.nodes[node].opens[slot].slot.skip_unknown(),
+            Some(Mutant::Use) => self.nodes[node].opens[slot].slot.drop_in_use(),
             _ => {}
         }
         let replica = self.nodes[node].replica(slot);

@@ -101,7 +101,11 @@ impl<T: Class> Inner<T> {
                 self.follow(delta);
                 Ok(Some(changes))
             }
-            Err(DecodeError::Unreadable(unknown)) => self.let_go(unknown, to).map(|()| None),
+            Err(DecodeError::Unreadable(unknown)) if self.heeds_unknown => self.let_go(unknown, to).map(|()| None),
+            Err(DecodeError::Unreadable(_)) => {
+                held.at.version = to;
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -125,6 +125,10 @@ pub(crate) struct Inner<T: Class> {
     knows_losses: bool,
     /// Whether a link that broke leaves the value unverified.
     knows_outages: bool,
+    /// Whether what this program does not know makes the value unreadable.
+    heeds_unknown: bool,
+    /// Whether what is under way keeps the value here.
+    heeds_use: bool,
     /// The value of an object that is about to be created, and what it takes.
     draft: Option<(T, usize)>,
     queue: Queue,
@@ -195,6 +199,18 @@ impl<T: Class> Slot<T> {
         self.inner.lock().knows_outages = false;
     }
 
+    /// Has the slot pass over what this program does not know, likewise.
+    #[cfg(any(test, feature = "mutants"))]
+    pub fn skip_unknown(&self) {
+        self.inner.lock().heeds_unknown = false;
+    }
+
+    /// Has the slot drop its value whatever is under way, likewise.
+    #[cfg(any(test, feature = "mutants"))]
+    pub fn drop_in_use(&self) {
+        self.inner.lock().heeds_use = false;
+    }
+
     /// How many commits of this node took effect: a task that lost although this number rises has a node that does not.
     #[must_use]
     pub fn accepted(&self) -> u64 {
@@ -260,6 +276,8 @@ impl<T: Class> Inner<T> {
             has_floor: true,
             knows_losses: true,
             knows_outages: true,
+            heeds_unknown: true,
+            heeds_use: true,
             draft: None,
             queue: Queue::default(),
             load: None,

@@ -207,7 +207,7 @@ impl<T: Class> Replica for Slot<T> {
         let is_needed = is_busy || self.is_reserved.load(Ordering::Relaxed) || inner.watchers.is_watched();
         // Who waited for a value that came may not have run yet; if it goes before, it is fetched for ever.
         let is_unseen = inner.is_awaited && inner.memory.clock() < inner.used_at + UNSEEN_LOADS;
-        if is_needed || is_unseen || inner.load.is_some() || !inner.queue.is_empty() {
+        if (is_needed && inner.heeds_use) || is_unseen || inner.load.is_some() || !inner.queue.is_empty() {
             return false;
         }
         let Ok(state) = inner.state.after(Event::Evicted, inner.held.is_some()) else { return false };
