@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::routing::{get, post};
 use nam::web::{Key, Session, SessionError, SessionLayer, SessionLayerBuilder};
 use nam::{InProcess, Node};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
@@ -36,8 +36,10 @@ pub(crate) struct Instance {
     pub(crate) node: Node,
     pub(crate) router: Router,
     pub(crate) sessions: SessionLayer<Visit>,
-    /// Handlers of `/slow` wait here twice: when they have read, and before they write.
-    pub(crate) barrier: Arc<Barrier>,
+    /// Slow handlers meet the test here when they have read.
+    pub(crate) has_read: Arc<Barrier>,
+    /// And take one of these before they write, in the order in which they came.
+    pub(crate) goes_on: Arc<Semaphore>,
 }
 
 pub(crate) type Visits = Session<Visit>;
@@ -124,12 +126,12 @@ impl Instance {
     ) -> Self {
         let builder = SessionLayer::<Visit>::builder(node.clone()).with_signed(key(1));
         let layer = build(builder).build().unwrap();
-        let barrier = Arc::new(Barrier::new(2));
-        let waits = Arc::clone(&barrier);
+        let (has_read, goes_on) = (Arc::new(Barrier::new(2)), Arc::new(Semaphore::new(0)));
+        let (met, taken) = (Arc::clone(&has_read), Arc::clone(&goes_on));
         let slow = async move |session: Visits| {
             let before = session.read().await?.visits;
-            waits.wait().await;
-            waits.wait().await;
+            met.wait().await;
+            taken.acquire().await.unwrap().forget();
             session.update(|visit| visit.items_mut().insert("slow".to_owned(), 1)).await?;
             let view = session.read().await?;
             Ok::<_, SessionError>(format!("{before} {} {}", view.visits, view.user))
@@ -150,7 +152,7 @@ impl Instance {
             .route("/later", post(later))
             .route("/live", post(live))
             .layer(layer.clone());
-        Self { node: node.clone(), router, sessions: layer, barrier }
+        Self { node: node.clone(), router, sessions: layer, has_read, goes_on }
     }
 
     /// Instances with one repository between them.
@@ -230,11 +232,11 @@ impl Browser {
         answer
     }
 
-    /// Begins a request that stays open until the instance's barrier is passed once more, and passes it a first time.
+    /// Begins a request that stays open until the instance's `goes_on` is given one more, and waits until it has read.
     pub(crate) async fn begin_slow(&self, instance: &Instance) -> JoinHandle<Answer> {
         let (slow, cookies) = (instance.clone(), [self.header()]);
         let request = tokio::spawn(async move { slow.send("/slow", "", &cookies).await });
-        instance.barrier.wait().await;
+        instance.has_read.wait().await;
         request
     }
 }

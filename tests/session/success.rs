@@ -108,14 +108,14 @@ async fn what_comes_after_the_response_is_not_written() {
 #[tokio::test]
 async fn the_end_of_a_session_ends_what_waits_for_the_response() {
     let instances = Instance::several(1).await;
-    let barrier = Arc::clone(&instances[0].barrier);
+    let (has_read, goes_on) = (Arc::clone(&instances[0].has_read), Arc::clone(&instances[0].goes_on));
     let waiting = with(
         &instances[0],
         post(async move |session: Visits| {
             session.on_success(|visit| *visit.visits_mut() += 1);
             let is_there = session.exists().await.unwrap();
-            barrier.wait().await;
-            barrier.wait().await;
+            has_read.wait().await;
+            goes_on.acquire().await.unwrap().forget();
             is_there.to_string()
         }),
     );
@@ -130,10 +130,10 @@ async fn the_end_of_a_session_ends_what_waits_for_the_response() {
     browser.send(&instances[0], "/visit", "").await;
     let cookies = [browser.header()];
     let request = tokio::spawn(async move { waiting.send("/more", "", &cookies).await });
-    instances[0].barrier.wait().await;
+    instances[0].has_read.wait().await;
     let left = browser.send(&leaving, "/more", "").await;
     assert_eq!((left.status, browser.jar.len()), (StatusCode::OK, 0), "who ended it has nothing to write");
-    instances[0].barrier.wait().await;
+    instances[0].goes_on.add_permits(1);
     let late = request.await.unwrap();
     assert_eq!(late.status, StatusCode::UNAUTHORIZED, "the layer answers in place of `{}`", late.text);
     assert!(instances[0].kept().await.is_empty(), "nothing came back");
