@@ -246,6 +246,10 @@ pub const IMAGE_TAILS_MAX: usize = 32;
 /// Objects of one shard that are being loaded; more wait.
 pub const LOADS_IN_FLIGHT_MAX: usize = 8;
 
+/// Objects of one shard that are loaded or asked for when another is asked for only because its image is old: after a start
+/// that may be every object, and who waits for one is not to wait for all.
+pub const LOADS_FOR_IMAGES_MAX: usize = 4;
+
 /// Writes and loads of one shard that the keeper of images has not answered, states and cuts included; beyond it the shard hands over no more.
 pub const IMAGE_LANE_MAX: usize = IMAGES_IN_FLIGHT_MAX + LOADS_IN_FLIGHT_MAX + 8;
 

@@ -7,7 +7,8 @@
 //! Commits and requests wait at their object, so nothing else of the shard or of a node does. What versions and births
 //! can answer is answered at once. Invariants: an object goes cold only when its image in force is of its newest version
 //! and nothing is under way for it; a document that comes back is at the version that the shard knows; one that does not
-//! come back is refused by name, and nothing of it is cut from the journal. Source: own reasoning.
+//! come back is refused by name, and nothing of it is cut from the journal; who waits for a document waits for few that are
+//! loaded only for their images. Source: own reasoning.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::{ConnectionId, Core, Rule};
 use crate::document::{Document, Tuning};
 use crate::ids::{Alias, Birth, ObjectName, Version};
 use crate::journal::ImageName;
-use crate::limits::{ENDS_WAITING_MAX, LOADS_IN_FLIGHT_MAX};
+use crate::limits::{ENDS_WAITING_MAX, LOADS_FOR_IMAGES_MAX, LOADS_IN_FLIGHT_MAX};
 use crate::schema::Schema;
 use crate::time::Instant;
 use crate::wire::FailureCode;
@@ -69,6 +70,11 @@ impl Memory {
     /// Whether objects may be asked for only to end.
     pub(super) fn may_ask(&self) -> bool {
         self.asked.len() < ENDS_WAITING_MAX
+    }
+
+    /// Whether an object may be asked for only because its image is old.
+    pub(super) fn may_load_for_image(&self) -> bool {
+        self.asked.len() + self.loading < LOADS_FOR_IMAGES_MAX
     }
 
     fn set(&mut self, heap_bytes: usize) {

@@ -373,7 +373,9 @@ impl Core {
             match subject {
                 Subject::Object(alias) => {
                     if self.objects.at(alias).is_some_and(|object| object.cold().is_some()) {
-                        self.ask_load(alias);
+                        if self.memory.may_load_for_image() {
+                            self.ask_load(alias);
+                        }
                     } else if self.freeze(alias) {
                         return;
                     }

@@ -3,6 +3,7 @@
 use nam::expiry::Expiry;
 use nam::ids::{Alias, Sequence, Version};
 use nam::journal::Entry;
+use nam::limits::LOADS_FOR_IMAGES_MAX;
 use nam::repository::{Caps, ImageCaps, ImageDeed};
 use nam::wire::{CreationValue, FailureCode, ToNode, ToRepository};
 
@@ -161,6 +162,50 @@ fn only_what_needs_a_cold_object_waits_for_it() {
     );
     bench.load_one();
     assert!(bench.receive(&mut b).iter().any(|told| told.starts_with("Opened")));
+}
+
+#[test]
+fn who_waits_for_an_object_waits_for_few_that_are_loaded_for_their_images() {
+    let keys: Vec<String> = (0..40).map(|n| format!("k{n}")).collect();
+    let mut bench = Bench::with(caps(u64::MAX / 4, 1));
+    let mut a = bench.connect(1);
+    for key in &keys {
+        bench.create(&mut a, key);
+    }
+    bench.image_all();
+    assert_eq!(bench.core.heap_bytes(), 0, "all went to the disk");
+    bench.start_again(caps(u64::MAX / 4, usize::MAX));
+    let mut a = bench.connect(2);
+    for key in &keys {
+        open(&mut bench, &mut a, key);
+        bench.image_all();
+    }
+    for base in 1..4 {
+        for alias in (0..40).map(Alias) {
+            let (sequence, delta) = (a.next_sequence(), cash(base + 10));
+            let ToRepository::Commit { unacked, base, is_isolated, fence, guards, .. } = commit(sequence, base, &[])
+            else {
+                panic!("a commit");
+            };
+            let delta = &delta[..];
+            bench.send(&a, &ToRepository::Commit { sequence, unacked, alias, base, is_isolated, fence, guards, delta });
+            bench.settle();
+        }
+    }
+    let journal_bytes = bench.core.journal_bytes();
+    bench.start_again(caps(journal_bytes / 2, usize::MAX));
+    let mut b = bench.connect(3);
+    assert!(!bench.kept.loads.is_empty(), "the journal is too long: images are wanted of all");
+    assert_eq!(open(&mut bench, &mut b, &keys[39]), Vec::<String>::new());
+    let mut loads = 0;
+    while !bench.receive(&mut b).iter().any(|told| told.starts_with("Opened")) {
+        assert!(bench.load_one());
+        loads += 1;
+    }
+    assert!(loads <= LOADS_FOR_IMAGES_MAX + 1, "{loads} objects came first");
+    bench.image_all();
+    assert_eq!(keys.iter().filter(|key| bench.version(key) == 4).count(), 40);
+    assert!(bench.core.journal_bytes() < journal_bytes, "and the journal was cut");
 }
 
 #[test]
