@@ -31,9 +31,9 @@ pub enum Error {
         /// How often the closure ran.
         tries: u32,
     },
-    /// Ask what became of it: the commit was sent and its outcome did not come in time. It may still take effect, once.
+    /// Ask what became of it: a change was sent and its outcome did not come in time. It may still take effect, once.
     #[error(
-        "the outcome of a commit of {object} is unknown after {waited:?}: it may still take effect, once; read the object \
+        "the outcome of a change of {object} is unknown after {waited:?}: it may still take effect, once; look at the object \
          before you run it again"
     )]
     Undecided {

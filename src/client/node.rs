@@ -177,8 +177,8 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// `Exists` if there is one of that name, `Invalid` if it cannot expire as it should, `Limit` if it is too large, `Incompatible` if the repository knows another
-    /// schema, `Unavailable` or `TimedOut` without an answer.
+    /// `Exists` if there is one of that name, `Invalid` if it cannot expire as it should, `Limit` if it is too large,
+    /// `Incompatible` if the repository knows another schema, `Undecided` without an answer: it may be created yet.
     pub async fn create<T: Class>(&self, key: &str, value: T) -> Result<Object<T>, Error> {
         self.expiry.check()?;
         let name = name_of::<T>(key)?;
@@ -195,7 +195,7 @@ impl Node {
         slot.draft(value, bytes);
         let opening = Opening::new(port, &slot);
         let create = Ask::Create(Arc::clone(&slot) as _, segments, self.expiry);
-        match self.shared.ask(port, create, &name).await? {
+        match self.shared.ask_to_change(port, create, &name).await? {
             Answer::Created => {
                 opening.succeed(&place);
                 self.opened(slot)
@@ -254,11 +254,12 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// `Gone` if there is no such object, `Unavailable` or `TimedOut` without an answer.
+    /// `Gone` if there is no such object, `Undecided` without an answer: it may end yet; otherwise as
+    /// [`open`](Self::open).
     pub async fn destroy<T: Class>(&self, key: &str) -> Result<(), Error> {
         let object = self.open::<T>(key).await?;
         let port = self.shared.port(key)?;
-        self.shared.ask(port, Ask::Destroy(object.replica()), object.name()).await?;
+        self.shared.ask_to_change(port, Ask::Destroy(object.replica()), object.name()).await?;
         Ok(())
     }
 

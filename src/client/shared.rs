@@ -136,19 +136,29 @@ impl Shared {
 
     /// Asks the repository and waits for the answer.
     pub(super) async fn ask(&self, port: &Port, ask: Ask, object: &ObjectName) -> Result<Answer, Error> {
+        let answer = self.answer(port, ask, object).await;
+        answer.unwrap_or_else(|Elapsed| Err(self.waited_in_vain(port, &format!("an answer about {object}"))))
+    }
+
+    /// As [`ask`](Self::ask), for what changes something: without an answer it may take effect all the same.
+    pub(super) async fn ask_to_change(&self, port: &Port, ask: Ask, object: &ObjectName) -> Result<Answer, Error> {
+        let undecided = || Error::Undecided { object: object.clone(), waited: self.settings.patience };
+        let answer = self.answer(port, ask, object).await;
+        answer.unwrap_or_else(|Elapsed| Err(if port.standing().is_ended { Error::Closed } else { undecided() }))
+    }
+
+    async fn answer(&self, port: &Port, ask: Ask, object: &ObjectName) -> Result<Result<Answer, Error>, Elapsed> {
         let (reply, answer) = oneshot::channel();
         port.push(Input::Ask(ask, reply));
         if port.standing().is_ended {
-            return Err(Error::Closed);
+            return Ok(Err(Error::Closed));
         }
-        let patience = self.settings.patience;
-        match self.limited(patience, answer).await {
-            Ok(Ok(Answer::Failed { code, text })) => Err(Error::failed(code, &text, object)),
-            Ok(Ok(Answer::Ended(ending))) => Err(Error::ended(ending, object)),
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(Error::Closed),
-            Err(Elapsed) => Err(self.waited_in_vain(port, &format!("an answer about {object}"))),
-        }
+        Ok(match self.limited(self.settings.patience, answer).await? {
+            Ok(Answer::Failed { code, text }) => Err(Error::failed(code, &text, object)),
+            Ok(Answer::Ended(ending)) => Err(Error::ended(ending, object)),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(Error::Closed),
+        })
     }
 
     /// What to say when a wait ended without success.

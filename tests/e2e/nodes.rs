@@ -296,3 +296,22 @@ async fn objects_of_two_shards_are_found_by_their_keys() {
     let carried = |node: &Node| node.traffic().bytes();
     assert!(carried(&a) > 0 && stats.total.bytes() > 0);
 }
+
+#[tokio::test]
+async fn what_is_created_or_destroyed_without_an_answer_is_undecided() {
+    let directory = Directory::new("undecided");
+    let daemon = Daemon::forgetful("127.0.0.1:0", &directory.0);
+    let impatient = Node::builder().address(&daemon.address).patience(Duration::from_secs(1)).connect().await.unwrap();
+    let other = node(&daemon.address, Trust::Loopback).await;
+    impatient.create("old", Desk::default()).await.unwrap();
+    daemon.signal("-STOP");
+    let created = impatient.create("new", Desk::default()).await.unwrap_err();
+    assert!(matches!(created, Error::Undecided { .. }), "{created}");
+    let destroyed = impatient.destroy::<Desk>("old").await.unwrap_err();
+    assert!(matches!(destroyed, Error::Undecided { .. }), "{destroyed}");
+    daemon.signal("-CONT");
+    // Behind both on one link.
+    while let Err(Error::Undecided { .. }) = impatient.create("last", Desk::default()).await {}
+    assert_eq!(*other.open::<Desk>("new").await.unwrap().read().await.unwrap(), Desk::default());
+    assert!(matches!(other.open::<Desk>("old").await, Err(Error::Gone { .. })));
+}

@@ -72,9 +72,14 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    fn terminate(mut self) {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    /// Sends it a signal, as `-STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    fn terminate(mut self) {
+        self.signal("-TERM");
         assert!(self.child.wait().unwrap().success(), "SIGTERM is a good end");
         assert!(self.lines.next().is_none());
     }

@@ -174,6 +174,7 @@ impl DataDirectory {
 
     /// The lock of the directory `path`, if nobody has it.
     pub(super) fn lock_of(path: &Path) -> Result<File, DataError> {
+        read_format(path)?;
         lock(path)
     }
 

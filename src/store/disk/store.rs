@@ -300,11 +300,14 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> fjall::Result<T>) -> Result<T, S
     }
 }
 
-/// What the store said about a keyspace, or which of its files is the reason. Reads the tables of the keyspace.
+/// What the store said about a keyspace, or which of its files is the reason. Reads the tables of the keyspace; if they
+/// are as they were, those of the whole store: a write of any of them in the background ends all.
 pub(super) fn explained(keyspace: &Keyspace, text: String) -> String {
-    let mut damages = tables::damages_of(keyspace.path()).into_iter();
     // Tables come and go meanwhile.
-    let damaged = damages.find(|error| matches!(error, DataError::Damaged { .. }));
+    let is_damage = |error: &DataError| matches!(error, DataError::Damaged { .. });
+    let here = tables::damages_of(keyspace.path()).into_iter().find(is_damage);
+    let store = || keyspace.path().ancestors().nth(2).map(tables::damages).unwrap_or_default();
+    let damaged = here.or_else(|| store().into_iter().find(is_damage));
     damaged.map_or(text, |damaged| damaged.to_string())
 }
 
