@@ -156,6 +156,17 @@ fn an_edit_of_an_absent_container_edits_an_empty_one() {
 }
 
 #[test]
+fn what_was_absent_and_got_nothing_is_absent() {
+    let mut d = document();
+    go(&mut d, &edit(5, &entry("k", 1, ITEM)));
+    let nothing = [edit(2, &[0, 0, 0]), edit(6, &[9, 0]), edit(9, &[7, 0]), edit(10, &[1]), edit(11, &[0])];
+    for (field, nothing) in nothing.iter().enumerate() {
+        go(&mut d, nothing);
+        assert_eq!(json(&d), r#"{"f5":{"k":{"f2":7}}}"#, "edit {field}");
+    }
+}
+
+#[test]
 fn late_work_on_what_was_replaced_never_lands_on_the_newcomer() {
     let mut d = document();
     let base = go(&mut d, &edit(5, &entry("k", 1, ITEM)));

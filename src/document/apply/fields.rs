@@ -69,9 +69,16 @@ fn apply_field(
                 Some(field) => field.value.rest(),
                 None => empty_of(&def.kind).ok_or(DecodeError::Absent { what: "field" })?,
             };
+            let start = w.len();
             w.varint(u64::from(edit.id.0) << 3 | WireType::of(&def.kind) as u64);
+            let value = w.len();
             let stamp = target.stamp.field_mut(edit.id);
-            apply_value(applying, &def.kind, old, edit.body, stamp, target.children, w)
+            apply_value(applying, &def.kind, old, edit.body, stamp, target.children, w)?;
+            if before.is_none() && w.as_slice().get(value..) == Some(old) {
+                // What was not there and got nothing is not there: no answer since a version would tell of it.
+                w.truncate(start);
+            }
+            Ok(())
         }
         (WireType::Edit | WireType::EditRest | WireType::Operation, _) => {
             Err(DecodeError::Unknown { what: "field that can be edited", found: u64::from(edit.id.0) })
