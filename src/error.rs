@@ -22,8 +22,9 @@ use crate::wire::{CloseCode, FailureCode};
 pub enum Error {
     /// Run it again, later: other commits kept overlapping.
     #[error(
-        "{object} kept changing: {tries} tries overlapped with other commits; run it again later, or under a lock \
-         (`Object::lock`)"
+        "{object} kept changing: {} overlapped with other commits; begin again, now or later, or under a lock \
+         (`Object::lock`)",
+        tried(*.tries)
     )]
     Conflict {
         /// The object.
@@ -195,7 +196,7 @@ impl Error {
     pub(crate) fn failed(code: FailureCode, text: &str, object: &ObjectName) -> Self {
         let why = if text.is_empty() { code.to_string() } else { text.to_owned() };
         match code {
-            FailureCode::Limit | FailureCode::Overflow => Self::Limit { why },
+            FailureCode::Limit | FailureCode::Overflow => Self::Limit { why: format!("{object}: {why}") },
             FailureCode::Malformed | FailureCode::Damaged => Self::Corrupt { why },
             FailureCode::Incompatible => Self::Incompatible { why },
             FailureCode::Denied => Self::Denied { why },
@@ -240,6 +241,11 @@ impl Error {
     pub(crate) fn nested() -> Self {
         Self::Invalid { why: "a closure that changes an object must not use that object by other ways, nor one whose closure uses this one".to_owned() }
     }
+}
+
+/// What overlapped with other commits.
+fn tried(tries: u32) -> String {
+    if tries == 1 { "the commit".to_owned() } else { format!("{tries} tries") }
 }
 
 impl From<crate::expiry::ExpiryError> for Error {
@@ -293,6 +299,8 @@ mod tests {
     fn what_may_succeed_later_says_so() {
         let object = ObjectName { class: "desk.Portfolio".to_owned(), key: "alice".to_owned() };
         assert!(Error::Conflict { object: object.clone(), tries: 16 }.is_retryable());
+        let once = Error::Conflict { object: object.clone(), tries: 1 }.to_string();
+        assert!(once.starts_with("desk.Portfolio/alice kept changing: the commit overlapped"), "{once}");
         assert!(!Error::Gone { object: object.clone() }.is_retryable());
         assert!(!UpdateError::Aborted("no").is_retryable());
         assert_eq!(

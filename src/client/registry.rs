@@ -53,8 +53,10 @@ impl Registry {
             return Ok(());
         }
         let (class, known, this) = (T::NAME, known.1, this.1);
-        let why =
-            format!("{known} and {this} are both the class {class}: give one another name, #[nam(name = \"..\")]");
+        let why = format!(
+            "{known} and {this} are both the class {class}: give one another name, #[nam(name = \"..\")]; types of one \
+                 generic struct get theirs from a constant of each, #[nam(name = PATH)]"
+        );
         Err(Error::Incompatible { why })
     }
 

@@ -17,7 +17,9 @@ pub trait Seal {}
     label = "no key",
     note = "keys are integers, bool, char, String, bytes, uuid, and tuples and arrays of keys",
     note = "if `{Self}` is your own newtype or enum without fields, derive `nam::Tracked, Clone, PartialEq, Eq, Hash` for it and \
-            mark it `#[nam(key)]`"
+            mark it `#[nam(key)]`",
+    note = "if `{Self}` is a type parameter, bound it: `{Self}: nam::tracked::Key + Eq + std::hash::Hash`, at the struct or in \
+            `#[nam(bound = \"..\")]`"
 )]
 pub trait Key: Seal + Clone + Eq + Send + Sync + 'static {
     /// What the schema says of the key.

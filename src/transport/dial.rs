@@ -34,7 +34,7 @@ pub enum DialError {
         address: SocketAddr,
     },
     /// The address is not `host:port`, or its host has no address.
-    #[error("{address} is no address of a daemon: {why}")]
+    #[error("{} is no address of a daemon: {why}", given(.address))]
     Address {
         /// What was given.
         address: String,
@@ -115,6 +115,11 @@ pub enum DialError {
     },
 }
 
+/// What was given for an address, as a message has it.
+fn given(address: &str) -> String {
+    if address.is_empty() { "an empty text".to_owned() } else { format!("`{address}`") }
+}
+
 /// Dials daemons in the name of one node.
 #[derive(Clone, Debug, Default)]
 pub struct Dialer {
@@ -148,7 +153,9 @@ impl Dialer {
     /// As [`dial`](Self::dial).
     pub async fn connect(&self, address: &str) -> Result<Connection, DialError> {
         let refused = |why: String| DialError::Address { address: address.into(), why };
-        let Some((host, port)) = address.rsplit_once(':') else { return Err(refused("it has no port".into())) };
+        let Some((host, port)) = address.rsplit_once(':') else {
+            return Err(refused("it has no port, it is written as in localhost:7420".into()));
+        };
         if host.is_empty() || port.parse::<u16>().is_err() {
             let what = if host.is_empty() { "host" } else { "port" };
             return Err(refused(format!("invalid {what}, it is written as in localhost:7420")));

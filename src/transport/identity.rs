@@ -6,6 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustls::crypto::ring;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
@@ -40,9 +42,19 @@ pub enum IdentityError {
         /// What was looked for.
         what: &'static str,
     },
-    /// The certificate, the key or the authority is refused: not parsable, or they do not belong together.
+    /// The certificate, the key or the authority is refused: it is not understood, or cannot be used.
     #[error("the certificate and key cannot be used: {0}")]
     Unusable(String),
+    /// The key is not that of the certificate.
+    #[error(
+        "{key} is not the private key of the first certificate in {certificates}: give the two that belong together"
+    )]
+    Mismatch {
+        /// The file of the certificates.
+        certificates: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
 }
 
 /// A certificate chain, leaf first, and the private key of the leaf.
@@ -62,12 +74,18 @@ impl Identity {
     /// Reads a PEM certificate chain, leaf first, and a PEM private key (PKCS#8, SEC1 or PKCS#1).
     ///
     /// # Errors
-    /// [`IdentityError::Read`] and [`IdentityError::Absent`]; whether key and certificate belong together shows when an
-    /// endpoint is made of them.
+    /// [`IdentityError::Read`] and [`IdentityError::Absent`]; [`IdentityError::Mismatch`] if the key is another's, and
+    /// [`IdentityError::Unusable`] if one of them is not understood.
     pub fn read(certificates: &Path, key: &Path) -> Result<Self, IdentityError> {
         let chain = read_certificates(certificates)?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, "PEM private key", error))?;
-        Ok(Self { chain, key })
+        let read = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, "PEM private key", error))?;
+        match CertifiedKey::from_der(chain.clone(), read.clone_key(), &ring::default_provider()) {
+            Ok(_) => Ok(Self { chain, key: read }),
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                Err(IdentityError::Mismatch { certificates: certificates.into(), key: key.into() })
+            }
+            Err(error) => Err(IdentityError::Unusable(error.to_string())),
+        }
     }
 
     /// The fingerprint of the leaf certificate; `None` for a chain without certificates, which no endpoint accepts.

@@ -183,6 +183,12 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
     let path = |name: &str| directory.0.join(name).to_str().unwrap().to_owned();
     let data = path("data");
     std::fs::write(path("not.pem"), "hello").unwrap();
+    std::fs::write(path("latin.txt"), b"K\xf6ln").unwrap();
+    for name in ["a", "b"] {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        std::fs::write(path(&format!("{name}.pem")), made.cert.pem()).unwrap();
+        std::fs::write(path(&format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
+    }
     let daemon = Daemon::start("127.0.0.1:0", &directory.0.join("other"));
     let serve = |more: &[&str]| {
         let place: &[&str] = if more.contains(&"--data") { &[] } else { &["--data", &data] };
@@ -209,6 +215,15 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
         ),
         (serve(&["--cert", "none.pem", "--key", "none.pem"]), "cannot read none.pem: No such file"),
         (serve(&["--cert", &path("not.pem"), "--key", &path("not.pem")]), "not.pem holds no PEM certificate"),
+        (
+            serve(&["--cert", &path("a.pem"), "--key", &path("b.key")]),
+            "b.key is not the private key of the first certificate in ",
+        ),
+        (
+            serve(&["--listen", "127.0.0.1:0", "--data", "/proc/foo"]),
+            "/proc/foo cannot be made: No such file or directory",
+        ),
+        (check("known.lock", "latin.txt"), "latin.txt is no text in UTF-8 from byte 1 on"),
         (["verify", "--data", "none"].join("\u{1f}"), "none is no data directory of nam"),
         (["verify", "--data", &path("other")].join("\u{1f}"), "is in use by another process"),
         (["schema", "check", "--lock", "none", "none"].join("\u{1f}"), "cannot read none: No such file"),

@@ -97,6 +97,18 @@ async fn a_key_over_its_limit_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn two_types_of_one_class_and_what_is_no_address_are_told_apart() {
+    let node = node(&shard(Caps::default())).await;
+    node.create("note", Note::default()).await.unwrap();
+    let text = sentence(node.create("other", other::Note::default()).await);
+    assert!(text.ends_with("get theirs from a constant of each, #[nam(name = PATH)]"), "{text}");
+    let text = sentence(Node::connect([""]).await);
+    assert!(text.starts_with("invalid call: an empty text is no address of a daemon: it has no port"), "{text}");
+    let text = sentence(Node::connect(["daemon"]).await);
+    assert!(text.starts_with("invalid call: `daemon` is no address of a daemon: it has no port"), "{text}");
+}
+
+#[tokio::test]
 async fn what_is_over_a_limit_of_the_shard_is_refused_with_the_limit() {
     let shard = shard(Caps { object_bytes_max: 100_000, objects_max: 1, subscriptions_max: 1, ..Caps::default() });
     let node = node(&shard).await;
@@ -104,7 +116,7 @@ async fn what_is_over_a_limit_of_the_shard_is_refused_with_the_limit() {
     // In one record, and in segments.
     for bytes in [100_001, 400_000] {
         let text = sentence(node.create("large", large(bytes)).await);
-        assert!(text.starts_with("a limit is reached: the object would have "), "{text}");
+        assert!(text.starts_with("a limit is reached: refusals.Note/large: the object would have "), "{text}");
         assert!(text.ends_with(" bytes, 100000 are allowed"), "{text}");
     }
     let note = node.create("note", large(10)).await.unwrap();
@@ -114,10 +126,10 @@ async fn what_is_over_a_limit_of_the_shard_is_refused_with_the_limit() {
     });
     let Err(UpdateError::Failed(error)) = grown.await else { panic!("the object outgrew its limit") };
     let text = error.to_string();
-    assert!(text.starts_with("a limit is reached: the object would have "), "{text}");
+    assert!(text.starts_with("a limit is reached: refusals.Note/note: the object would have "), "{text}");
     assert_eq!(*note.read().await.unwrap(), large(10), "it stays as it was");
     let text = sentence(node.create("more", large(10)).await);
-    assert_eq!(text, "a limit is reached: the shard has 1 objects, as many as it may have");
+    assert_eq!(text, "a limit is reached: refusals.Note/more: the shard has 1 objects, as many as it may have");
 }
 
 #[tokio::test]

@@ -193,11 +193,10 @@ async fn a_node_that_is_refused_is_denied_and_told_why() {
     }
 }
 
-#[tokio::test]
-async fn a_key_of_another_certificate_is_refused_before_anything_listens() {
+#[test]
+fn a_key_of_another_certificate_is_refused_when_it_is_read() {
     let ours = Certificates::make("mismatch");
-    let mixed = Identity::read(&ours.0.join("daemon.crt"), &ours.0.join("node.key")).unwrap();
-    let secret = ResetSecret::random().unwrap();
-    let error = Listener::bind("127.0.0.1:0".parse().unwrap(), &mixed, None, &secret).unwrap_err();
-    assert!(error.to_string().starts_with("the certificate and key cannot be used"), "{error}");
+    let error = Identity::read(&ours.0.join("daemon.crt"), &ours.0.join("node.key")).unwrap_err().to_string();
+    assert!(error.contains("node.key is not the private key of the first certificate in "), "{error}");
+    assert!(error.ends_with("daemon.crt: give the two that belong together"), "{error}");
 }

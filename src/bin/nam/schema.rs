@@ -72,11 +72,17 @@ fn offered(path: &Path) -> Result<Vec<Schema>, String> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).map(|_| ())
+    let is_input = path == Path::new("-");
+    let name = if is_input { "the input".to_owned() } else { path.display().to_string() };
+    let mut bytes = Vec::new();
+    let read = if is_input {
+        std::io::stdin().read_to_end(&mut bytes).map(|_| ())
     } else {
-        fs::read_to_string(path).map(|read| text = read)
+        fs::read(path).map(|read| bytes = read)
     };
-    read.map(|()| text).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    read.map_err(|error| format!("cannot read {name}: {error}"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("{name} is no text in UTF-8 from byte {at} on: give what `nam::schema::print_lock` answers")
+    })
 }

@@ -86,6 +86,14 @@ pub enum DataError {
         /// Shards asked for.
         asked: u16,
     },
+    /// It is not there and cannot be made.
+    #[error("{path} cannot be made: {source}; give a data directory where this process may write")]
+    Unmade {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A file of it cannot be read or written.
     #[error("{path}: {source}")]
     File {
@@ -158,7 +166,7 @@ impl DataDirectory {
         // Before the lock, which is a file: what is not ours is not touched.
         if !path.join("format").exists() {
             check_empty(path)?;
-            fs::create_dir_all(path).map_err(failed(path))?;
+            fs::create_dir_all(path).map_err(|source| DataError::Unmade { path: path.into(), source })?;
         }
         read_format(path)?;
         let lock = lock(path)?;
@@ -172,8 +180,9 @@ impl DataDirectory {
         }
     }
 
-    /// The lock of the directory `path`, if nobody has it.
+    /// The lock of the directory `path`, if nobody has it and its format is none of another.
     pub(super) fn lock_of(path: &Path) -> Result<File, DataError> {
+        // Before the lock, as in `open`.
         read_format(path)?;
         lock(path)
     }

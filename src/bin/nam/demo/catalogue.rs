@@ -1,7 +1,8 @@
 //! The session of the demo: a desk's catalogue of instruments, read from a file or made up.
 //!
-//! Stands where a user's own types would. Invariants: a row has a symbol and a name; the same file, or no file, gives
-//! the same session on every run. Source: the founding scenario (a 15 MB session, one price changes).
+//! Stands where a user's own types would. Invariants: a row has a symbol, a column for its name, and one line of the file;
+//! the same file, or no file, gives the same session on every run. Source: the founding scenario (a 15 MB session, one
+//! price changes).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -45,6 +46,8 @@ pub(crate) enum CatalogueError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{path} has no column `{column}`; the columns `symbol` and `name` are needed")]
     Column { path: PathBuf, column: &'static str },
+    #[error("{path} has the column `{column}` twice; leave one of them")]
+    Twice { path: PathBuf, column: &'static str },
     #[error("{path}, line {line}: {what}; correct or remove the line")]
     Line { path: PathBuf, line: u64, what: String },
     #[error("{path} has {rows} rows; a catalogue needs at least ten instruments")]
@@ -75,11 +78,23 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
     let is_packed = path.extension().is_some_and(|extension| extension == "gz");
     let input: Box<dyn Read> =
         if is_packed { Box::new(MultiGzDecoder::new(std::io::BufReader::new(file))) } else { Box::new(file) };
-    let mut rows = csv::ReaderBuilder::new().from_reader(input);
+    parse(path, input)
+}
+
+/// Reads what stands in the file at `path`.
+fn parse(path: &Path, input: impl Read) -> Result<HashMap<String, Instrument>, CatalogueError> {
+    // A line end of our own behind the last shows a quote that nobody closed there too.
+    let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(input.chain(&b"\n"[..]));
     let headers = rows.headers().map_err(|error| line_error(path, error))?.clone();
+    if goes_on(&headers) {
+        return Err(CatalogueError::Line { path: path.to_owned(), line: 1, what: GOES_ON.to_owned() });
+    }
     let column = |name: &str| headers.iter().position(|header| header.trim() == name);
-    let needed =
-        |name: &'static str| column(name).ok_or_else(|| CatalogueError::Column { path: path.to_owned(), column: name });
+    let needed = |name: &'static str| match headers.iter().filter(|header| header.trim() == name).count() {
+        0 => Err(CatalogueError::Column { path: path.to_owned(), column: name }),
+        1 => Ok(column(name)),
+        _ => Err(CatalogueError::Twice { path: path.to_owned(), column: name }),
+    };
     let (symbol_at, name_at) = (needed("symbol")?, needed("name")?);
     let optional = ["currency", "summary", "category_group", "category", "family", "exchange", "price"].map(column);
     let mut instruments = HashMap::new();
@@ -88,7 +103,13 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
         let line = row.position().map_or(0, csv::Position::line);
         let wrong = |what: String| CatalogueError::Line { path: path.to_owned(), line, what };
         let text = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().to_owned();
-        let symbol = text(Some(symbol_at));
+        if goes_on(&row) {
+            return Err(wrong(GOES_ON.to_owned()));
+        }
+        if row.len() != headers.len() {
+            return Err(wrong(format!("{} columns where the header has {}", row.len(), headers.len())));
+        }
+        let symbol = text(symbol_at);
         if symbol.is_empty() || symbol.len() > SYMBOL_BYTES_MAX {
             return Err(wrong(format!("the symbol has {} bytes, 1 to {SYMBOL_BYTES_MAX} are allowed", symbol.len())));
         }
@@ -101,7 +122,7 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
             },
         };
         let instrument = Instrument {
-            name: text(Some(name_at)),
+            name: text(name_at),
             currency: text(currency),
             summary: text(summary),
             category_group: text(category_group),
@@ -120,13 +141,18 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
     Ok(instruments)
 }
 
+/// What is said of a row that [`goes_on`].
+const GOES_ON: &str = "the row goes on in the next line, is a quote not closed?";
+
+/// Whether a row is more than one line of the file.
+fn goes_on(row: &csv::StringRecord) -> bool {
+    row.iter().any(|field| field.contains(['\n', '\r']))
+}
+
 fn line_error(path: &Path, error: csv::Error) -> CatalogueError {
     let line = error.position().map_or(1, csv::Position::line);
     let what = match error.into_kind() {
         csv::ErrorKind::Io(source) => return CatalogueError::Unreadable { path: path.to_owned(), source },
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} columns where the header has {expected_len}")
-        }
         csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_owned(),
         other => format!("{other:?}"),
     };
@@ -183,4 +209,41 @@ fn mix(index: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a catalogue whose header is `header`, of thirty rows; row 25 is `odd`, and `last` ends the file.
+    fn said(header: &str, odd: &str, last: &str) -> String {
+        let row = |i: u32| if i == 25 { odd.to_owned() } else { format!("S{i},Name {i}") };
+        let rows: Vec<String> = (1..=30).map(row).collect();
+        let text = format!("{header}\n{}\n{last}", rows.join("\n"));
+        match parse(Path::new("FILE"), text.as_bytes()) {
+            Ok(instruments) => format!("{} rows", instruments.len()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_row_is_one_line() {
+        let open = format!("{GOES_ON}; correct or remove the line");
+        assert_eq!(said("symbol,name", "S25,\"Name 25\"", ""), "30 rows");
+        assert_eq!(said("symbol,name", "S25,", ""), "30 rows", "real catalogues have rows without a name");
+        assert_eq!(said("symbol,name", "S25,\"Name 25", ""), format!("FILE, line 26: {open}"));
+        assert_eq!(said("symbol,name", "S25,\"Name\n25\"", ""), format!("FILE, line 26: {open}"));
+        assert_eq!(said("symbol,name", "S25,Name 25", "S31,\"Name"), format!("FILE, line 32: {open}"));
+        assert_eq!(said("symbol,\"name", "S25,Name 25", ""), format!("FILE, line 1: {open}"));
+        let few = "FILE, line 26: 1 columns where the header has 2; correct or remove the line";
+        assert_eq!(said("symbol,name", "S25", ""), few);
+    }
+
+    #[test]
+    fn a_column_that_is_needed_stands_once() {
+        let absent = "FILE has no column `name`; the columns `symbol` and `name` are needed";
+        assert_eq!(said("symbol,title", "S25,Name 25", ""), absent);
+        let twice = "FILE has the column `symbol` twice; leave one of them";
+        assert_eq!(said("symbol, symbol", "S25,Name 25", ""), twice);
+    }
 }

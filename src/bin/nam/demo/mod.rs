@@ -37,10 +37,10 @@ pub(crate) struct DemoArguments {
     /// category_group, category, family, exchange, price. Without it about 15 MB of the same shape are made up.
     #[arg(long, value_name = "FILE")]
     instruments: Option<PathBuf>,
-    /// Node processes that share the session.
+    /// Node processes that share the session, 2 to 16.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=16))]
     nodes: u16,
-    /// Requests to answer, round robin.
+    /// Requests to answer, round robin, 30 to 1000000.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(30..=1_000_000))]
     requests: u32,
     /// Where the daemon keeps the session, synced with every change; without it in memory.
