@@ -2,15 +2,28 @@
 //!
 //! Source: own reasoning.
 
+#[cfg(feature = "node")]
+use std::collections::BTreeMap;
 #[cfg(feature = "in-process")]
 use std::sync::Arc;
+#[cfg(feature = "node")]
+use std::time::Duration;
+
+#[cfg(feature = "node")]
+use tokio::task::JoinSet;
+#[cfg(feature = "node")]
+use tokio::time::timeout;
 
 #[cfg(feature = "in-process")]
 use crate::engine::{LocalShard, PipeInlet};
 use crate::error::Error;
 #[cfg(feature = "node")]
-use crate::transport::{Dialer, QuicInlet, Traffic};
+use crate::transport::{Dialer, Link, QuicInlet, Traffic};
 use crate::wire::{Arrival, Inlet, Outlet, ShardAddress};
+
+/// How long an address that has not answered is waited for before the next one is tried as well.
+#[cfg(feature = "node")]
+const HEAD_START: Duration = Duration::from_millis(500);
 
 /// Where links come from.
 #[derive(Clone, Debug)]
@@ -56,17 +69,9 @@ impl Connector {
         match self {
             #[cfg(feature = "node")]
             Self::Quic { dialer, addresses } => {
-                let mut last = Error::Invalid { why: "no address of a repository is given".to_owned() };
-                for address in addresses {
-                    match dialer.dial(address).await {
-                        Ok(link) => {
-                            let (outlet, inlet) = (Box::new(link.outlet), AnyInlet::Quic(link.inlet));
-                            return Ok(Ends { outlet, inlet, traffic: Some(link.traffic) });
-                        }
-                        Err(error) => last = error.into(),
-                    }
-                }
-                Err(last)
+                let link = dial_any(dialer, addresses).await?;
+                let (outlet, inlet) = (Box::new(link.outlet), AnyInlet::Quic(link.inlet));
+                Ok(Ends { outlet, inlet, traffic: Some(link.traffic) })
             }
             #[cfg(feature = "in-process")]
             Self::Local(shard) => {
@@ -92,4 +97,27 @@ impl Connector {
             Self::Local(_) => shard.addresses.is_empty().then(|| self.clone()),
         }
     }
+}
+
+/// Dials one address after the other, and takes the first link that comes: one that does not answer holds up the next for
+/// [`HEAD_START`] only. The error is that of the first address that was given.
+#[cfg(feature = "node")]
+async fn dial_any(dialer: &Dialer, addresses: &[String]) -> Result<Link, Error> {
+    let (mut dials, mut errors) = (JoinSet::new(), BTreeMap::new());
+    let mut rest = addresses.iter().enumerate();
+    loop {
+        if let Some((at, address)) = rest.next() {
+            let (dialer, address) = (dialer.clone(), address.clone());
+            dials.spawn(async move { dialer.dial(&address).await.map_err(|error| (at, error)) });
+        }
+        let head_start = if rest.len() > 0 { HEAD_START } else { Duration::MAX };
+        match timeout(head_start, dials.join_next()).await {
+            Ok(Some(Ok(Ok(link)))) => return Ok(link),
+            Ok(Some(Ok(Err((at, error))))) => drop(errors.insert(at, error)),
+            Ok(None) => break,
+            Ok(Some(Err(_))) | Err(_) => {}
+        }
+    }
+    let first = errors.pop_first().map(|(_, error)| error.into());
+    Err(first.unwrap_or_else(|| Error::Invalid { why: "no address of a repository is given".to_owned() }))
 }

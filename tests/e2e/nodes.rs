@@ -315,3 +315,15 @@ async fn what_is_created_or_destroyed_without_an_answer_is_undecided() {
     assert_eq!(*other.open::<Desk>("new").await.unwrap().read().await.unwrap(), Desk::default());
     assert!(matches!(other.open::<Desk>("old").await, Err(Error::Gone { .. })));
 }
+
+#[tokio::test]
+async fn addresses_that_do_not_answer_do_not_keep_a_node_from_one_that_does() {
+    let sockets: Vec<_> = (0..4).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    let silent: Vec<String> = sockets.iter().map(|socket| socket.local_addr().unwrap().to_string()).collect();
+    let refused = Node::connect(&silent).await.unwrap_err();
+    assert!(refused.to_string().contains(&silent[0]), "{refused}");
+    let server = Server::start(&ServerConfig::default()).unwrap();
+    let addresses = silent.into_iter().chain([server.addresses()[0].to_string()]);
+    let node = Node::connect(addresses).await.unwrap();
+    node.create("desk", Desk::default()).await.unwrap();
+}
