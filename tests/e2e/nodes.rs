@@ -304,7 +304,7 @@ async fn what_is_created_or_destroyed_without_an_answer_is_undecided() {
     let impatient = Node::builder().address(&daemon.address).patience(Duration::from_secs(1)).connect().await.unwrap();
     let other = node(&daemon.address, Trust::Loopback).await;
     impatient.create("old", Desk::default()).await.unwrap();
-    daemon.signal("-STOP");
+    daemon.stop();
     let created = impatient.create("new", Desk::default()).await.unwrap_err();
     assert!(matches!(created, Error::Undecided { .. }), "{created}");
     let destroyed = impatient.destroy::<Desk>("old").await.unwrap_err();

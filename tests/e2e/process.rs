@@ -72,10 +72,20 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    /// Sends it a signal, as `-STOP`.
+    /// Sends it a signal, as `-CONT`.
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Stops it until it is told to continue; none of its threads runs any more.
+    pub(crate) fn stop(&self) {
+        self.signal("-STOP");
+        let threads = || std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().map(Result::unwrap);
+        let is_stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'));
+        while !threads().all(|thread| is_stopped(std::fs::read_to_string(thread.path().join("stat")).unwrap())) {
+            std::thread::yield_now();
+        }
     }
 
     fn terminate(mut self) {
