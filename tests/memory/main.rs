@@ -25,10 +25,12 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Commits of one shape here; the benches do the full million.
 const COMMITS: usize = 200_000;
 
-/// Bytes and allocations that live now and did not at the start of a region.
+/// Bytes and allocations that live now and did not at the start of a region; none as long as other threads still free
+/// more of what was before than the region has made.
 fn live(region: &Region<'_, System>) -> (usize, usize) {
     let stats = region.change();
-    (stats.bytes_allocated - stats.bytes_deallocated, stats.allocations - stats.deallocations)
+    let bytes = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
+    (bytes, stats.allocations.saturating_sub(stats.deallocations))
 }
 
 fn encoded(document: &Document) -> usize {
