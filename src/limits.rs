@@ -240,7 +240,8 @@ pub const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// Images of one shard that were frozen and are not in force; more wait until some are. They share their sync.
 pub const IMAGES_IN_FLIGHT_MAX: usize = 64;
 
-/// Parts of one image that say what changed since its pages were written, each read for itself by a load; beyond it the pages are written.
+/// Parts of one image that say what changed since its pages were written, each read for itself by a load; beyond it the
+/// pages are written.
 pub const IMAGE_TAILS_MAX: usize = 32;
 
 /// Objects of one shard that are being loaded; more wait.

@@ -23,7 +23,28 @@ pub(super) struct Run {
     pub(super) died: Mark,
 }
 
+/// What became of elements since a base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They were there and are.
+    Stayed,
+    /// They were removed.
+    Went,
+    /// They were inserted.
+    Came,
+}
+
 impl Run {
+    /// What became of the elements since `base`; nothing of those that came and went.
+    pub(super) fn fate(&self, base: Mark) -> Option<Fate> {
+        match (self.was_live(base), self.is_live()) {
+            (true, true) => Some(Fate::Stayed),
+            (true, false) => Some(Fate::Went),
+            (false, true) => Some(Fate::Came),
+            (false, false) => None,
+        }
+    }
+
     pub(super) fn is_live(&self) -> bool {
         !self.died.is_set()
     }

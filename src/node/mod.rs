@@ -17,7 +17,8 @@ pub use replica::{
     Applied, Ending, Host, MarkId, Outgoing, Refusal, RefusedCommit, Replica, ReplicaId, Ring, Settlement,
 };
 pub use slot::{
-    AloneTurn, Change, Guard, Mark, PathChange, PathWatcher, Reservation, Scope, Slot, Step, Steps, Unreadable, Watcher,
+    AloneTurn, Change, Guard, Mark, PathChange, PathWatcher, Reservation, Rule, Scope, Slot, Step, Steps, Unreadable,
+    Watcher,
 };
 pub use state::{Event, State};
 pub use verdict::{Settled, Ticket};

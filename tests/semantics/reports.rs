@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use nam::Token;
 use nam::ids::Version;
-use nam::node::{Ending, Settled};
+use nam::node::{Ending, Rule as SlotRule, Settled};
 use nam::repository::Rule;
 
 use crate::cart::{Cart, CartMut, rig, several, version_of};
@@ -82,7 +82,7 @@ fn hazelcast_wm_50_old_data_is_served_after_failback() {
     let failback = |has_rule: bool| {
         let (mut rig, at_a, at_b) = rig();
         if !has_rule {
-            at_b.forget_outages();
+            at_b.switch_off(SlotRule::Outages);
         }
         rig.cut(1, false);
         rig.update(&at_a, |cart| *cart.total_mut() = 7);
@@ -125,7 +125,7 @@ fn distributed_web_sessions_an_older_document_is_taken_for_data() {
     let older_answer = |has_rule: bool| {
         let (mut rig, at_a, at_b) = rig();
         if !has_rule {
-            at_b.forget_floor();
+            at_b.switch_off(SlotRule::Floor);
         }
         rig.update(&at_a, |cart| *cart.total_mut() = 7);
         let shown = Token { version: Version(5), ..at_b.newest().unwrap().unwrap() };

@@ -10,6 +10,9 @@ mod hostile;
 mod in_place;
 mod outage;
 mod races;
+#[path = "../recovery/scratch.rs"]
+#[allow(dead_code, reason = "other tests look at files")]
+mod scratch;
 mod shop;
 #[path = "../../examples/site/mod.rs"]
 mod site;

@@ -1,7 +1,7 @@
 //! The daemon is killed under load and stays away for five seconds; nothing that was acknowledged is lost.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,15 +10,18 @@ use nam::Node;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::scratch::Scratch;
 use crate::shop::{Answer, Browser, Instance};
 
-/// How long the daemon is away: the outage itself, nothing waits for it to be over.
-const AWAY: Duration = Duration::from_secs(5);
+/// How long the impatient instances wait for the daemon, and how many writes in a row of one more browser wait so long and
+/// are refused before it comes back: five seconds.
+const PATIENCE: Duration = Duration::from_millis(500);
+const REFUSED: usize = 10;
 
 /// Writes of each browser before the daemon is killed, and after it is back.
 const WRITES: u64 = 50;
 
-/// A data directory of this test's own, and the daemon on it.
+/// A daemon on a data directory.
 struct Daemon {
     child: Child,
     address: String,
@@ -39,14 +42,6 @@ impl Drop for Daemon {
     /// As `kill -9` does.
     fn drop(&mut self) {
         drop((self.child.kill(), self.child.wait()));
-    }
-}
-
-struct Data(PathBuf);
-
-impl Drop for Data {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 
@@ -129,12 +124,12 @@ impl Person {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_is_killed_under_load_loses_nothing_that_was_acknowledged() {
-    let data = Data(std::env::temp_dir().join(format!("nam-session-outage-{}", std::process::id())));
+    let data = Scratch::new("session-outage");
     let daemon = Daemon::start("127.0.0.1:0", &data.0);
     let address = daemon.address.clone();
     let mut instances = Vec::new();
     for _ in 0..3 {
-        let node = Node::builder().address(&address).patience(Duration::from_millis(500)).connect().await.unwrap();
+        let node = Node::builder().address(&address).patience(PATIENCE).connect().await.unwrap();
         instances.push(Instance::new(&node, |builder| builder));
     }
     let patient = Instance::new(&Node::connect([&address]).await.unwrap(), |builder| builder);
@@ -145,8 +140,9 @@ async fn a_daemon_that_is_killed_under_load_loses_nothing_that_was_acknowledged(
         let person = Person { instances: instances.clone(), browser: Browser::default(), seen: Seen::default() };
         people.spawn(person.go_on(phase.clone(), ready.clone()));
     }
-    let mut waiting = Browser::default();
+    let (mut waiting, mut refused_to) = (Browser::default(), Browser::default());
     waiting.send(&patient, "/visit", "").await;
+    refused_to.send(&instances[0], "/visit", "").await;
     for _ in 0..6 {
         is_ready.recv().await.unwrap();
     }
@@ -154,7 +150,10 @@ async fn a_daemon_that_is_killed_under_load_loses_nothing_that_was_acknowledged(
     drop(daemon);
     tell.send(Phase::Away).unwrap();
     let waits = tokio::spawn(async move { (waiting.send(&patient, "/visit", "").await, waiting) });
-    tokio::time::sleep(AWAY).await;
+    for _ in 0..REFUSED {
+        let refused = refused_to.send(&instances[0], "/visit", "").await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.text);
+    }
     let _daemon = Daemon::start(&address, &data.0);
     tell.send(Phase::Back).unwrap();
 

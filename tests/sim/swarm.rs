@@ -3,6 +3,7 @@
 use nam::document::Tuning;
 use nam::expiry::Expiry;
 use nam::limits::{CREDIT_BYTES, SEGMENT_BYTES_MAX, UNREAD_BYTES_MAX};
+use nam::node::Rule as SlotRule;
 use nam::repository::{Caps, ImageCaps, Rule, Rules, Windows};
 
 use crate::dice::Dice;
@@ -13,16 +14,8 @@ use crate::dice::Dice;
 pub(crate) enum Mutant {
     /// A rule of the repository.
     Without(Rule),
-    /// Reads forget the version they ask for (I10).
-    Floor,
-    /// Reads forget before which loss that version was.
-    Losses,
-    /// A link that breaks leaves replicas current (F1).
-    Outages,
-    /// What an older program does not know is passed over.
-    Unknown,
-    /// Values are dropped whatever is under way on them (V1).
-    Use,
+    /// A rule of the nodes' slots.
+    OfSlot(SlotRule),
     /// Fresh reads show what is here (R3).
     Asking,
 }

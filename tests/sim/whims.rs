@@ -60,13 +60,8 @@ impl World {
     fn find_object(&mut self, node: usize, shard: usize, key: &str) {
         let slot = self.nodes[node].add_slot(shard, key);
         #[cfg(feature = "mutants")]
-        match self.mutant {
-            Some(Mutant::Floor) => self.nodes[node].opens[slot].slot.forget_floor(),
-            Some(Mutant::Losses) => self.nodes[node].opens[slot].slot.forget_losses(),
-            Some(Mutant::Outages) => self.nodes[node].opens[slot].slot.forget_outages(),
-            Some(Mutant::Unknown) => self.nodes[node].opens[slot].slot.skip_unknown(),
-            Some(Mutant::Use) => self.nodes[node].opens[slot].slot.drop_in_use(),
-            _ => {}
+        if let Some(Mutant::OfSlot(rule)) = self.mutant {
+            self.nodes[node].opens[slot].slot.switch_off(rule);
         }
         let replica = self.nodes[node].replica(slot);
         let expiry = self.swarm.expiry(&mut self.dice);

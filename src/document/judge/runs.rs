@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use crate::coding::{DecodeError, Writer};
-use crate::document::list::Fate;
+use crate::document::runs::Fate;
 
 /// One run of a new list.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ struct Gap {
 
 /// What is kept of today's list: each run's place there, and in the new list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Merged {
+struct Merged {
     kept: Vec<Run>,
     /// For each new run, how many of the kept ones stand before it.
     before_news: Vec<usize>,

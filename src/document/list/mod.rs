@@ -7,7 +7,7 @@ mod page;
 mod view;
 
 pub(super) use page::{ListPage, element_at, element_offset};
-pub(super) use view::{Fate, ListView, Part, Place};
+pub(super) use view::{ListView, Part, Place};
 
 use super::apart::{Children, Totals, expand};
 use super::apply::{Applying, Change, apply_value, put_value, splice_in_place};

@@ -6,7 +6,7 @@
 use super::{ListBranch, element_at, element_offset};
 use crate::coding::{DecodeError, Reader};
 use crate::document::apart::Children;
-use crate::document::runs::{ListStamps, Trace};
+use crate::document::runs::{Fate, ListStamps, Run, Trace};
 use crate::document::stamps::{Mark, Stamp};
 use crate::document::stored::stored_value;
 use crate::schema::Kind;
@@ -71,17 +71,6 @@ pub(in crate::document) enum Place<'a> {
     Beyond,
 }
 
-/// What became of elements since a base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::document) enum Fate {
-    /// They were there and are.
-    Stayed,
-    /// They were removed.
-    Went,
-    /// They were inserted.
-    Came,
-}
-
 impl<'a> ListView<'a> {
     /// The list whose stored bytes are `value`.
     pub(in crate::document) fn of(
@@ -134,16 +123,8 @@ impl<'a> ListView<'a> {
         self.parts().flat_map(move |part| {
             let block = (part.newest <= base).then_some((Fate::Stayed, u64::from(part.count)));
             let runs = block.is_none().then(|| part.stamps.runs(part.count));
-            let runs = runs.into_iter().flatten().filter_map(move |run| {
-                let fate = match (run.was_live(base), run.is_live()) {
-                    (true, true) => Fate::Stayed,
-                    (true, false) => Fate::Went,
-                    (false, true) => Fate::Came,
-                    (false, false) => return None,
-                };
-                Some((fate, u64::from(run.count)))
-            });
-            block.into_iter().chain(runs)
+            let fate = move |run: Run| Some((run.fate(base)?, u64::from(run.count)));
+            block.into_iter().chain(runs.into_iter().flatten().filter_map(fate))
         })
     }
 

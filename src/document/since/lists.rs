@@ -3,6 +3,7 @@
 use super::{Halt, Rope, Since, Stored, Walk, Walks};
 use crate::coding::Reader;
 use crate::document::list::{ListView, Part};
+use crate::document::runs::Fate;
 use crate::document::stamps::Stamp;
 use crate::document::stored::stored_value;
 use crate::schema::Kind;
@@ -77,10 +78,10 @@ impl Since<'_> {
         // Living elements before the run, and those the reader has passed.
         let (mut live, mut passed) = (0, 0);
         for run in part.stamps.runs(part.count) {
-            match (run.was_live(self.base), run.is_live()) {
-                (true, true) => out.keep(u64::from(run.count)),
-                (true, false) => out.old += u64::from(run.count),
-                (false, true) => {
+            match run.fate(self.base) {
+                Some(Fate::Stayed) => out.keep(u64::from(run.count)),
+                Some(Fate::Went) => out.old += u64::from(run.count),
+                Some(Fate::Came) => {
                     self.visit()?;
                     for _ in passed..live {
                         stored_value(Some(element), &mut r)?;
@@ -94,7 +95,7 @@ impl Since<'_> {
                     passed = live + run.count;
                     out.add(u64::from(run.count), values);
                 }
-                (false, false) => {}
+                None => {}
             }
             if run.is_live() {
                 live += run.count;

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::queue::Item;
-use super::{Held, Inner};
+use super::{Held, Inner, Rule};
 use crate::coding::{DecodeError, Reader};
 use crate::ids::Version;
 use crate::node::replica::{Applied, Refusal, Settlement};
@@ -95,13 +95,14 @@ impl<T: Class> Inner<T> {
 
     /// Applies a delta to the value, which no guard pins; answers what it did, nothing if the value is unreadable by it.
     fn absorb(&mut self, delta: &[u8], to: Version) -> Result<Option<T::Changes>, Refusal> {
+        let heeds_unknown = self.heeds(Rule::Unknown);
         let Some(held) = self.held.unshared() else { return Ok(None) };
         match apply_whole(held, delta, to) {
             Ok(changes) => {
                 self.follow(delta);
                 Ok(Some(changes))
             }
-            Err(DecodeError::Unreadable(unknown)) if self.heeds_unknown => self.let_go(unknown, to).map(|()| None),
+            Err(DecodeError::Unreadable(unknown)) if heeds_unknown => self.let_go(unknown, to).map(|()| None),
             Err(DecodeError::Unreadable(_)) => {
                 held.at.version = to;
                 Ok(None)

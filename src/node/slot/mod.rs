@@ -22,6 +22,7 @@ mod path;
 mod place;
 mod queue;
 mod read;
+mod rule;
 mod steps;
 mod trial;
 mod unreadable;
@@ -49,6 +50,7 @@ pub use self::path::{PathChange, PathWatcher};
 use self::place::Place;
 use self::queue::Queue;
 pub use self::read::Unreadable;
+pub use self::rule::Rule;
 pub use self::steps::Steps;
 use self::steps::Tail;
 pub use self::update::{AloneTurn, Scope, Step};
@@ -120,15 +122,8 @@ pub(crate) struct Inner<T: Class> {
     unknown: Option<(UnknownValue, Version)>,
     is_pull_rung: bool,
     is_copy_wanted: bool,
-    /// Whether reads heed the version they ask for, and the loss before it.
-    has_floor: bool,
-    knows_losses: bool,
-    /// Whether a link that broke leaves the value unverified.
-    knows_outages: bool,
-    /// Whether what this program does not know makes the value unreadable.
-    heeds_unknown: bool,
-    /// Whether what is under way keeps the value here.
-    heeds_use: bool,
+    /// A rule that does not hold.
+    off: Option<Rule>,
     /// The value of an object that is about to be created, and what it takes.
     draft: Option<(T, usize)>,
     queue: Queue,
@@ -181,34 +176,10 @@ impl<T: Class> Slot<T> {
         inner.bytes = bytes;
     }
 
-    /// Has reads forget the version they ask for, to see what that is for.
+    /// Switches a rule off, to see what it is for.
     #[cfg(any(test, feature = "mutants"))]
-    pub fn forget_floor(&self) {
-        self.inner.lock().has_floor = false;
-    }
-
-    /// Has reads forget before which loss the version was that they ask for, likewise.
-    #[cfg(any(test, feature = "mutants"))]
-    pub fn forget_losses(&self) {
-        self.inner.lock().knows_losses = false;
-    }
-
-    /// Has the slot take its value for verified although the link broke, likewise.
-    #[cfg(any(test, feature = "mutants"))]
-    pub fn forget_outages(&self) {
-        self.inner.lock().knows_outages = false;
-    }
-
-    /// Has the slot pass over what this program does not know, likewise.
-    #[cfg(any(test, feature = "mutants"))]
-    pub fn skip_unknown(&self) {
-        self.inner.lock().heeds_unknown = false;
-    }
-
-    /// Has the slot drop its value whatever is under way, likewise.
-    #[cfg(any(test, feature = "mutants"))]
-    pub fn drop_in_use(&self) {
-        self.inner.lock().heeds_use = false;
+    pub fn switch_off(&self, rule: Rule) {
+        self.inner.lock().off = Some(rule);
     }
 
     /// How many commits of this node took effect: a task that lost although this number rises has a node that does not.
@@ -253,6 +224,11 @@ impl<T: Class> Slot<T> {
 }
 
 impl<T: Class> Inner<T> {
+    /// Whether a rule holds here.
+    fn heeds(&self, rule: Rule) -> bool {
+        self.off != Some(rule)
+    }
+
     fn new(memory: Arc<Memory>) -> Self {
         Self {
             state: State::Absent,
@@ -273,11 +249,7 @@ impl<T: Class> Inner<T> {
             unknown: None,
             is_pull_rung: false,
             is_copy_wanted: false,
-            has_floor: true,
-            knows_losses: true,
-            knows_outages: true,
-            heeds_unknown: true,
-            heeds_use: true,
+            off: None,
             draft: None,
             queue: Queue::default(),
             load: None,

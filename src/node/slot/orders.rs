@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::load::{Load, SnapshotSegment};
 use super::queue::Item;
-use super::{Held, Inner, Share, Slot, heap_bytes};
+use super::{Held, Inner, Rule, Share, Slot, heap_bytes};
 use crate::ids::{Birth, ObjectName, Token, TransferId, Version};
 use crate::limits::{COPY_PATIENCE_MS, SLOT_QUEUE_BYTES_MAX};
 use crate::node::replica::{Applied, Ending, MarkId, Outgoing, Refusal, Replica, ReplicaId, Ring, Settlement};
@@ -176,7 +176,7 @@ impl<T: Class> Replica for Slot<T> {
         inner.is_pull_rung = false;
         let is_held = inner.held.is_some();
         if let Ok(state) = inner.state.after(Event::Disconnected, is_held)
-            && inner.knows_outages
+            && inner.heeds(Rule::Outages)
         {
             inner.state = state;
         }
@@ -207,7 +207,7 @@ impl<T: Class> Replica for Slot<T> {
         let is_needed = is_busy || self.is_reserved.load(Ordering::Relaxed) || inner.watchers.is_watched();
         // Who waited for a value that came may not have run yet; if it goes before, it is fetched for ever.
         let is_unseen = inner.is_awaited && inner.memory.clock() < inner.used_at + UNSEEN_LOADS;
-        if (is_needed && inner.heeds_use) || is_unseen || inner.load.is_some() || !inner.queue.is_empty() {
+        if (is_needed && inner.heeds(Rule::Use)) || is_unseen || inner.load.is_some() || !inner.queue.is_empty() {
             return false;
         }
         let Ok(state) = inner.state.after(Event::Evicted, inner.held.is_some()) else { return false };

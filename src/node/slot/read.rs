@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::task::{Context, Poll};
 
 use super::trial::Running;
-use super::{Guard, Inner, Slot};
+use super::{Guard, Inner, Rule, Slot};
 use crate::coding::UnknownValue;
 use crate::ids::{Token, Version};
 use crate::node::replica::{Ending, Ring};
@@ -109,8 +109,8 @@ impl<T: Class> Slot<T> {
                 return Ok(false);
             }
             match token.lossy_epoch.cmp(&inner.lossy_epoch) {
-                Ordering::Less if inner.knows_losses => return Err(Unreadable::Unknown),
-                Ordering::Greater if inner.knows_losses => {
+                Ordering::Less if inner.heeds(Rule::Losses) => return Err(Unreadable::Unknown),
+                Ordering::Greater if inner.heeds(Rule::Losses) => {
                     return if pulled.is_some() { Err(Unreadable::Unknown) } else { Ok(false) };
                 }
                 _ => {}
@@ -221,6 +221,6 @@ impl<T: Class> Inner<T> {
 
     /// Whether the value here is at least `version`.
     fn has(&self, version: Version) -> bool {
-        self.held.version().is_some_and(|here| here >= version || !self.has_floor)
+        self.held.version().is_some_and(|here| here >= version || !self.heeds(Rule::Floor))
     }
 }

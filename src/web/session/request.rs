@@ -216,10 +216,8 @@ impl<T: Class + Default> Request<T> {
     }
 
     pub(super) async fn newest(&self) -> Result<View<T>, SessionError> {
-        let view = match self.object_to_write().await? {
-            Some(_) => self.read().await?,
-            None => View { seen: Seen::First(Box::default()) },
-        };
+        self.follow().await;
+        let view = self.read().await?;
         self.follow().await;
         Ok(view)
     }
