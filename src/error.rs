@@ -34,13 +34,14 @@ pub enum Error {
     },
     /// Ask what became of it: a change was sent and its outcome did not come in time. It may still take effect, once.
     #[error(
-        "the outcome of a change of {object} is unknown after {waited:?}: it may still take effect, once; look at the object \
-         before you run it again"
+        "the outcome of a change of {object} is unknown{}; look at the object before you run it again",
+        unknown_why(*waited)
     )]
     Undecided {
         /// The object.
         object: ObjectName,
-        /// How long the node waited.
+        /// How long the node waited; nothing if it was away for so long that the repository forgot the outcome, and the
+        /// change will not take effect any more, if it has not.
         waited: Duration,
     },
     /// Wait: the repository cannot be reached, or takes no commits now.
@@ -168,6 +169,14 @@ impl Error {
     }
 }
 
+/// Why nobody knows whether a change took effect, and whether it still may.
+fn unknown_why(waited: Duration) -> String {
+    match waited {
+        Duration::ZERO => ": the repository has forgotten it".to_owned(),
+        _ => format!(" after {waited:?}: it may still take effect, once"),
+    }
+}
+
 fn unknown_part(field: &str, variant: Option<u32>) -> String {
     match variant {
         Some(variant) => format!("variant {variant} of `{field}`"),
@@ -204,6 +213,7 @@ impl Error {
             FailureCode::Gone => Self::Gone { object: object.clone() },
             FailureCode::Fenced => Self::LockLost { object: object.clone() },
             FailureCode::LostWrite => Self::LostWrite { object: object.clone() },
+            FailureCode::Forgotten => Self::Undecided { object: object.clone(), waited: Duration::ZERO },
             _ => Self::Invalid { why },
         }
     }

@@ -91,6 +91,9 @@ pub const COMMITS_UNACKNOWLEDGED_MAX: usize = 1_024;
 /// Milliseconds that the outcomes of a disconnected node are remembered; also the longest a client may retry.
 pub const OUTCOMES_KEPT_MS: u64 = 10 * 60 * 1_000;
 
+/// Bytes in memory of all that is remembered of nodes that left one shard, default: about 1,300 nodes with as many outcomes as one may have, 380,000 with one. Beyond it the node that left first is forgotten early; if it comes back nevertheless, what it sends again is refused, and its callers are told `Undecided`.
+pub const DEPARTED_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// Bytes of remote deltas that wait in a slot while a guard pins its value or a snapshot is loading; beyond it the replica turns stale and pulls.
 pub const SLOT_QUEUE_BYTES_MAX: usize = 64 * 1024;
 

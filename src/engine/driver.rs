@@ -52,6 +52,8 @@ pub struct Driver {
     started: std::time::Instant,
     /// The shard's time when the driver started.
     began: Instant,
+    /// Nodes that were forgotten early, as far as that was said, and when it was.
+    dropped: (u64, Instant),
     /// Filled by the core, emptied by an outlet, so that its memory is used again.
     records: Vec<u8>,
 }
@@ -86,6 +88,7 @@ impl Driver {
             held: BTreeSet::new(),
             inputs,
             started: std::time::Instant::now(),
+            dropped: (0, Instant(0)),
             records: Vec::new(),
         };
         (driver, ShardInputs::new(sender))
@@ -124,6 +127,7 @@ impl Driver {
                 self.core.poll_work();
             }
             self.turn(settled)?;
+            self.tell_dropped();
             while self.feed_held() {
                 self.turn(Ok(()))?;
             }
@@ -187,6 +191,22 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Says that nodes were forgotten before their time, once a second at most.
+    fn tell_dropped(&mut self) {
+        let (told, told_at) = self.dropped;
+        let (dropped, now) = (self.core.departed_dropped(), self.core.now());
+        let more = dropped - told;
+        if more > 0 && now.since(told_at) >= Duration::from_secs(1) {
+            self.dropped = (dropped, now);
+            let shard = self.core.identity().shard;
+            tracing::warn!(
+                monotonic_counter.nam_forgotten_nodes = more,
+                %shard,
+                "too much is remembered of nodes that left: what the first of them send again is undecided"
+            );
+        }
     }
 
     /// Gives one input to the core.

@@ -70,13 +70,21 @@ pub enum Ending {
     Closed,
 }
 
-/// A commit that the repository will never accept.
+/// A commit that the repository will never accept: not any more, if its outcome is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedCommit {
     /// Why.
     pub code: FailureCode,
     /// More about it, for people.
     pub text: String,
+}
+
+impl RefusedCommit {
+    /// Whether the commit certainly took no effect, so that what it is of may run again.
+    #[must_use]
+    pub fn left_nothing(&self) -> bool {
+        self.code != FailureCode::Forgotten
+    }
 }
 
 /// A batch that leaves the slot as one commit.

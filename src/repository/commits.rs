@@ -66,13 +66,20 @@ impl Core {
         }
     }
 
-    /// Whether a commit is to be judged: not if its outcome is remembered, which is then the answer.
+    /// Whether a commit is to be judged: not if its outcome is remembered, which is then the answer, nor if it may be
+    /// forgotten.
     pub(super) fn is_admitted(&mut self, place: Place, sequence: Sequence) -> bool {
-        let Some(id) = self.nodes.at(place).and_then(|node| node.id) else { return false };
+        let Some(node) = self.nodes.at(place) else { return false };
+        let is_dubious = sequence < node.dubious_below && self.rules.has(Rule::Forgotten);
+        let Some(id) = node.id else { return false };
         let known = self.outcomes.find(id, sequence).filter(|_| self.rules.has(Rule::ExactlyOnce));
         match known.filter(|_| !self.is_stopped) {
             Some(outcome) => {
                 self.tell_again(place, sequence, outcome);
+                false
+            }
+            None if is_dubious => {
+                self.refuse(place, sequence, FailureCode::Forgotten, "");
                 false
             }
             None => self.may_write(place, sequence),

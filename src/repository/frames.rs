@@ -71,6 +71,11 @@ impl Frames {
         birth
     }
 
+    /// The number that the next commit gets.
+    pub(super) fn next_commit(&self) -> CommitNumber {
+        CommitNumber { epoch: self.epoch, n: self.next_commit }
+    }
+
     /// Bytes the open frame still takes.
     pub(super) fn room(&self) -> usize {
         FRAME_BYTES_MAX.saturating_sub(self.entry_bytes)

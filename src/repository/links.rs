@@ -18,7 +18,7 @@ use crate::ids::{Epoch, FrameNumber, NodeId, Sequence};
 use crate::journal::Append;
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, PROGRESS_MS, RECORD_BYTES_MAX, SLOW_MS, UNREAD_RECORDS_BYTES_MAX};
 use crate::time::Instant;
-use crate::wire::{CloseCode, GroupCommit, PROTOCOL, ToNode, ToRepository};
+use crate::wire::{Again, CloseCode, GroupCommit, PROTOCOL, ToNode, ToRepository};
 
 /// How often a link that is quiet says that it lives.
 const PROGRESS: Duration = Duration::from_millis(PROGRESS_MS);
@@ -142,7 +142,7 @@ impl Core {
         if self.tick_at.is_none_or(|at| at > now) {
             return;
         }
-        let forget_at = self.outcomes.expire(now);
+        let forget_at = self.outcomes.expire(now, self.frames.next_commit());
         let places: Vec<_> = self.nodes.places().collect();
         for &place in &places {
             self.tick(place);
@@ -270,7 +270,7 @@ impl Core {
             return Err(Violation::new(CloseCode::OutOfOrder, "a link starts with one greeting"));
         }
         match *record {
-            ToRepository::Hello { protocol, node, known } => self.greet(place, protocol, node, known),
+            ToRepository::Hello { protocol, node, known, again } => self.greet(place, protocol, (node, known), again),
             ToRepository::Register { schema } => self.register(place, schema),
             ToRepository::Credit { bytes } => self.confirm(place, bytes),
             ToRepository::SegmentTaken { transfer, .. } => self.segment_taken(place, transfer),
@@ -319,7 +319,13 @@ impl Core {
         }
     }
 
-    fn greet(&mut self, place: Place, protocol: u32, id: NodeId, known: Epoch) -> Result<(), Violation> {
+    fn greet(
+        &mut self,
+        place: Place,
+        protocol: u32,
+        (id, known): (NodeId, Epoch),
+        again: Option<Again>,
+    ) -> Result<(), Violation> {
         if protocol != PROTOCOL {
             let text = format!("the repository speaks {PROTOCOL}, the node {protocol}: run one version of nam on both");
             return Err(Violation { code: CloseCode::Protocol, text });
@@ -328,14 +334,17 @@ impl Core {
             self.close(older, &Violation::new(CloseCode::Superseded, ""));
         }
         self.nodes.greet(place, id);
-        if let Some(node) = self.nodes.at_mut(place) {
-            node.known = known;
-        }
         self.outcomes.arrive(id);
+        let has_all = |again: &Again| self.outcomes.has_all_since(id, again.since);
+        let dubious_below = again.filter(|again| !has_all(again)).map_or(Sequence(0), |again| again.below);
+        if let Some(node) = self.nodes.at_mut(place) {
+            (node.known, node.dubious_below) = (known, dubious_below);
+        }
         let identity = &self.identity;
         let (shard, epoch, lossy_epoch) = (identity.shard, identity.epoch, identity.lossy_epoch);
         let shards = identity.shards.clone();
-        self.push(place, FrameNumber(0), &ToNode::Welcome { protocol, shard, epoch, lossy_epoch, shards });
+        let next = self.frames.next_commit().n;
+        self.push(place, FrameNumber(0), &ToNode::Welcome { protocol, shard, epoch, lossy_epoch, next, shards });
         Ok(())
     }
 
@@ -375,6 +384,7 @@ impl Core {
     fn depart(&mut self, place: Place) {
         if let Some(id) = self.nodes.leave(place) {
             self.outcomes.leave(id, self.now);
+            self.outcomes.press(self.caps.departed_bytes_max, self.frames.next_commit());
         }
         self.work.push_back(Work::Leave(place));
     }

@@ -245,6 +245,12 @@ impl Core {
         self.nodes.len()
     }
 
+    /// Nodes that left and were forgotten before their time, because too much was remembered of such.
+    #[must_use]
+    pub fn departed_dropped(&self) -> u64 {
+        self.outcomes.dropped()
+    }
+
     /// Whether the journal failed and the shard takes no commits any more.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

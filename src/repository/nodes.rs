@@ -15,7 +15,7 @@ use super::holders::Place;
 use super::outbox::Outbox;
 use super::requests::Request;
 use super::uploads::Upload;
-use crate::ids::{Alias, Epoch, NodeId, TransferId};
+use crate::ids::{Alias, Epoch, NodeId, Sequence, TransferId};
 use crate::time::Instant;
 use crate::wire::Records;
 
@@ -27,6 +27,8 @@ pub(super) struct Node {
     pub(super) id: Option<NodeId>,
     /// The term in which it was welcomed last, 0 for never: if that is before the last loss, then so is all that it holds.
     pub(super) known: Epoch,
+    /// Its commits below this one may have taken effect although no outcome is remembered.
+    pub(super) dubious_below: Sequence,
     /// What arrived and was not handled.
     pub(super) records: Records,
     pub(super) outbox: Outbox,
@@ -75,6 +77,7 @@ impl Node {
             connection,
             id: None,
             known: Epoch(0),
+            dubious_below: Sequence(0),
             records: Records::new(),
             outbox: Outbox::new(window),
             refused: BTreeMap::new(),

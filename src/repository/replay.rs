@@ -5,7 +5,6 @@
 //! are remembered as if they had just left. Source: own reasoning.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -20,7 +19,7 @@ use crate::document::Document;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, CommitNumber, Epoch, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, Frame, FrameName, Origin, Payload};
-use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, OUTCOMES_KEPT_MS};
+use crate::limits::COMMITS_UNACKNOWLEDGED_MAX;
 use crate::schema::{Schema, SchemaError};
 use crate::time::Instant;
 
@@ -62,8 +61,6 @@ pub enum ReplayError {
 pub(super) struct Replay {
     epoch: Epoch,
     slices: BTreeMap<u64, Slices>,
-    /// When outcomes that nobody can ask for any more are looked for again.
-    expire_at: Instant,
     /// The frame that the shard's state stands for: outcomes up to it are known.
     stands: FrameName,
     pub(super) past: Past,
@@ -110,16 +107,13 @@ impl Core {
         self.imaging.last = name;
         self.frames.follow(frame.time_ms);
         self.now = self.now.max(Instant(frame.time_ms));
-        if self.now >= self.replay.expire_at {
-            self.outcomes.expire(self.now);
-            self.replay.expire_at = self.now.after(Duration::from_millis(OUTCOMES_KEPT_MS));
-        }
         let mut n = frame.first_commit;
         for entry in &frame.entries {
             let birth = Birth(CommitNumber { epoch: frame.epoch, n });
             self.replay_entry(entry, birth, name)?;
             n += u64::from(entry.is_commit());
         }
+        self.outcomes.press(self.caps.departed_bytes_max, CommitNumber { epoch: frame.epoch, n });
         Ok(())
     }
 
@@ -130,9 +124,9 @@ impl Core {
     pub fn handle_replayed(&mut self, now: Instant) -> Result<(), ReplayError> {
         self.begin_replay();
         self.end_past()?;
-        self.outcomes.expire(self.now);
         self.now = self.now.max(now);
         self.outcomes.leave_all(self.now);
+        self.outcomes.press(self.caps.departed_bytes_max, self.frames.next_commit());
         self.begin_expiry();
         self.replay = Replay::default();
         Ok(())
@@ -289,6 +283,8 @@ impl Core {
         }
         let outcome = Outcome { alias, birth, deed, frame: FrameNumber(0) };
         let unacked = origin.sequence.0.saturating_sub(COMMITS_UNACKNOWLEDGED_MAX as u64 - 1);
+        // Who committed last left last.
+        self.outcomes.arrive(origin.node);
         self.outcomes.remember(origin.node, origin.sequence, outcome);
         self.outcomes.acknowledge(origin.node, Sequence(unacked));
         self.outcomes.leave(origin.node, self.now);

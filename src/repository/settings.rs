@@ -5,8 +5,8 @@
 use crate::document::Tuning;
 use crate::ids::{Epoch, ShardId};
 use crate::limits::{
-    INLINE_BYTES_MAX, JOURNAL_BYTES, LOCK_WAITS_MAX, LOCKS_MAX, NODES_MAX, OBJECT_BYTES_MAX, OBJECTS_MAX,
-    RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
+    DEPARTED_BYTES_MAX, INLINE_BYTES_MAX, JOURNAL_BYTES, LOCK_WAITS_MAX, LOCKS_MAX, NODES_MAX, OBJECT_BYTES_MAX,
+    OBJECTS_MAX, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
 };
 use crate::wire::ShardAddress;
 
@@ -40,6 +40,8 @@ pub struct Caps {
     pub locks_max: usize,
     /// Encoded bytes of one object.
     pub object_bytes_max: usize,
+    /// Bytes of the outcomes of nodes that left.
+    pub departed_bytes_max: usize,
     /// Sizes of documents' pages and stamps.
     #[doc(hidden)]
     pub tuning: Tuning,
@@ -104,6 +106,7 @@ impl Default for Caps {
             lock_waits_max: LOCK_WAITS_MAX,
             locks_max: LOCKS_MAX,
             object_bytes_max: OBJECT_BYTES_MAX,
+            departed_bytes_max: DEPARTED_BYTES_MAX,
             tuning: Tuning::default(),
             windows: Windows::default(),
             unread_bytes_max: UNREAD_BYTES_MAX,
@@ -127,6 +130,8 @@ pub enum Rule {
     SlotReuse,
     /// A commit takes effect once, however often it is sent (I7).
     ExactlyOnce,
+    /// A commit of which nobody knows whether it took effect takes none (I7).
+    Forgotten,
     /// What names a birth means that birth (I11).
     Birth,
     /// Idle limits count anew when a term begins (E1).

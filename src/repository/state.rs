@@ -5,6 +5,8 @@
 //! record   01 · schema: sized
 //!          02 · node: 8 LE · lowest sequence it may ask for · count · outcome*
 //!          03, 04: a group of consumers, an event that it keeps (events/kept.rs)
+//!          05 · node: 8 LE · commit: epoch, n       from this commit on, it has all outcomes that the node has not seen
+//!          06 · commit: epoch, n                    outcomes before it may be forgotten, of nodes without an entry
 //! outcome  sequence · alias · birth: epoch, n · deed
 //! deed     00 · version committed  |  01 created  |  02 · version of the end  |  03 · count · effect*
 //! effect   alias · birth: epoch, n · version << 1 | it changed nothing
@@ -99,7 +101,11 @@ impl Core {
                 },
                 Next::Node(node, sequence) => match self.outcomes.write_next(node, sequence, &mut state) {
                     Some((node, sequence, cells)) => (Next::Node(node, sequence), cells),
-                    None => (Next::Event(GroupId::default(), EventId::default()), 0),
+                    None => {
+                        // Behind all nodes: whoever is forgotten before this is covered by it.
+                        self.outcomes.write_forgotten(&mut state);
+                        (Next::Event(GroupId::default(), EventId::default()), 0)
+                    }
                 },
                 Next::Event(group, event) => match self.events.write_next((group, event), &mut state) {
                     Some((group, event)) => (Next::Event(group, event), 1),
@@ -136,6 +142,8 @@ impl Core {
                 2 => self.outcomes.read_node(&mut r)?,
                 3 => self.events.read_group(&mut r)?,
                 4 => self.events.read_event(&mut r)?,
+                5 => self.outcomes.read_complete(&mut r)?,
+                6 => self.outcomes.restore_forgotten(read_number(&mut r)?),
                 found => {
                     return Err(DecodeError::Unknown { what: "record of a state", found: u64::from(found) }.into());
                 }
@@ -150,27 +158,45 @@ impl super::outcomes::Outcomes {
     /// Writes a record of what is remembered of `node` or the next one, from `sequence` on; answers where to go on, and
     /// how many outcomes that was.
     fn write_next(&self, node: NodeId, sequence: Sequence, w: &mut Writer) -> Option<(NodeId, Sequence, usize)> {
-        let (&found, unacked, outcomes) = self.from(node)?;
+        let (found, remembered) = self.from(node)?;
         let from = if found == node { sequence } else { Sequence(0) };
         let (mut taken, mut cells) = (Vec::new(), 1);
-        let mut rest = outcomes.range(from..).peekable();
+        let mut rest = remembered.outcomes().range(from..).peekable();
         while let Some((sequence, outcome)) = rest.next_if(|_| cells <= OUTCOMES_A_RECORD) {
             cells += outcome.cells();
             taken.push((sequence, outcome));
         }
         w.byte(2);
         w.raw(&found.0.to_le_bytes());
-        w.varint(unacked.0);
+        w.varint(remembered.unacked().0);
         w.length(taken.len());
         for (sequence, outcome) in &taken {
             w.varint(sequence.0);
             outcome.write(w);
         }
-        let next = match rest.peek() {
-            Some((sequence, _)) => (found, **sequence),
-            None => (NodeId(found.0.checked_add(1)?), Sequence(0)),
-        };
-        Some((next.0, next.1, cells))
+        if let Some((sequence, _)) = rest.peek() {
+            return Some((found, **sequence, cells));
+        }
+        let complete_from = remembered.complete_from();
+        if complete_from != CommitNumber::default() {
+            w.byte(5);
+            w.raw(&found.0.to_le_bytes());
+            write_number(complete_from, w);
+        }
+        Some((NodeId(found.0.checked_add(1)?), Sequence(0), cells))
+    }
+
+    fn write_forgotten(&self, w: &mut Writer) {
+        if self.forgotten_before() != CommitNumber::default() {
+            w.byte(6);
+            write_number(self.forgotten_before(), w);
+        }
+    }
+
+    fn read_complete(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let node = NodeId(u64::from_le_bytes(r.array()?));
+        self.restore_complete(node, read_number(r)?);
+        Ok(())
     }
 
     fn read_node(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -198,8 +224,7 @@ impl Outcome {
 
     fn write(&self, w: &mut Writer) {
         w.varint(u64::from(self.alias.0));
-        w.varint(self.birth.0.epoch.0);
-        w.varint(self.birth.0.n);
+        write_number(self.birth.0, w);
         match &self.deed {
             Deed::Committed(version) => {
                 w.byte(0);
@@ -220,7 +245,7 @@ impl Outcome {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let alias = Alias(r.varint32()?);
-        let birth = Birth(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? });
+        let birth = Birth(read_number(r)?);
         let deed = match r.byte()? {
             0 => Deed::Committed(Version(r.varint()?)),
             1 => Deed::Created,
@@ -242,16 +267,24 @@ impl Outcome {
 impl Effect {
     fn write(&self, w: &mut Writer) {
         w.varint(u64::from(self.alias.0));
-        w.varint(self.birth.0.epoch.0);
-        w.varint(self.birth.0.n);
+        write_number(self.birth.0, w);
         w.varint(self.version.0 << 1 | u64::from(self.is_moot));
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let alias = Alias(r.varint32()?);
-        let birth = Birth(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? });
+        let birth = Birth(read_number(r)?);
         let version = r.varint()?;
         let is_moot = version & 1 == 1;
         Ok(Self { alias, birth, version: Version(version >> 1), is_moot, is_as_sent: false })
     }
+}
+
+fn write_number(number: CommitNumber, w: &mut Writer) {
+    w.varint(number.epoch.0);
+    w.varint(number.n);
+}
+
+fn read_number(r: &mut Reader<'_>) -> Result<CommitNumber, DecodeError> {
+    Ok(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? })
 }

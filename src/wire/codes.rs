@@ -106,6 +106,8 @@ codes! {
         Fenced = 10, "the lock is not held any more";
         /// What the repository has of the object on disk is damaged; the text names it.
         Damaged = 11, "the object is damaged on disk";
+        /// The commit was sent before, and nobody remembers any more whether it took effect then; it will not now.
+        Forgotten = 12, "the outcome of the commit is forgotten";
     }
 }
 

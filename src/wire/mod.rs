@@ -31,7 +31,7 @@ pub use lock::{LockAnswer, LockRequest};
 pub use segment::Segment;
 pub use shard_address::ShardAddress;
 pub use to_node::{Form, ToNode};
-pub use to_repository::{CreationValue, ToRepository};
+pub use to_repository::{Again, CreationValue, ToRepository};
 
 /// The version of this protocol; both sides must name the same one.
 pub const PROTOCOL: u32 = 1;

@@ -61,6 +61,8 @@ pub enum ToNode<'a> {
         epoch: Epoch,
         /// The last term that began with a loss: births and versions of earlier terms may be void.
         lossy_epoch: Epoch,
+        /// The place that the next commit of the term gets: no commit of this link gets an earlier one.
+        next: u64,
         /// Every shard and where it is.
         shards: Vec<ShardAddress>,
     },
@@ -241,11 +243,12 @@ impl<'a> ToNode<'a> {
 
     fn encode_extended(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Welcome { protocol, shard, epoch, lossy_epoch, shards } => append_extended(out, 0, |w| {
+            Self::Welcome { protocol, shard, epoch, lossy_epoch, next, shards } => append_extended(out, 0, |w| {
                 w.varint(u64::from(*protocol));
                 w.varint(u64::from(shard.0));
                 w.varint(epoch.0);
                 w.varint(lossy_epoch.0);
+                w.varint(*next);
                 w.length(shards.len());
                 shards.iter().for_each(|address| address.write(w));
             }),
@@ -412,9 +415,10 @@ impl<'a> ToNode<'a> {
         let shard = read_shard(r)?;
         let epoch = Epoch(r.varint()?);
         let lossy_epoch = Epoch(r.varint()?);
+        let next = r.varint()?;
         let count = r.count(3)?;
         let shards = (0..count).map(|_| ShardAddress::read(r)).collect::<Result<_, _>>()?;
-        Ok(Self::Welcome { protocol, shard, epoch, lossy_epoch, shards })
+        Ok(Self::Welcome { protocol, shard, epoch, lossy_epoch, next, shards })
     }
 }
 

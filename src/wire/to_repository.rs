@@ -12,8 +12,23 @@ use super::to_node::{read_birth, write_birth};
 use super::{Delivery, EventRequest, Find, GroupCommit, GroupRead, RawRecord};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, TransferId, Version};
+use crate::ids::{Alias, Birth, CommitNumber, Epoch, Fence, NodeId, RequestId, Sequence, TransferId, Version};
 use crate::limits::{NAME_BYTES_MAX, TOUCHES_MAX};
+
+/// What a node that greets will send again, because it has no outcome of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Above all of its sequences.
+    pub below: Sequence,
+    /// None of it was sent before this was the number of the repository's next commit.
+    pub since: CommitNumber,
+}
+
+impl Again {
+    fn read(r: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
+        Ok(if r.is_done() { None } else { Some(Self { below: Sequence(r.varint()?), since: read_birth(r)?.0 }) })
+    }
+}
 
 /// A record from a node to a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +110,8 @@ pub enum ToRepository<'a> {
         node: NodeId,
         /// The last term that it was welcomed in, 0 if in none: what it holds is not newer.
         known: Epoch,
+        /// What it sent on earlier links and has no outcome of, if there is anything.
+        again: Option<Again>,
     },
     /// Presents a class.
     Register {
@@ -252,10 +269,14 @@ impl<'a> ToRepository<'a> {
 
     fn encode_extended(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::Hello { protocol, node, known } => append_extended(out, 0, |w| {
+            Self::Hello { protocol, node, known, again } => append_extended(out, 0, |w| {
                 w.varint(u64::from(protocol));
                 w.raw(&node.0.to_le_bytes());
                 w.varint(known.0);
+                if let Some(Again { below, since }) = again {
+                    w.varint(below.0);
+                    write_birth(Birth(since), w);
+                }
             }),
             Self::Register { schema } => append_extended(out, 1, |w| w.raw(schema)),
             Self::Open { request, class, key, held } => append_extended(out, 2, |w| {
@@ -336,6 +357,7 @@ impl<'a> ToRepository<'a> {
                 protocol: r.varint32()?,
                 node: NodeId(u64::from_le_bytes(r.array()?)),
                 known: Epoch(r.varint()?),
+                again: Again::read(r)?,
             },
             1 => Self::Register { schema: r.take(r.left())? },
             2 => {

@@ -44,7 +44,7 @@ impl Node {
         let mut value = Writer::new();
         Ledger::default().encode_root(&mut value);
         let (shard, shards) = (ShardId(0), Vec::new());
-        node.hear(&ToNode::Welcome { protocol: PROTOCOL, shard, epoch: EPOCH, lossy_epoch: EPOCH, shards });
+        node.hear(&ToNode::Welcome { protocol: PROTOCOL, shard, epoch: EPOCH, lossy_epoch: EPOCH, next: 1, shards });
         node.hear(&ToNode::Resumed);
         for at in 0..objects {
             let host = Arc::clone(&node.rings) as _;
@@ -165,7 +165,7 @@ fn use_during_an_outage_is_told_after_it() {
     assert!(node.says(60_000).is_empty() && node.core.poll_timeout().is_none());
     node.core.handle_connected();
     let (shard, shards) = (ShardId(0), Vec::new());
-    node.hear(&ToNode::Welcome { protocol: PROTOCOL, shard, epoch: EPOCH, lossy_epoch: EPOCH, shards });
+    node.hear(&ToNode::Welcome { protocol: PROTOCOL, shard, epoch: EPOCH, lossy_epoch: EPOCH, next: 1, shards });
     node.limit(0, 300_000);
     node.hear(&ToNode::Resumed);
     assert_eq!(node.says(60_001).last(), Some(&touch(&[0])));

@@ -11,9 +11,9 @@ use nam::ids::{
     Version,
 };
 use nam::wire::{
-    CreationValue, Delivery, EventAnswer, EventRequest, FailureCode, Find, Form, Found, GroupAnswer, GroupCommit,
-    GroupPart, GroupRead, LockAnswer, LockRequest, PartOutcome, RawRecord, Records, Segment, ShardAddress, ToNode,
-    ToRepository,
+    Again, CreationValue, Delivery, EventAnswer, EventRequest, FailureCode, Find, Form, Found, GroupAnswer,
+    GroupCommit, GroupPart, GroupRead, LockAnswer, LockRequest, PartOutcome, RawRecord, Records, Segment, ShardAddress,
+    ToNode, ToRepository,
 };
 use proptest::prelude::*;
 
@@ -63,7 +63,14 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
         ToNode::Progress { frame: FrameNumber(p.b) },
         ToNode::Conflict { sequence },
         ToNode::Moot { sequence, version },
-        ToNode::Welcome { protocol: p.a, shard: ShardId(3), epoch: Epoch(p.b), lossy_epoch: Epoch(p.c), shards },
+        ToNode::Welcome {
+            protocol: p.a,
+            shard: ShardId(3),
+            epoch: Epoch(p.b),
+            lossy_epoch: Epoch(p.c),
+            next: p.b / 3,
+            shards,
+        },
         ToNode::Registered { class: text },
         ToNode::SchemaRefused { class: text, text: &p.texts[1] },
         ToNode::Missing { request },
@@ -142,6 +149,13 @@ fn groups(p: &Parts) -> [ToRepository<'_>; 2] {
     ]
 }
 
+impl Parts {
+    fn again(&self) -> Option<Again> {
+        let since = CommitNumber { epoch: Epoch(self.b), n: self.c / 3 };
+        self.a.is_multiple_of(2).then_some(Again { below: Sequence(self.c), since })
+    }
+}
+
 fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
     let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
@@ -162,7 +176,7 @@ fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
         ToRepository::SegmentTaken { transfer, index: p.a },
         ToRepository::Read { alias },
         ToRepository::Close { alias, birth },
-        ToRepository::Hello { protocol: p.a, node: NodeId(p.b), known: Epoch(p.b / 2) },
+        ToRepository::Hello { protocol: p.a, node: NodeId(p.b), known: Epoch(p.b / 2), again: p.again() },
         ToRepository::Register { schema: delta },
         ToRepository::Open { request, class, key, held: None },
         ToRepository::Open { request, class, key, held: Some((birth, base)) },
@@ -473,6 +487,19 @@ fn golden_locks() {
     let late = LockAnswer::TimedOut { request, holder: NodeId(3), held_ms: 15_000 };
     assert_eq!(encoded(&ToNode::Lock(late)), [0xed, 16, 2, 7, 3, 0, 0, 0, 0, 0, 0, 0, 0x98, 0x75]);
     assert_eq!(sent(&ToRepository::Lock(LockRequest::GiveUp { request })), [0xe3, 11, 3, 7]);
+}
+
+/// `docs/wire.md` §6.3: a greeting, with and without commits that have no outcome.
+#[test]
+fn golden_greeting() {
+    let since = CommitNumber { epoch: Epoch(1_000), n: 5 };
+    for (again, head, tail) in
+        [(None, 0xec, &[][..]), (Some(Again { below: Sequence(9), since }), 0xf0, &[9, 0xe8, 7, 5][..])]
+    {
+        let mut bytes = Vec::new();
+        ToRepository::Hello { protocol: 1, node: NodeId(7), known: Epoch(1_000), again }.encode(&mut bytes);
+        assert_eq!(bytes, [&[head, 0, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0xe8, 7], tail].concat());
+    }
 }
 
 /// `docs/wire.md` §6.3: how changes of an object are to reach a node.

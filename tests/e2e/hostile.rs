@@ -19,7 +19,7 @@ fn dialer(server: &Server) -> Dialer {
 
 fn hello(protocol: u32, node: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    ToRepository::Hello { protocol, node: NodeId(node), known: nam::ids::Epoch(0) }.encode(&mut bytes);
+    ToRepository::Hello { protocol, node: NodeId(node), known: nam::ids::Epoch(0), again: None }.encode(&mut bytes);
     bytes
 }
 

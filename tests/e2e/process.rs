@@ -98,7 +98,8 @@ impl Daemon {
     pub(crate) async fn dial(&self) -> Link {
         let mut link = Dialer::new(Trust::Fingerprint(self.fingerprint), None).dial(&self.address).await.unwrap();
         let mut hello = Vec::new();
-        ToRepository::Hello { protocol: PROTOCOL, node: NodeId(7), known: nam::ids::Epoch(0) }.encode(&mut hello);
+        ToRepository::Hello { protocol: PROTOCOL, node: NodeId(7), known: nam::ids::Epoch(0), again: None }
+            .encode(&mut hello);
         link.outlet.send_records(&mut hello);
         let welcome = link.inlet.next().await;
         assert!(matches!(welcome, Arrival::Records(_)), "{welcome:?}");

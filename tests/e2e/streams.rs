@@ -77,7 +77,7 @@ fn questions() -> Vec<(Vec<u8>, usize)> {
         value: CreationValue::Inline(&zero),
     };
     let said = [
-        (ToRepository::Hello { protocol: PROTOCOL, node: NodeId(7), known: Epoch(0) }, 1),
+        (ToRepository::Hello { protocol: PROTOCOL, node: NodeId(7), known: Epoch(0), again: None }, 1),
         (ToRepository::ResumeEnd, 1),
         (ToRepository::Register { schema: &schema }, 1),
         (create, 1),

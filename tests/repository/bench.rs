@@ -10,7 +10,7 @@ use nam::journal::{EncodedFrame, Frame};
 use nam::repository::{Caps, Close, ConnectionId, Core, Identity};
 use nam::schema::{FieldDef, KeyKind, Kind, Policy, Schema, StructDef, TypeDef, TypeIndex};
 use nam::time::Instant;
-use nam::wire::{CreationValue, PROTOCOL, Records, Segment, ToNode, ToRepository};
+use nam::wire::{Again, CreationValue, PROTOCOL, Records, Segment, ToNode, ToRepository};
 
 use crate::keeper::Kept;
 
@@ -201,7 +201,7 @@ impl Bench {
 
     /// A node greets that was welcomed before.
     pub(crate) fn connect_again(&mut self, node: u64, known: Epoch) -> Peer {
-        let mut peer = self.greet(node, known);
+        let mut peer = self.greet(node, known, None);
         self.send(&peer, &ToRepository::Register { schema: &schema().to_bytes() });
         self.settle();
         let answers = self.receive(&mut peer);
@@ -211,10 +211,15 @@ impl Bench {
 
     /// Connects a node and greets.
     pub(crate) fn connect_bare(&mut self, node: u64) -> Peer {
-        self.greet(node, Epoch(0))
+        self.greet(node, Epoch(0), None)
     }
 
-    fn greet(&mut self, node: u64, known: Epoch) -> Peer {
+    /// A node greets that has commits without an outcome.
+    pub(crate) fn connect_with(&mut self, node: u64, again: Again) -> Peer {
+        self.greet(node, EPOCH, Some(again))
+    }
+
+    fn greet(&mut self, node: u64, known: Epoch, again: Option<Again>) -> Peer {
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         self.core.handle_connected(self.now, connection);
@@ -227,7 +232,7 @@ impl Bench {
             sequence: 0,
             request: 0,
         };
-        self.send(&peer, &ToRepository::Hello { protocol: PROTOCOL, node: NodeId(node), known });
+        self.send(&peer, &ToRepository::Hello { protocol: PROTOCOL, node: NodeId(node), known, again });
         peer
     }
 

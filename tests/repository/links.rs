@@ -13,7 +13,10 @@ use crate::bench::{Bench, CLASS, EPOCH, birth, cash, commit, delta, name, printe
 fn a_link_starts_with_one_greeting() {
     let mut bench = Bench::new();
     let a = bench.connect(1);
-    bench.send(&a, &ToRepository::Hello { protocol: nam::wire::PROTOCOL, node: nam::ids::NodeId(1), known: Epoch(0) });
+    bench.send(
+        &a,
+        &ToRepository::Hello { protocol: nam::wire::PROTOCOL, node: nam::ids::NodeId(1), known: Epoch(0), again: None },
+    );
     assert_eq!(bench.closes.pop().unwrap().code, CloseCode::OutOfOrder);
     let b = bench.connect_bare(2);
     bench.core.handle_records(bench.now, b.connection, &[0xff; 40]);

@@ -9,6 +9,7 @@
 
 mod bench;
 mod commits;
+mod departed;
 mod events;
 mod expiry;
 mod groups;

@@ -1,7 +1,7 @@
 //! W1–W12, W7 aside, which `groups` has: what travels, what conflicts, what takes effect, and what takes effect once.
 
 use nam::error::{Error, UpdateError};
-use nam::limits::{PACKET_BYTES, UPDATE_TRIES_MAX};
+use nam::limits::{OUTCOMES_KEPT_MS, PACKET_BYTES, UPDATE_TRIES_MAX};
 use nam::node::{Scope, Settled};
 use nam::repository::Rule;
 use nam::wire::FailureCode;
@@ -204,6 +204,30 @@ fn w8_a_commit_takes_effect_once_whether_or_not_it_arrived_before_the_link_broke
         for slot in [&at_a, &at_b] {
             assert_eq!(rig.read(slot).visits, 5);
         }
+    }
+}
+
+#[test]
+fn w8_who_comes_back_after_ten_minutes_is_told_that_nobody_knows_and_nothing_is_done_twice() {
+    for rule in [None, Some(Rule::Forgotten)] {
+        let (mut rig, at_a, at_b) = rig();
+        rig.switch_off(rule);
+        let update = |slot| Rig::join(slot, |cart: &mut CartMut<'_>| cart.visits_mut().add(5));
+        let tickets = [update(&at_a), update(&at_a)];
+        rig.cut(0, true);
+        rig.settle();
+        assert_eq!(rig.read(&at_b).visits, 10);
+        rig.pass(OUTCOMES_KEPT_MS);
+        rig.connect(0);
+        rig.settle();
+        for ticket in tickets {
+            let Some(settled) = ticket.settled() else { panic!("nobody is told") };
+            let is_undecided = matches!(settled, Settled::Refused(why) if why.code == FailureCode::Forgotten);
+            assert_eq!(is_undecided, rule.is_none(), "both that share the commit, and neither runs again by itself");
+        }
+        let seen = if rule.is_none() { 10 } else { 20 };
+        rig.update(&at_a, |cart| cart.visits_mut().add(1));
+        assert_eq!((rig.read(&at_a).visits, rig.read(&at_b).visits), (seen + 1, seen + 1));
     }
 }
 

@@ -233,7 +233,7 @@ impl World {
         let is_fenced = members.iter().any(|member| member.fence.is_some());
         let is_ended = |one: &Settled| match one {
             Settled::Ended(_) => true,
-            Settled::Refused(refused) => refused.code == FailureCode::Gone,
+            Settled::Refused(refused) => matches!(refused.code, FailureCode::Gone | FailureCode::Forgotten),
             _ => false,
         };
         let mut outcomes = settled.iter().filter(|one| !is_ended(one));

@@ -16,6 +16,7 @@ fn every_rule_is_missed() {
         Rule::Horizon,
         Rule::SlotReuse,
         Rule::ExactlyOnce,
+        Rule::Forgotten,
         Rule::Birth,
         Rule::Anew,
         Rule::Fence,

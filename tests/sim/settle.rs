@@ -299,6 +299,11 @@ impl World {
                     }
                 }
                 Outcome::Unknown(at, claim) => history.orphan(at.birth, claim),
+                Outcome::Forgotten(at, claim) => {
+                    assert!(self.swarm.is_forgetful(), "W8: an outcome is forgotten before its time");
+                    self.report.unremembered += 1;
+                    history.orphan(at.birth, claim);
+                }
             }
             self.tasks.remove(at);
         }

@@ -2,7 +2,7 @@
 
 use nam::document::Tuning;
 use nam::expiry::Expiry;
-use nam::limits::{CREDIT_BYTES, SEGMENT_BYTES_MAX, UNREAD_BYTES_MAX};
+use nam::limits::{CREDIT_BYTES, DEPARTED_BYTES_MAX, SEGMENT_BYTES_MAX, UNREAD_BYTES_MAX};
 use nam::node::Rule as SlotRule;
 use nam::repository::{Caps, ImageCaps, Rule, Rules, Windows};
 
@@ -86,6 +86,7 @@ impl Swarm {
             unconfirmed_bytes: inline_bytes + 1_024 + 500,
         };
         let windows = if is_narrow { windows } else { Windows::default() };
+        let departed_bytes_max = [DEPARTED_BYTES_MAX, DEPARTED_BYTES_MAX, 700, 0][dice.index(4)];
         Self {
             delay_max: [5, 30, 120][dice.index(3)],
             destroys: [60, 30, 8, 3][dice.index(4)],
@@ -99,12 +100,17 @@ impl Swarm {
             piece_bytes: if is_narrow { 900 + dice.index(3_000) } else { SEGMENT_BYTES_MAX / 8 },
             has_old: dice.one_in(3),
             memory_max: [usize::MAX / 2, 60_000, 20_000][dice.index(3)],
-            caps: Caps { tuning, windows, unread_bytes_max, ..Caps::default() },
+            caps: Caps { tuning, windows, unread_bytes_max, departed_bytes_max, ..Caps::default() },
             images: ImageCaps {
                 journal_bytes: [400, 2_000, 10_000, 60_000][dice.index(4)],
                 memory_max: [1, 2_000, 8_000, usize::MAX][dice.index(4)],
             },
         }
+    }
+
+    /// Whether repositories have little room for what nodes did that left.
+    pub(crate) fn is_forgetful(&self) -> bool {
+        self.caps.departed_bytes_max < DEPARTED_BYTES_MAX
     }
 
     /// When an object ends by itself.

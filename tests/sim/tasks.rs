@@ -49,6 +49,8 @@ pub(crate) enum Outcome {
     Ended,
     /// Its object ended with the batch under way, and nobody will know.
     Unknown(Token, Claim),
+    /// Its node was away for long, and the repository has forgotten what became of it.
+    Forgotten(Token, Claim),
     /// It left nothing: the lock that it names is not held.
     Fenced,
     /// Its closure is to run again: another commit was in the way.
@@ -113,6 +115,9 @@ impl Task {
             Some(Settled::Refused(refused)) if refused.code == FailureCode::Unavailable => {
                 assert!(refused.text.contains("full"), "{refused:?}");
                 Outcome::Full
+            }
+            Some(Settled::Refused(refused)) if refused.code == FailureCode::Forgotten => {
+                Outcome::Forgotten(self.object.unwrap(), claim)
             }
             Some(Settled::Refused(refused)) => panic!("a commit was refused: {refused:?}"),
             Some(Settled::Ended(_)) => Outcome::Unknown(self.object.unwrap(), claim),

@@ -73,6 +73,8 @@ pub(crate) struct Report {
     /// Events that consumers were told, and those that their groups had been told before.
     pub(crate) told: u64,
     pub(crate) told_again: u64,
+    /// Updates whose outcome the repository had forgotten.
+    pub(crate) unremembered: u64,
     /// Nodes that ended, with and without a goodbye.
     pub(crate) left: u64,
     /// Images and tombstones put in force, documents brought to memory, cuts of the journal.
@@ -125,6 +127,7 @@ impl Report {
         self.fenced_off += other.fenced_off;
         self.told += other.told;
         self.told_again += other.told_again;
+        self.unremembered += other.unremembered;
         self.left += other.left;
         self.imaged += other.imaged;
         self.tails += other.tails;
@@ -155,6 +158,7 @@ impl Report {
         assert!(self.reads_told > 0, "too few nodes read what is pushed: {self:?}");
         assert!(self.fresh > 100, "too few reads are fresh: {self:?}");
         assert!(self.made_way > 0, "nobody goes first: {self:?}");
+        assert!(self.unremembered > 0, "no outcome is forgotten: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
         assert!(self.told > 0 && self.told_again > 0, "too few events are told: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];

@@ -14,10 +14,10 @@ use super::groups::{Member, mistaken};
 use super::up::Up;
 use super::{Answer, Core, Violation};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, ObjectName, RequestId, Sequence, TransferId, Version};
+use crate::ids::{Alias, Birth, CommitNumber, ObjectName, RequestId, Sequence, TransferId, Version};
 use crate::limits::{COMMITS_UNACKNOWLEDGED_MAX, INLINE_BYTES_MAX, REQUESTS_MAX};
 use crate::node::replica::{Ending, Outgoing, RefusedCommit, Replica, ReplicaId, Settlement};
-use crate::wire::{CreationValue, FailureCode, ToRepository};
+use crate::wire::{Again, CreationValue, FailureCode, ToRepository};
 
 /// A change without an outcome.
 #[derive(Debug)]
@@ -28,13 +28,15 @@ pub(super) struct Outstanding {
     change: Change,
     /// Whether it was sent on this link.
     is_sent: bool,
+    /// If it was ever sent: the number of the repository's next commit, as was known then.
+    since: Option<CommitNumber>,
     /// The transfer that carries its value on this link.
     transfer: Option<TransferId>,
 }
 
 impl Outstanding {
     pub(super) fn new(replica: Arc<dyn Replica>, request: Option<RequestId>, change: Change) -> Self {
-        Self { replica, request, change, is_sent: false, transfer: None }
+        Self { replica, request, change, is_sent: false, since: None, transfer: None }
     }
 
     pub(super) fn concerns(&self, replica: ReplicaId) -> bool {
@@ -57,6 +59,11 @@ impl Outstanding {
 
     pub(super) fn into_change(self) -> Change {
         self.change
+    }
+
+    fn note_sent(&mut self, at: CommitNumber, transfer: Option<TransferId>) {
+        (self.is_sent, self.transfer) = (true, transfer);
+        self.since.get_or_insert(at);
     }
 
     /// The link is gone.
@@ -190,6 +197,13 @@ impl Core {
         sequences.into_iter().for_each(|sequence| self.send_commit(sequence));
     }
 
+    /// What was sent on earlier links and has no outcome, as a greeting tells it.
+    pub(super) fn again(&self) -> Option<Again> {
+        let since = self.commits.values().filter_map(|outstanding| outstanding.since).min()?;
+        let (last, _) = self.commits.iter().rfind(|(_, outstanding)| outstanding.since.is_some())?;
+        Some(Again { below: Sequence(last.0 + 1), since })
+    }
+
     /// Ends what nobody waits for: the commits of a replica that is forgotten. They may have taken effect, or not.
     pub(super) fn drop_commits(&mut self, replica: ReplicaId) {
         let is_dropped = |outstanding: &Outstanding| {
@@ -203,11 +217,13 @@ impl Core {
 
     fn send_commit(&mut self, sequence: Sequence) {
         let unacked = self.commits.keys().next().copied().unwrap_or(sequence);
+        let at = self.welcome.as_ref().map_or(CommitNumber::default(), |welcome| welcome.next);
         let Some(outstanding) = self.commits.get(&sequence) else { return };
         if matches!(outstanding.change, Change::Group(_)) {
-            let is_sent = self.send_group(sequence, unacked);
-            if let Some(outstanding) = self.commits.get_mut(&sequence) {
-                outstanding.is_sent = is_sent;
+            if self.send_group(sequence, unacked)
+                && let Some(outstanding) = self.commits.get_mut(&sequence)
+            {
+                outstanding.note_sent(at, None);
             }
             return;
         }
@@ -223,7 +239,7 @@ impl Core {
         };
         let transfer = transfer.map(|up| self.begin_up(up));
         let Some(outstanding) = self.commits.get_mut(&sequence) else { return };
-        (outstanding.is_sent, outstanding.transfer) = (true, transfer);
+        outstanding.note_sent(at, transfer);
         let record = match (&outstanding.change, transfer) {
             (Change::Commit(Outgoing { base, is_isolated, fence, guards, delta }), transfer) => {
                 let (alias, base) = (presented.unwrap_or_default(), *base);

@@ -31,7 +31,8 @@ impl Core {
         self.consumed_bytes = 0;
         self.out.clear();
         let known = self.welcome.as_ref().map_or(Epoch(0), |welcome| welcome.epoch);
-        ToRepository::Hello { protocol: PROTOCOL, node: self.node, known }.encode(&mut self.out);
+        let again = self.again();
+        ToRepository::Hello { protocol: PROTOCOL, node: self.node, known, again }.encode(&mut self.out);
         for class in self.classes.values_mut() {
             class.refusal = None;
             ToRepository::Register { schema: &class.schema }.encode(&mut self.out);

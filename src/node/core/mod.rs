@@ -46,7 +46,9 @@ use self::touches::{KeptBack, Usage};
 use self::up::Up;
 use super::memory::Memory;
 use super::replica::{Ending, Replica, ReplicaId, Ring};
-use crate::ids::{Alias, Birth, Epoch, Fence, NodeId, RequestId, Sequence, ShardId, Token, TransferId, Version};
+use crate::ids::{
+    Alias, Birth, CommitNumber, Epoch, Fence, NodeId, RequestId, Sequence, ShardId, Token, TransferId, Version,
+};
 use crate::limits::CREDIT_BYTES;
 use crate::time::Instant;
 use crate::wire::{CloseCode, FailureCode, Records, ShardAddress, ToRepository};
@@ -181,6 +183,8 @@ pub struct Welcome {
     pub epoch: Epoch,
     /// The last term that began with a loss.
     pub lossy_epoch: Epoch,
+    /// The number that its next commit got.
+    pub next: CommitNumber,
     /// Every shard and where it is.
     pub shards: Vec<ShardAddress>,
 }

@@ -5,7 +5,7 @@
 
 use super::{Answer, Core, LinkState, Violation, Welcome};
 use crate::coding::DecodeError;
-use crate::ids::{Alias, Birth, Version};
+use crate::ids::{Alias, Birth, CommitNumber, Version};
 use crate::limits::PACKET_BYTES;
 use crate::node::replica::{Applied, Ending, Refusal, ReplicaId, Settlement};
 use crate::wire::{CloseCode, Found, RawRecord, Records, ToNode, ToRepository};
@@ -63,8 +63,9 @@ impl Core {
                 Ok(())
             }
             ToNode::Progress { .. } | ToNode::Registered { .. } => Ok(()),
-            ToNode::Welcome { protocol, shard, epoch, lossy_epoch, shards } => {
-                self.welcomed(protocol, Welcome { shard, epoch, lossy_epoch, shards })
+            ToNode::Welcome { protocol, shard, epoch, lossy_epoch, next, shards } => {
+                let next = CommitNumber { epoch, n: next };
+                self.welcomed(protocol, Welcome { shard, epoch, lossy_epoch, next, shards })
             }
             ToNode::Lock(answer) => {
                 self.lock_answered(answer);

@@ -149,7 +149,7 @@ impl<T: Class> Inner<T> {
                 self.rerun_batch();
             }
             Settlement::Refused(refused) => {
-                let is_shared = in_flight.verdict.members() > 1;
+                let is_shared = refused.left_nothing() && in_flight.verdict.members() > 1;
                 in_flight.verdict.settle(if is_shared { Settled::RerunAlone } else { Settled::Refused(refused) });
                 self.rerun_batch();
             }
@@ -165,8 +165,10 @@ impl<T: Class> Inner<T> {
             Settlement::AsSent => Settled::Committed(in_flight.base.next()),
             Settlement::Accepted(version) | Settlement::Moot(version) => Settled::Committed(version),
             Settlement::Conflict => Settled::Conflict,
-            Settlement::Refused(refused) if in_flight.verdict.members() == 1 => Settled::Refused(refused),
-            Settlement::Refused(_) => Settled::RerunAlone,
+            Settlement::Refused(refused) if refused.left_nothing() && in_flight.verdict.members() > 1 => {
+                Settled::RerunAlone
+            }
+            Settlement::Refused(refused) => Settled::Refused(refused),
         };
         if let Settled::Committed(version) = settled {
             self.newest = self.newest.max(version);

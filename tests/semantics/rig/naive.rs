@@ -22,7 +22,7 @@ impl Naive {
         let naive = Self { connection: ConnectionId(rig.connections), sent: 0 };
         rig.repository.handle_connected(rig.now, naive.connection);
         let node = NodeId(1_000 + rig.connections);
-        naive.send(rig, &ToRepository::Hello { protocol: PROTOCOL, node, known: Epoch(0) });
+        naive.send(rig, &ToRepository::Hello { protocol: PROTOCOL, node, known: Epoch(0), again: None });
         naive.send(rig, &ToRepository::Register { schema: &Arc::clone(&T::schema()).to_bytes() });
         naive.send(rig, &ToRepository::Open { request: RequestId(1), class: T::NAME, key, held: None });
         naive
