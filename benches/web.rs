@@ -54,7 +54,7 @@ fn entries(bytes: usize) -> BTreeMap<u64, String> {
 /// An application with sessions of its own type.
 fn native(node: &Node, bytes: usize) -> Router {
     let make = async move |visit: Session<Visit>| {
-        visit.update(|visit| visit.entries_mut().set(entries(bytes))).await?;
+        visit.update(move |visit| visit.entries_mut().set(entries(bytes))).await?;
         Ok::<_, SessionError>(StatusCode::NO_CONTENT)
     };
     let read = async |visit: Session<Visit>| Ok::<_, SessionError>(visit.read().await?.orders.to_string());

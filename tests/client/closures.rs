@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use nam::client::{InProcess, Object};
 use nam::error::{Error, UpdateError};
@@ -104,6 +105,30 @@ async fn what_is_over_a_limit_inside_is_told_with_its_field() {
     }
     assert_eq!(node.keys::<Trunk>("").await.unwrap(), ["trunk"], "nothing was done by halves");
     assert!(trunk.read().await.unwrap().next.is_none());
+}
+
+/// A class with a value whose own serializer refuses some.
+#[derive(nam::Tracked, Clone, Debug)]
+#[nam(name = "test.Stamped")]
+struct Stamped {
+    #[nam(leaf)]
+    at: SystemTime,
+}
+
+#[tokio::test]
+async fn a_value_that_refuses_to_be_encoded_is_no_conflict() {
+    let node = nam::Node::in_process().await.unwrap();
+    let stamped = node.create("now", Stamped { at: SystemTime::UNIX_EPOCH }).await.unwrap();
+    let turn_back = |stamped: &mut StampedMut<'_>| {
+        stamped.at_mut().set(SystemTime::UNIX_EPOCH - Duration::from_secs(1));
+        Ok::<_, Error>(())
+    };
+    let mut steps = stamped.begin().unwrap();
+    for refused in [stamped.update(turn_back).await.err(), steps.with(turn_back).await.err()] {
+        assert!(matches!(refused, Some(UpdateError::Failed(Error::Invalid { .. }))), "{refused:?}");
+    }
+    steps.commit().await.unwrap();
+    assert_eq!(stamped.read().await.unwrap().at, SystemTime::UNIX_EPOCH);
 }
 
 #[tokio::test]

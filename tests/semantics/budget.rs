@@ -59,6 +59,27 @@ async fn v1_what_was_not_used_for_longest_goes_first() {
 }
 
 #[tokio::test]
+async fn v1_what_a_transaction_is_open_on_stays_so_that_memory_is_no_conflict() {
+    let (_repository, [_, node], [a, b]) = two().await;
+    let mut transaction = a.begin().unwrap();
+    let step = transaction.with(|desk| {
+        *desk.cash_mut() += 1;
+        Ok::<(), Error>(())
+    });
+    step.await.unwrap();
+    for key in ["c", "d", "e", "f", "c"] {
+        node.open::<Desk>(key).await.unwrap();
+    }
+    assert!(is_here(&a) && !is_here(&b));
+    transaction.commit().await.unwrap();
+    for key in ["d", "e", "f"] {
+        node.open::<Desk>(key).await.unwrap();
+    }
+    assert!(!is_here(&a), "and no longer");
+    assert_eq!(a.read().await.unwrap().cash, 2);
+}
+
+#[tokio::test]
 async fn v1_what_a_guard_shows_or_somebody_watches_stays_and_counts() {
     let (_repository, [author, node], [a, b]) = two().await;
     let guard = a.read().await.unwrap();

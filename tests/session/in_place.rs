@@ -1,4 +1,4 @@
-//! A request that changes its session copies none of it, unless it keeps a view.
+//! A request that changes its session copies none of it, unless it keeps a view or reads what it wrote before its response.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,19 +29,52 @@ impl Clone for Desk {
 
 type Visit = Session<Desk>;
 
-/// Reads between two updates; no view is kept over any of them.
+fn one_more(desk: &mut DeskMut<'_>) {
+    *desk.orders_mut() += 1;
+}
+
+/// Reads, and writes twice.
 async fn order(desk: Visit) -> Result<String, SessionError> {
     let before = desk.read().await?.orders;
-    desk.update(|desk| *desk.orders_mut() += 1).await?;
+    desk.update(one_more).await?;
+    desk.update(one_more).await?;
+    Ok(before.to_string())
+}
+
+/// What an update answers needs no copy.
+async fn number(desk: Visit) -> Result<String, SessionError> {
+    let number = desk.update(|desk| {
+        *desk.orders_mut() += 1;
+        desk.orders
+    });
+    Ok(number.await?.to_string())
+}
+
+async fn at_once(desk: Visit) -> Result<String, SessionError> {
+    let before = desk.read().await?.orders;
+    desk.update(one_more).await?;
+    let number = desk.update_now(|desk| {
+        *desk.orders_mut() += 1;
+        desk.orders
+    });
+    Ok(format!("{before} {} {}", number.await?, desk.read().await?.orders))
+}
+
+/// Reads what it wrote, twice after one write and once after another.
+async fn look(desk: Visit) -> Result<String, SessionError> {
+    let before = desk.read().await?.orders;
+    desk.update(one_more).await?;
     let between = desk.read().await?.orders;
-    desk.update(|desk| *desk.orders_mut() += 1).await?;
+    assert_eq!(desk.read().await?.orders, between);
+    desk.update(one_more).await?;
     Ok(format!("{before} {between} {}", desk.read().await?.orders))
 }
 
+/// Keeps a view over its write.
 async fn keep(desk: Visit) -> Result<String, SessionError> {
     let kept = desk.read().await?;
-    desk.update(|desk| *desk.orders_mut() += 1).await?;
-    Ok(format!("{} {}", kept.orders, desk.read().await?.orders))
+    desk.update(one_more).await?;
+    Ok(kept.orders.to_string())
 }
 
 async fn enter(desk: Visit) -> Result<String, SessionError> {
@@ -50,16 +83,18 @@ async fn enter(desk: Visit) -> Result<String, SessionError> {
     Ok(format!("{orders} {}", desk.principal().await?.unwrap_or_default()))
 }
 
-async fn later(desk: Visit) -> Result<String, SessionError> {
-    let orders = desk.read().await?.orders;
-    desk.on_success(|desk| *desk.orders_mut() += 1);
-    Ok(orders.to_string())
+/// Asks for what a write does not change, between a write and the commit.
+async fn who(desk: Visit) -> Result<String, SessionError> {
+    desk.update(one_more).await?;
+    desk.rotate().await?;
+    desk.update(one_more).await?;
+    Ok(format!("{} {}", desk.exists().await?, desk.principal().await?.unwrap_or_default()))
 }
 
 async fn live(desk: Visit) -> Result<String, SessionError> {
     let orders = desk.read().await?.orders;
     let desk = desk.write_later().await?;
-    desk.update(|desk| *desk.orders_mut() += 1).await?;
+    desk.update(one_more).await?;
     Ok(orders.to_string())
 }
 
@@ -68,7 +103,7 @@ async fn watch(desk: Visit) -> Result<String, SessionError> {
     let before = desk.read().await?.orders;
     let mut changes = desk.watch().await?.unwrap();
     for _ in 0..2 {
-        desk.update(|desk| *desk.orders_mut() += 1).await?;
+        desk.update_now(one_more).await?;
         let nam::Change::Applied { .. } = changes.next().await else { panic!("not applied") };
         let newest = desk.newest().await?;
         assert!(newest.orders > before && newest.memory_bytes() > size_of::<Desk>());
@@ -93,22 +128,28 @@ async fn a_session_is_changed_in_place_unless_the_handler_keeps_a_view() {
         .route("/order", post(order))
         .route("/keep", post(keep))
         .route("/enter", post(enter))
-        .route("/later", post(later))
+        .route("/number", post(number))
+        .route("/now", post(at_once))
+        .route("/look", post(look))
+        .route("/who", post(who))
         .route("/live", post(live))
         .route("/watch", post(watch))
         .route("/refuse", post(refuse))
         .layer(layer);
     let mut browser = Browser::default();
     for (path, text, copies) in [
-        ("/order", "0 1 2", 0),
-        ("/order", "2 3 4", 0),
-        ("/enter", "4 alice", 0),
-        ("/later", "4", 0),
-        ("/refuse", "5 no 5", 0),
-        ("/live", "5", 0),
-        ("/keep", "6 7", 1),
-        ("/order", "7 8 9", 0),
-        ("/watch", "9 11", 0),
+        ("/order", "0", 0),
+        ("/order", "2", 0),
+        ("/number", "5", 0),
+        ("/now", "5 7 7", 0),
+        ("/enter", "7 alice", 0),
+        ("/who", "true alice", 0),
+        ("/refuse", "9 no 9", 0),
+        ("/live", "9", 0),
+        ("/keep", "10", 1),
+        ("/look", "11 12 13", 2),
+        ("/order", "13", 0),
+        ("/watch", "15 17", 0),
     ] {
         let before = COPIES.load(Ordering::SeqCst);
         let answer = send(&router, "POST", path, "", &[browser.header()]).await;

@@ -1,11 +1,14 @@
 //! Sessions of axum applications: several instances of a shop behind a balancer, browsers, and what goes wrong for them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
+mod at_once;
 mod away;
 mod balancer;
+mod conflicts;
 mod cookies;
 mod desk;
 mod everywhere;
+mod gathered;
 mod hostile;
 mod in_place;
 mod outage;
@@ -17,5 +20,4 @@ mod shop;
 #[path = "../../examples/site/mod.rs"]
 mod site;
 mod storefront;
-mod success;
 mod use_of;

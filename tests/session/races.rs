@@ -48,7 +48,7 @@ async fn a_rotation_during_ten_requests_ends_none_of_them() {
     let signed_in = browser.send(&instances[1], "/in", "ann").await;
     assert_eq!(signed_in.status, StatusCode::OK, "{}", signed_in.text);
     for (at, task) in running {
-        instances[at].goes_on.add_permits(1);
+        instances[at].pause.end();
         let answer = task.await.unwrap();
         assert_eq!(answer.status, StatusCode::OK, "spring-session #1270: {}", answer.text);
         browser.keep(&answer);
@@ -92,7 +92,7 @@ async fn a_session_that_ended_during_a_request_does_not_come_back() {
     let before = browser.clone();
     let out = browser.send(&instances[1], "/out", "").await;
     assert_eq!((out.status, browser.jar.len()), (StatusCode::OK, 0), "the cookies are taken back");
-    instances[0].goes_on.add_permits(1);
+    instances[0].pause.end();
     let late = request.await.unwrap();
     assert_eq!((late.status, late.cookies().len()), (StatusCode::UNAUTHORIZED, 0), "jetty #2907: {}", late.text);
     assert!(instances[0].kept().await.is_empty());

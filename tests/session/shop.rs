@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use axum::routing::{get, post};
-use nam::web::{Key, Session, SessionError, SessionLayer, SessionLayerBuilder};
-use nam::{InProcess, Node};
+use axum::routing::{MethodRouter, get, post};
+use nam::web::{Key, Session, SessionError, SessionLayer, SessionLayerBuilder, Stored};
+use nam::{InProcess, Node, Object};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
@@ -36,20 +36,53 @@ pub(crate) struct Instance {
     pub(crate) node: Node,
     pub(crate) router: Router,
     pub(crate) sessions: SessionLayer<Visit>,
-    /// Slow handlers meet the test here when they have read.
+    pub(crate) pause: Pause,
+}
+
+/// Where handlers wait for a test.
+#[derive(Clone)]
+pub(crate) struct Pause {
+    /// They meet the test here,
     pub(crate) has_read: Arc<Barrier>,
-    /// And take one of these before they write, in the order in which they came.
+    /// and take one of these before they go on, in the order in which they came.
     pub(crate) goes_on: Arc<Semaphore>,
+}
+
+impl Pause {
+    /// Waits, in a handler.
+    pub(crate) async fn here(&self) {
+        self.has_read.wait().await;
+        self.goes_on.acquire().await.unwrap().forget();
+    }
+
+    /// Has the handler go on that came first.
+    pub(crate) fn end(&self) {
+        self.goes_on.add_permits(1);
+    }
 }
 
 pub(crate) type Visits = Session<Visit>;
 
 async fn visit(session: Visits) -> Result<String, SessionError> {
-    let visits = session.update(|visit| {
+    session.update(|visit| *visit.visits_mut() += 1).await?;
+    Ok(session.read().await?.visits.to_string())
+}
+
+/// As `visit`, and answers a number that no other request is answered.
+async fn count(session: Visits) -> Result<String, SessionError> {
+    let visits = session.update_now(|visit| {
         *visit.visits_mut() += 1;
         visit.visits
     });
     Ok(visits.await?.to_string())
+}
+
+/// An update without a value.
+pub(crate) fn take(item: &str) -> impl FnMut(&mut VisitMut<'_>) + Send + 'static {
+    let item = item.to_owned();
+    move |visit| {
+        visit.items_mut().insert(item.clone(), 1);
+    }
 }
 
 async fn show(session: Visits) -> Result<String, SessionError> {
@@ -62,7 +95,7 @@ async fn maybe(session: Option<Visits>) -> String {
 }
 
 async fn put(session: Visits, item: String) -> Result<String, SessionError> {
-    let count = session.update(|visit| {
+    let count = session.update(move |visit| {
         visit.items_mut().insert(item.clone(), 1);
         visit.items.len()
     });
@@ -71,7 +104,7 @@ async fn put(session: Visits, item: String) -> Result<String, SessionError> {
 
 async fn sign_in(session: Visits, user: String) -> Result<(), SessionError> {
     session.rotate().await?;
-    session.update(|visit| visit.user_mut().set(user.clone())).await
+    session.update(move |visit| visit.user_mut().set(user.clone())).await
 }
 
 async fn sign_out(session: Visits) -> Result<(), SessionError> {
@@ -90,14 +123,11 @@ async fn leave_everywhere(session: Visits) -> Result<(), SessionError> {
     session.sign_out_everywhere().await
 }
 
-/// Counts a visit if it succeeds, and answers the status that the body names.
-async fn later(session: Visits, status: String) -> StatusCode {
-    session.on_success(|visit| *visit.visits_mut() += 1);
-    session.on_success(|visit| {
-        visit.items_mut().insert("later".to_owned(), 1);
-    });
-    let status: u16 = status.parse().unwrap();
-    StatusCode::from_u16(status).unwrap()
+/// Counts a visit, and answers the status that the body names.
+async fn status(session: Visits, status: String) -> Result<StatusCode, SessionError> {
+    session.update(|visit| *visit.visits_mut() += 1).await?;
+    session.update(take("later")).await?;
+    Ok(StatusCode::from_u16(status.parse().unwrap()).unwrap())
 }
 
 /// Goes on counting after its response, as a socket would.
@@ -127,12 +157,12 @@ impl Instance {
         let builder = SessionLayer::<Visit>::builder(node.clone()).with_signed(key(1));
         let layer = build(builder).build().unwrap();
         let (has_read, goes_on) = (Arc::new(Barrier::new(2)), Arc::new(Semaphore::new(0)));
-        let (met, taken) = (Arc::clone(&has_read), Arc::clone(&goes_on));
+        let pause = Pause { has_read, goes_on };
+        let own = pause.clone();
         let slow = async move |session: Visits| {
             let before = session.read().await?.visits;
-            met.wait().await;
-            taken.acquire().await.unwrap().forget();
-            session.update(|visit| visit.items_mut().insert("slow".to_owned(), 1)).await?;
+            own.here().await;
+            session.update(take("slow")).await?;
             let view = session.read().await?;
             Ok::<_, SessionError>(format!("{before} {} {}", view.visits, view.user))
         };
@@ -149,10 +179,17 @@ impl Instance {
             .route("/enter", post(enter))
             .route("/who", get(who))
             .route("/leave", post(leave_everywhere))
-            .route("/later", post(later))
+            .route("/status", post(status))
+            .route("/count", post(count))
             .route("/live", post(live))
             .layer(layer.clone());
-        Self { node: node.clone(), router, sessions: layer, has_read, goes_on }
+        Self { node: node.clone(), router, sessions: layer, pause }
+    }
+
+    /// The same with one more route, `/more`.
+    pub(crate) fn with(&self, route: MethodRouter) -> Self {
+        let router = Router::new().route("/more", route).layer(self.sessions.clone());
+        Self { router, ..self.clone() }
     }
 
     /// Instances with one repository between them.
@@ -172,7 +209,15 @@ impl Instance {
     }
 
     pub(crate) async fn kept(&self) -> Vec<String> {
-        self.node.keys::<nam::web::Stored<Visit>>("").await.unwrap()
+        self.node.keys::<Stored<Visit>>("").await.unwrap()
+    }
+
+    /// The only session, as this instance has it once it has heard of everything.
+    pub(crate) async fn only(&self) -> Object<Stored<Visit>> {
+        let [key] = &self.kept().await[..] else { panic!("one session") };
+        let session = self.node.open::<Stored<Visit>>(key).await.unwrap();
+        session.fresh().await.unwrap();
+        session
     }
 }
 
@@ -232,11 +277,16 @@ impl Browser {
         answer
     }
 
-    /// Begins a request that stays open until the instance's `goes_on` is given one more, and waits until it has read.
+    /// Begins a request of `/slow`, which reads, and writes when its pause has ended.
     pub(crate) async fn begin_slow(&self, instance: &Instance) -> JoinHandle<Answer> {
+        self.begin(instance, "/slow").await
+    }
+
+    /// Begins a request whose handler pauses, and waits until it does.
+    pub(crate) async fn begin(&self, instance: &Instance, path: &'static str) -> JoinHandle<Answer> {
         let (slow, cookies) = (instance.clone(), [self.header()]);
-        let request = tokio::spawn(async move { slow.send("/slow", "", &cookies).await });
-        instance.has_read.wait().await;
+        let request = tokio::spawn(async move { slow.send(path, "", &cookies).await });
+        instance.pause.has_read.wait().await;
         request
     }
 }

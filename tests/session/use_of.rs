@@ -45,7 +45,8 @@ async fn a_view_is_one_version_and_follows_own_writes() {
     browser.send(&instances[0], "/visit", "").await;
     let request = browser.begin_slow(&instances[0]).await;
     browser.send(&instances[1], "/visit", "").await;
-    instances[0].goes_on.add_permits(1);
+    instances[0].only().await;
+    instances[0].pause.end();
     let answer = request.await.unwrap();
     assert_eq!(answer.text, "1 2 ", "the version that was read first, then the own write and what it stands on");
     assert_eq!(browser.send(&instances[1], "/show", "").await.text, "2//1", "two requests, two fields: both are there");

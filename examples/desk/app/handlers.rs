@@ -74,7 +74,7 @@ pub(super) async fn blotter(visit: Visit, mut figures: Figures) -> Result<Html<S
 
 /// The first write makes the session.
 pub(super) async fn open(State(desk): State<Desk>, visit: Visit) -> Result<Redirect, SessionError> {
-    let opened = visit.update(|trader| {
+    let opened = visit.update(move |trader| {
         if trader.instruments.is_empty() {
             *trader.cash_mut() = CASH;
             trader.instruments_mut().set(desk.instruments.as_ref().clone());
@@ -94,7 +94,7 @@ pub(super) async fn trade(
         Side::Buy => LOT,
         Side::Sell => -LOT,
     };
-    let traded = visit.try_update(|trader| trader.trade(&symbol, count, &desk.instance.name)).await?;
+    let traded = visit.try_update(move |trader| trader.trade(&symbol, count, &desk.instance.name)).await?;
     let Err(refusal) = traded else { return Ok(Redirect::to(&pages::address_of(&q)).into_response()) };
     figures.session_bytes = visit.read().await?.memory_bytes();
     Ok((StatusCode::CONFLICT, pages::refused(&figures, refusal, &q)).into_response())

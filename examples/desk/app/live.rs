@@ -95,10 +95,10 @@ impl Market {
     async fn shift(&mut self) -> Result<(), SessionError> {
         self.moves += 1;
         let draw = self.moves.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let Some(symbol) = self.symbols.get(draw as usize % self.symbols.len().max(1)) else { return Ok(()) };
+        let Some(symbol) = self.symbols.get(draw as usize % self.symbols.len().max(1)).cloned() else { return Ok(()) };
         let factor = 0.995 + ((draw >> 8) % 101) as f64 / 10_000.0;
-        let moved = self.visit.update(|trader| {
-            if let Some(mut instrument) = trader.instruments_mut().get_mut(symbol) {
+        let moved = self.visit.update(move |trader| {
+            if let Some(mut instrument) = trader.instruments_mut().get_mut(&symbol) {
                 let cents = (instrument.price * factor * 100.0).round();
                 *instrument.price_mut() = cents.max(1.0) / 100.0;
             }

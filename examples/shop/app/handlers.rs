@@ -1,8 +1,9 @@
 //! What happens at each address.
 //!
-//! Placing an order exactly once: one update takes the cart out of the session, under a number; of two that press the
-//! button at once, on whatever instances, one finds the cart empty. The order is then created under its number, as often
-//! as somebody tries, and the number leaves the session. Whoever dies in between, the next page goes on there.
+//! Placing an order exactly once: one commit takes the cart out of the session, under a number, before anything else is
+//! done; of two that press the button at once, on whatever instances, one finds the cart empty. The order is then created
+//! under its number, as often as somebody tries, and the number leaves the session. Whoever dies in between, the next page
+//! goes on there.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -65,7 +66,7 @@ pub(super) async fn put(State(shop): State<Shop>, visit: Visit, Form(choice): Fo
         return Ok((StatusCode::NOT_FOUND, "there is no such article").into_response());
     }
     let reference = shop.catalogue.reference()?;
-    visit.on_success(move |visitor| {
+    let put = visit.update(move |visitor| {
         if visitor.catalogue.is_none() {
             visitor.catalogue_mut().set(Some(reference.clone()));
         }
@@ -73,21 +74,23 @@ pub(super) async fn put(State(shop): State<Shop>, visit: Visit, Form(choice): Fo
         let mut count = cart.get_or_insert_with(choice.article.clone(), || 0);
         *count = (*count + 1).min(COUNT_MAX);
     });
+    put.await?;
     Ok(Redirect::to("/").into_response())
 }
 
-pub(super) async fn remove(visit: Visit, Form(choice): Form<Choice>) -> Redirect {
-    visit.on_success(move |visitor| {
+pub(super) async fn remove(visit: Visit, Form(choice): Form<Choice>) -> Answer<Redirect> {
+    let removed = visit.update(move |visitor| {
         visitor.cart_mut().remove(&choice.article);
     });
-    Redirect::to("/cart")
+    removed.await?;
+    Ok(Redirect::to("/cart"))
 }
 
 pub(super) async fn checkout(State(shop): State<Shop>, visit: Visit) -> Answer<Redirect> {
     let Some(account) = visit.principal().await? else { return Ok(Redirect::to("/sign-in")) };
     let articles = articles(&shop, &visit).await?;
     let number = format!("{:016x}", RandomState::new().hash_one(&account));
-    let taken = visit.update(|visitor| {
+    let taken = visit.update_now(|visitor| {
         let lines: Vec<Line> = visitor.cart.iter().filter_map(|(id, count)| line(&articles, id, *count)).collect();
         if !lines.is_empty() {
             visitor.placing_mut().insert(number.clone(), Order { account: account.clone(), lines });
@@ -114,7 +117,7 @@ async fn place(shop: &Shop, visit: &Visit) -> Answer<()> {
             Ok(_) | Err(Error::Exists { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        visit.update(|visitor| drop(visitor.placing_mut().take(&number))).await?;
+        visit.update(move |visitor| drop(visitor.placing_mut().take(&number))).await?;
     }
     Ok(())
 }

@@ -82,18 +82,20 @@ impl<T: Class> Slot<T> {
         }
         let mut scratch = std::mem::take(&mut inner.scratch);
         let Some(held) = inner.held.unshared() else { return Poll::Pending };
-        let address = std::ptr::from_ref(self).addr();
-        let ran = Trial::begin(&mut held.value, &[], &steps.delta)
-            .and_then(|mut trial| trial.run(&mut scratch, address, closure));
-        let step = match ran {
-            Ok(Ran::Done(value, Written { delta, guards })) => {
-                steps.delta = delta;
-                steps.guards.add(&guards);
-                Step::Unchanged(value, held.at.version)
-            }
-            Ok(Ran::Aborted(error)) => Step::Aborted(error),
-            Ok(Ran::Unfit(error)) => Step::Unfit(error),
+        let (address, version) = (std::ptr::from_ref(self).addr(), held.at.version);
+        let step = match Trial::begin(&mut held.value, &[], &steps.delta) {
+            // What was written does not fit what is here now.
             Err(_) => Step::Overlapped,
+            Ok(mut trial) => match trial.run(&mut scratch, address, closure) {
+                Ok(Ran::Done(value, Written { delta, guards })) => {
+                    steps.delta = delta;
+                    steps.guards.add(&guards);
+                    Step::Unchanged(value, version)
+                }
+                Ok(Ran::Aborted(error)) => Step::Aborted(error),
+                Ok(Ran::Unfit(error)) => Step::Unfit(error),
+                Err(error) => Step::Broken(error),
+            },
         };
         inner.scratch = scratch;
         self.note_use(&mut inner);
@@ -180,6 +182,12 @@ impl<T: Class> Inner<T> {
                 followed.deltas.push_back(delta.clone());
             }
         });
+    }
+
+    /// Whether a transaction is open.
+    pub(super) fn has_transactions(&mut self) -> bool {
+        self.tails.retain(|tail| tail.strong_count() > 0);
+        !self.tails.is_empty()
     }
 
     /// Tells the transactions that are open that the object was loaded anew.

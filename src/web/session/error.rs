@@ -13,8 +13,11 @@ use crate::error::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// 409: other requests kept changing the same fields.
-    #[error("the session is being changed by other requests; try again")]
+    /// 409: other requests changed the same fields. An update whose closure gives nothing back is run again by itself, and
+    /// so is [`update_now`](super::Session::update_now); the value of any other may have been used by the handler.
+    #[error(
+        "other requests changed the session at the same time; nothing was written: try again (what is to be tried again by          itself is an `update` without a value, or an `update_now`)"
+    )]
     Conflict,
     /// 409: the session was given a new name by another request; the browser has the new cookie by now, or will.
     #[error("the session was renewed by another request; try again")]

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -21,7 +22,7 @@ const MARK: Duration = Duration::from_secs(60);
 const RENEWAL: Duration = Duration::from_secs(20);
 
 /// A session that a stream or a socket writes after its response has begun; made by
-/// [`write_later`](Session::write_later).
+/// [`write_later`](Session::write_later). Each of its updates is a commit at once, also while the handler still runs.
 pub struct LateWriter<T: Class> {
     session: Session<T>,
     renewing: JoinHandle<()>,
@@ -29,10 +30,9 @@ pub struct LateWriter<T: Class> {
 
 impl<T: Class + Default> LateWriter<T> {
     pub(super) async fn start(session: Session<T>) -> Result<Self, SessionError> {
-        // What is not there cannot be marked: this is its first write.
-        session.update(|_| ()).await?;
-        session.request.mark_late(until()).await?;
-        let request = session.request.clone();
+        let request = session.request;
+        request.update_now(|stored| stored.written_late_until_mut().max(until())).await?;
+        let session = Session { request: Arc::clone(&request), is_late: true };
         let renewing = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEWAL).await;

@@ -1,29 +1,33 @@
 //! The session of a request: an application's struct that every instance has in memory.
 //!
 //! ```text
-//!  request ─▶ layer: cookie ─▶ ticket      handler: Session<T> ─ read ─▶ memory      layer ─▶ response, new cookie
-//!                                                    │ update: a commit of its own ─▶ repository
-//!                                                    └ on_success: waits for the response ─▶ one commit
+//!  request ─▶ layer: cookie ─▶ ticket      handler: Session<T> ─ read ─▶ memory
+//!                                                    │ update: runs at once, waits for the response
+//!                                                    └ update_now: a commit at once ─▶ repository
+//!  response ◀─ layer: new cookie ◀─ repository ◀─ one commit of all updates, if the status is below 400
 //! ```
 //! A session is one object, its key a hash of the id in the cookie. One cookie has the id and how often the session was
-//! renewed, another what the browser has seen. Invariants: nothing is created before the first write; a ticket is accepted
+//! renewed, another what the browser has seen. Invariants: nothing is created before the first write, and nothing by a
+//! request that fails; a ticket is accepted
 //! for the newest rotation only, and no id that a client chose is ever adopted; a response carries the newest token that
 //! the instance knows, and for [`VALIDATE`] after a write every instance asks the repository, so that responses that race
 //! to set the cookie hide nothing; no lock is held while a handler waits. Source: own reasoning (S1–S5).
 
 mod error;
 mod everywhere;
+mod first;
+mod gathered;
 mod late;
 mod layer;
 mod opened;
 mod request;
 mod service;
 mod stored;
-mod succeeding;
 mod ticket;
+mod view;
 
+use std::convert::Infallible;
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +40,9 @@ pub use late::LateWriter;
 pub use layer::{Away, BuildError, SessionLayer, SessionLayerBuilder};
 pub use service::SessionService;
 pub use stored::Stored;
+pub use view::View;
 
-use crate::client::{Guard, Watch};
+use crate::client::Watch;
 use crate::tracked::Class;
 use request::Request;
 
@@ -58,8 +63,8 @@ const VALIDATE: Duration = Duration::from_secs(5);
 /// struct Cart { items: Vec<String>, total: u64 }
 ///
 /// async fn add(cart: Session<Cart>) -> Result<String, SessionError> {
-///     let count = cart.update(|cart| { cart.items_mut().push("tea".to_owned()); cart.items.len() }).await?;
-///     Ok(format!("{count} in the cart"))
+///     cart.update(|cart| cart.items_mut().push("tea".to_owned())).await?;
+///     Ok(format!("{} in the cart", cart.read().await?.items.len()))
 /// }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
@@ -90,15 +95,21 @@ const VALIDATE: Duration = Duration::from_secs(5);
 /// ```
 pub struct Session<T: Class> {
     request: Arc<Request<T>>,
+    /// Whether it writes without regard to the response.
+    is_late: bool,
 }
 
 impl<T: Class + Default> Session<T> {
-    /// Reads the session: one version for the whole request, its own updates included; before the first write, what
-    /// `T::default()` says. A memory read if this instance has what the browser has seen. Drop the view before the request
-    /// writes: an update changes the session in place, and copies it whole first while somebody looks.
+    /// Reads the session: one version for the whole request until it writes, then the newest with its own writes; before the
+    /// first write, what `T::default()` says.
+    ///
+    /// Cost: a memory read if this instance has what the browser has seen. After an [`update`](Self::update) of this request a
+    /// private copy of the whole session, made once and kept until the next write: what an update is asked for is cheaper
+    /// given back by its closure. Drop the view before the request writes: an update changes the session in place, and copies
+    /// it whole first while somebody looks.
     ///
     /// # Errors
-    /// [`SessionError`]: `Unavailable`, `Lost`, `Renewed`, `Ended`.
+    /// [`SessionError`]: `Unavailable`, `Lost`, `Renewed`, `Ended`; `Conflict` if what the request wrote cannot be committed.
     pub async fn read(&self) -> Result<View<T>, SessionError> {
         self.request.read().await
     }
@@ -113,7 +124,7 @@ impl<T: Class + Default> Session<T> {
         self.request.newest().await
     }
 
-    /// Whether the browser has a session that exists.
+    /// Whether the browser has a session that exists, or this request has written the first one.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -121,45 +132,88 @@ impl<T: Class + Default> Session<T> {
         self.request.exists().await
     }
 
-    /// Changes the session; the first change creates it. Answers when the change is committed, whatever the handler
-    /// answers later; requests that change other fields at the same time are not in the way.
+    /// Changes the session, if the response is a success. `closure` runs at once, on the newest that this instance has and
+    /// what the request wrote before, and its value is answered; reads of this request show it. Before the head of the
+    /// response leaves the layer commits all updates of the request as one, also if the browser has gone; the first one
+    /// creates the session. A status from 400, an error of the service or a panic discards them. If they cannot be committed
+    /// the layer answers a [`SessionError`] in place of the response.
     ///
-    /// `closure` runs again if another request changed the same fields: it is to do nothing but write. For what is right
-    /// only if the whole request succeeds there is [`on_success`](Self::on_success).
+    /// Requests that change other fields at the same time are not in the way. If another changed the same ones, all closures
+    /// of the request run again: they are to do nothing but write. That is so if none gave anything back; a value that the
+    /// handler may have used would be wrong by then, and the answer is `Conflict` and nothing is written. So give back what
+    /// is needed, or use [`update_now`](Self::update_now).
+    ///
+    /// After the head of the response has left, and by a [`LateWriter`], an update is a commit of its own at once.
+    ///
+    /// ```
+    /// # use nam::web::{Session, SessionError};
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # #[nam(name = "shop.Visit")]
+    /// # struct Visit { items: Vec<String>, orders: u32 }
+    /// async fn put(visit: Session<Visit>, item: String) -> Result<&'static str, SessionError> {
+    ///     visit.update(move |visit| visit.items_mut().push(item.clone())).await?;
+    ///     Ok("it is in the cart")
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`SessionError`]: `Conflict`, `Unavailable`, `Ended`, `Renewed`, `Lost`, `TooLarge`.
-    pub async fn update<V>(&self, mut closure: impl FnMut(&mut T::Mut<'_>) -> V) -> Result<V, SessionError> {
-        match self.try_update(|data| Ok::<V, std::convert::Infallible>(closure(data))).await? {
-            Ok(value) => Ok(value),
-            Err(never) => match never {},
-        }
+    pub async fn update<V>(
+        &self,
+        mut closure: impl FnMut(&mut T::Mut<'_>) -> V + Send + 'static,
+    ) -> Result<V, SessionError> {
+        let Ok(value) = self.try_update(move |data| Ok::<V, Infallible>(closure(data))).await?;
+        Ok(value)
     }
 
-    /// As [`update`](Self::update), by a closure that may refuse: then nothing is changed, and nothing is created.
+    /// As [`update`](Self::update), by a closure that may refuse: then it changes nothing, and creates nothing. What was
+    /// written before it stays. One that refuses only when it runs again is a `Conflict`, since the handler was told
+    /// otherwise.
     ///
     /// # Errors
     /// As [`update`](Self::update).
     pub async fn try_update<V, E>(
         &self,
-        closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+        closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E> + Send + 'static,
     ) -> Result<Result<V, E>, SessionError> {
-        self.request.update(closure).await
+        if self.is_late { self.request.update_alone(closure).await } else { self.request.update(closure).await }
     }
 
-    /// Changes the session if the response is a success: `closure` runs when the handler has answered with a status below
-    /// 400, and the layer commits what it wrote, all such changes of a request at once, before the head of the response
-    /// leaves; also if the browser has gone. Another status, an error of the service or a panic discards it.
+    /// Changes the session at once, whatever the response will be: commits what the request wrote before and `closure`
+    /// together, and answers what `closure` gave in the run that took effect. It runs again if another request changed the
+    /// same fields: it is to do nothing but write.
     ///
-    /// The layer answers a [`SessionError`] in place of the response if that cannot be committed. Reads of this request do
-    /// not show it; what must be known by the handler is an [`update`](Self::update). `closure` runs again if another
-    /// request changed the same fields. After the response has begun nothing is written, and the log says so.
-    pub fn on_success(&self, closure: impl for<'a, 'b> FnMut(&'a mut T::Mut<'b>) + Send + 'static) {
-        self.request.succeeding.push(closure);
+    /// For what must happen exactly once before the handler goes on, such as taking the cart for an order, and for what stays
+    /// although the response is an error, such as counting a failed sign-in.
+    ///
+    /// ```
+    /// # use nam::web::{Session, SessionError};
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # #[nam(name = "shop.Visit")]
+    /// # struct Visit { items: Vec<String>, failures: u32 }
+    /// async fn refuse(visit: Session<Visit>) -> Result<String, SessionError> {
+    ///     let failures = visit.update_now(|visit| {
+    ///         *visit.failures_mut() += 1;
+    ///         visit.failures
+    ///     });
+    ///     Ok(format!("wrong for the {}. time", failures.await?)) // counted once in each number, whatever comes at the same time
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`update`](Self::update). Then nothing of the request was written, or with `Unavailable` perhaps all of it, and the
+    /// layer answers this error if the handler passes over it.
+    pub async fn update_now<V>(&self, mut closure: impl FnMut(&mut T::Mut<'_>) -> V) -> Result<V, SessionError> {
+        if self.is_late {
+            let Ok(value) = self.request.update_alone(|data| Ok::<V, Infallible>(closure(data))).await?;
+            return Ok(value);
+        }
+        self.request.update_now(|stored| closure(&mut stored.data_mut())).await
     }
 
-    /// Says who signed in, and gives the session a new name as [`rotate`](Self::rotate) does, in one commit. What is in the
-    /// session stays. By the principal all sessions of somebody are found, see
+    /// Says who signed in, and gives the session a new name as [`rotate`](Self::rotate) does, in one commit at once. What is
+    /// in the session stays, and what the request wrote waits for the response; if there is no session yet it is made of
+    /// that, at once. By the principal all sessions of somebody are found, see
     /// [`sign_out_everywhere`](Self::sign_out_everywhere); use what names an account for good, not what it can change. An
     /// empty text is nobody: so a session stays when its user leaves.
     ///
@@ -178,8 +232,9 @@ impl<T: Class + Default> Session<T> {
         self.request.principal().await
     }
 
-    /// Ends every session that the principal of this one is signed in with, this one included, and takes the cookie back.
-    /// Costs a search and, for each session that this instance does not have, loading it.
+    /// Ends every session that the principal of this one is signed in with, this one included, at once, and takes the cookie
+    /// back. What the request wrote is discarded. Costs a search and, for each session that this instance does not have,
+    /// loading it.
     ///
     /// # Errors
     /// [`SessionError`]: `Unavailable`, `Renewed`; some may have ended then. See
@@ -188,8 +243,9 @@ impl<T: Class + Default> Session<T> {
         self.request.sign_out_everywhere().await
     }
 
-    /// Gives the session a new name, at sign-in and sign-out: the cookie so far is worth nothing from then on. Nothing of
-    /// the data moves; requests under way, open streams and sockets go on. Two at once are one.
+    /// Gives the session a new name at once, at sign-in and sign-out: the cookie so far is worth nothing from then on. Nothing
+    /// of the data moves; requests under way, open streams and sockets go on, and what this request wrote waits for the
+    /// response. Two at once are one.
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -197,7 +253,7 @@ impl<T: Class + Default> Session<T> {
         self.request.rotate(None).await
     }
 
-    /// Ends the session on every instance, and takes the cookie back.
+    /// Ends the session on every instance at once, and takes the cookie back. What the request wrote is discarded.
     ///
     /// # Errors
     /// [`SessionError`]: `Unavailable`, `Renewed`. A session that has ended already is no error.
@@ -207,15 +263,17 @@ impl<T: Class + Default> Session<T> {
 
     /// Says that this session will be written after the head of the response, by a stream or a socket: from this commit on,
     /// and for as long as the writer lives, every instance asks the repository before it shows the session, because no
-    /// cookie can tell the browser of those writes.
+    /// cookie can tell the browser of those writes. The commit is at once, and takes with it what the request wrote before:
+    /// so the writer's updates come behind that.
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// As [`update_now`](Self::update_now).
     pub async fn write_later(&self) -> Result<LateWriter<T>, SessionError> {
         LateWriter::start(self.clone()).await
     }
 
-    /// Watches the session from now on: every change of every instance, typed, as `changes.data`. `None` if there is none yet.
+    /// Watches the session from now on: every change of every instance, typed, as `changes.data`. `None` if there is none yet;
+    /// what this request wrote comes with its commit.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -226,7 +284,7 @@ impl<T: Class + Default> Session<T> {
 
 impl<T: Class> Clone for Session<T> {
     fn clone(&self) -> Self {
-        Self { request: Arc::clone(&self.request) }
+        Self { request: Arc::clone(&self.request), is_late: self.is_late }
     }
 }
 
@@ -250,55 +308,5 @@ impl<S: Sync, T: Class + Default> OptionalFromRequestParts<S> for Session<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, SessionError> {
         let Some(session) = parts.extensions.get::<Self>() else { return Ok(None) };
         Ok(session.exists().await?.then(|| session.clone()))
-    }
-}
-
-/// One version of a session; reads as the application's struct. Blocks nobody, and may be kept as long as it is needed.
-pub struct View<T: Class> {
-    seen: Seen<T>,
-}
-
-enum Seen<T: Class> {
-    /// Nothing was written yet.
-    First(Box<T>),
-    Stored(Guard<Stored<T>>),
-}
-
-impl<T: Class> View<T> {
-    /// Bytes that this version of the session takes in the memory of the instance, roughly; 0 before the first write. Walks
-    /// nothing.
-    ///
-    /// ```
-    /// # use nam::web::{Session, SessionError};
-    /// # #[derive(nam::Tracked, Clone, Default)]
-    /// # #[nam(name = "shop.Visit")]
-    /// # struct Visit { items: Vec<String>, orders: u32 }
-    /// async fn size(visit: Session<Visit>) -> Result<String, SessionError> {
-    ///     Ok(format!("{} bytes", visit.read().await?.memory_bytes()))
-    /// }
-    /// ```
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        match &self.seen {
-            Seen::First(_) => 0,
-            Seen::Stored(guard) => guard.memory_bytes(),
-        }
-    }
-}
-
-impl<T: Class> Deref for View<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        match &self.seen {
-            Seen::First(data) => data,
-            Seen::Stored(guard) => &guard.data,
-        }
-    }
-}
-
-impl<T: Class> fmt::Debug for View<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View").finish_non_exhaustive()
     }
 }

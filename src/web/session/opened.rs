@@ -1,14 +1,16 @@
 //! A session's object as one request has it.
 //!
-//! Invariants: what is shown is at least what the browser's ticket names, or an error; while the request writes it pins no
-//! version, so that the value is changed in place. Source: own reasoning (S2, R1, R4).
+//! Invariants: what is shown is at least what the browser's ticket names, or an error; while the request writes and
+//! commits it pins no version, so that the value is changed in place. Source: own reasoning (S2, R1, R4).
 
 use std::time::{Duration, SystemTime};
 
 use super::error::SessionError;
+use super::gathered::Gathered;
 use super::layer::{Away, Settings};
 use super::stored::Stored;
 use super::ticket::{Floor, Presented, Ticket};
+use super::view::Seen;
 use crate::client::{Guard, NodeState, Object, Token};
 use crate::error::Error;
 use crate::tracked::Class;
@@ -21,6 +23,8 @@ const RENEWED: Duration = Duration::from_secs(60);
 pub(super) struct Opened<T: Class> {
     pub(super) object: Object<Stored<T>>,
     pub(super) ticket: Ticket,
+    /// What is to be written with the response.
+    pub(super) gathered: Gathered<T>,
     /// What this request reads; nothing from when it writes until it reads again.
     shown: Option<Guard<Stored<T>>>,
     /// The newest that this request has shown or made.
@@ -30,7 +34,7 @@ pub(super) struct Opened<T: Class> {
 impl<T: Class> Opened<T> {
     pub(super) fn new(object: Object<Stored<T>>, ticket: Ticket, shown: Guard<Stored<T>>) -> Self {
         let reached = shown.token();
-        Self { object, ticket, shown: Some(shown), reached }
+        Self { object, ticket, gathered: Gathered::default(), shown: Some(shown), reached }
     }
 
     /// What this request reads: the same version until it writes.
@@ -47,9 +51,18 @@ impl<T: Class> Opened<T> {
         Ok(self.shown.insert(shown))
     }
 
+    /// What this request reads: with its own writes, if there are any.
+    pub(super) async fn read(&mut self) -> Result<Seen<T>, Error> {
+        if self.gathered.is_empty() {
+            return Ok(Seen::Stored(self.shown().await?.clone()));
+        }
+        Ok(Seen::Private(self.gathered.read(&self.object).await?))
+    }
+
     /// Lets the version go that was shown, for a writer who would have to copy the session otherwise.
     pub(super) fn let_go(&mut self) {
         self.shown = None;
+        self.gathered.let_go();
     }
 
     /// The newest version that this instance knows; the last one that was here if the object has no more for another reason

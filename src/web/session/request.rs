@@ -1,30 +1,34 @@
 //! What one request knows of its session, from its cookie to the cookie of its response.
 //!
 //! ```text
-//!              first use                     update              destroy
-//!   Untouched ───────────▶ Nothing ──────────────────▶ Open ────────────────▶ Ended
-//!        │                    │    (created)            ▲
-//!        └───────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
+//!              first use                  first write, response          destroy
+//!   Untouched ───────────▶ Absent ─────────────────────────────▶ Open ────────────────▶ Ended
+//!        │                 (what it is to be made of)             ▲ (what is to be written)
+//!        └────────────────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
 //! ```
-//! What is to be written with the response waits here until the handler has answered. Invariants: of the requests with a
-//! ticket of an earlier rotation none reads, writes or gets a cookie; the state's lock is held while the object is opened or
-//! made, never while a handler waits; a request that writes pins no version meanwhile. Source: own reasoning (S2–S4, R1).
+//! Invariants: of the requests with a ticket of an earlier rotation none reads, writes or gets a cookie; what was gathered
+//! is committed once, or discarded, and nothing is gathered after that; the state's lock is held while the object is opened
+//! or made, while a closure runs and while an `update_now` takes with it what was gathered, never while a handler waits for
+//! anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::VALIDATE;
 use super::error::SessionError;
 use super::everywhere::sign_out_everywhere;
+use super::first::First;
+use super::gathered::Gathered;
 use super::layer::Settings;
 use super::opened::{Found, Opened, now_s, open};
 use super::stored::{PublicId, Stored, StoredMut};
-use super::succeeding::Succeeding;
 use super::ticket::{Floor, Presented, Ticket};
-use super::{Seen, VALIDATE, View};
-use crate::client::{Guard, Object, Watch};
+use super::view::{Seen, View};
+use crate::client::{Object, Watch};
 use crate::error::{Error, UpdateError};
 use crate::limits::INDEXED_BYTES_MAX;
 use crate::tracked::Class;
@@ -33,8 +37,8 @@ use crate::tracked::Class;
 enum State<T: Class> {
     Untouched,
     /// The browser has none, or the one it had has ended.
-    Nothing,
-    Open(Opened<T>),
+    Absent(First<T>),
+    Open(Box<Opened<T>>),
     Renewed,
     /// This request ended it.
     Ended,
@@ -60,29 +64,75 @@ pub(super) struct Request<T: Class> {
     settings: Arc<Settings>,
     presented: Option<Presented>,
     state: Mutex<State<T>>,
-    pub(super) succeeding: Succeeding<T>,
+    /// Whether nothing is gathered any more: the response is known, or there will be none.
+    is_over: AtomicBool,
+}
+
+impl<T: Class> State<T> {
+    /// Forgets what was gathered.
+    fn discard(&mut self) {
+        match self {
+            Self::Absent(first) => *first = First::Nothing,
+            Self::Open(opened) => opened.gathered = Gathered::default(),
+            _ => {}
+        }
+    }
+
+    /// Whether there is something to commit, or to say that it cannot be.
+    fn has_gathered(&self) -> bool {
+        match self {
+            Self::Absent(first) => !matches!(first, First::Nothing),
+            Self::Open(opened) => !opened.gathered.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 impl<T: Class> Request<T> {
     pub(super) fn new(settings: Arc<Settings>, presented: Option<Presented>) -> Self {
-        Self { settings, presented, state: Mutex::new(State::Untouched), succeeding: Succeeding::default() }
+        Self { settings, presented, state: Mutex::new(State::Untouched), is_over: AtomicBool::new(false) }
+    }
+
+    /// Nothing is gathered any more, and what was is discarded if it is not taken already.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Whether what was gathered is to be committed, since the response is a success; otherwise it is discarded.
+    pub(super) async fn is_to_commit(&self, status: StatusCode) -> bool {
+        let mut state = self.state.lock().await;
+        if status.as_u16() >= 400 {
+            state.discard();
+        }
+        let is_to_commit = state.has_gathered();
+        if !is_to_commit {
+            self.end();
+        }
+        is_to_commit
     }
 
     /// The state, once it is known whether there is a session.
     async fn known(&self) -> Result<MutexGuard<'_, State<T>>, SessionError> {
         let mut state = self.state.lock().await;
+        if self.is_over() {
+            state.discard();
+        }
         if matches!(*state, State::Untouched) {
             *state = match &self.presented {
-                None => State::Nothing,
+                None => State::Absent(First::Nothing),
                 Some(presented) => match open(&self.settings, presented).await? {
-                    Found::Session(opened) => State::Open(opened),
+                    Found::Session(opened) => State::Open(Box::new(opened)),
                     Found::Lost(opened) => {
                         // Said once: the response brings a floor that there is.
-                        *state = State::Open(opened);
+                        *state = State::Open(Box::new(opened));
                         return Err(SessionError::Lost);
                     }
                     Found::Renewed => State::Renewed,
-                    Found::Nothing => State::Nothing,
+                    Found::Nothing => State::Absent(First::Nothing),
                 },
             };
         }
@@ -95,31 +145,17 @@ impl<T: Class> Request<T> {
 
     pub(super) async fn exists(&self) -> Result<bool, SessionError> {
         match self.known().await {
-            Ok(state) => Ok(matches!(*state, State::Open(_))),
+            Ok(state) => Ok(matches!(*state, State::Open(_) | State::Absent(First::Written { .. }))),
             Err(SessionError::Renewed | SessionError::Ended) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether this request ended the session.
-    async fn is_ended(&self) -> bool {
-        matches!(*self.state.lock().await, State::Ended)
-    }
-
-    /// The object, if the session exists.
-    async fn object(&self) -> Result<Option<Object<Stored<T>>>, SessionError> {
+    pub(super) async fn watch(&self) -> Result<Option<Watch<Stored<T>>>, SessionError> {
         Ok(match &*self.known().await? {
-            State::Open(opened) => Some(opened.object.clone()),
+            State::Open(opened) => Some(opened.object.watch()),
             _ => None,
         })
-    }
-
-    pub(super) async fn is_open(&self) -> Result<bool, SessionError> {
-        Ok(self.object().await?.is_some())
-    }
-
-    pub(super) async fn watch(&self) -> Result<Option<Watch<Stored<T>>>, SessionError> {
-        Ok(self.object().await?.map(|object| object.watch()))
     }
 
     /// The object, if the session exists; what this request has shown is let go.
@@ -140,14 +176,6 @@ impl<T: Class> Request<T> {
         }
     }
 
-    /// What this request reads, if the session exists.
-    async fn shown(&self) -> Result<Option<Guard<Stored<T>>>, SessionError> {
-        Ok(match &mut *self.known().await? {
-            State::Open(opened) => Some(opened.shown().await?.clone()),
-            _ => None,
-        })
-    }
-
     /// Marks the session as written after its response: until then every instance asks the repository.
     pub(super) async fn mark_late(&self, until: u64) -> Result<(), SessionError> {
         let Some(object) = self.object_to_write().await? else { return Ok(()) };
@@ -157,8 +185,10 @@ impl<T: Class> Request<T> {
     }
 
     pub(super) async fn principal(&self) -> Result<Option<String>, SessionError> {
-        let shown = self.shown().await?;
-        Ok(shown.map(|shown| shown.principal.clone()).filter(|principal| !principal.is_empty()))
+        let mut state = self.known().await?;
+        let State::Open(opened) = &mut *state else { return Ok(None) };
+        let principal = opened.shown().await?.principal.clone();
+        Ok(Some(principal).filter(|principal| !principal.is_empty()))
     }
 
     /// Ends all sessions of who is signed in here, and this one if nobody is.
@@ -169,7 +199,7 @@ impl<T: Class> Request<T> {
         self.destroy().await
     }
 
-    /// Ends the session. A ticket of an earlier rotation ends nothing.
+    /// Ends the session, and discards what was gathered. A ticket of an earlier rotation ends nothing.
     pub(super) async fn destroy(&self) -> Result<(), SessionError> {
         let mut state = self.known().await?;
         if let State::Open(opened) = &*state {
@@ -188,7 +218,7 @@ impl<T: Class> Request<T> {
         match &*state {
             State::Untouched => Verdict::Unused,
             // A cookie of a session that is no more stays: another response may have brought a new one meanwhile.
-            State::Renewed | State::Nothing => Verdict::Keep,
+            State::Renewed | State::Absent(_) => Verdict::Keep,
             State::Ended => Verdict::Remove,
             State::Open(opened) => self.verdict_of(opened),
         }
@@ -205,84 +235,6 @@ impl<T: Class> Request<T> {
             id: ticket.id,
             ticket: (!self.presented.as_ref().is_some_and(is_known)).then_some(*ticket),
             floor: (!self.presented.as_ref().is_some_and(is_seen)).then_some(floor),
-        }
-    }
-}
-
-impl<T: Class + Default> Request<T> {
-    pub(super) async fn read(&self) -> Result<View<T>, SessionError> {
-        let seen = self.shown().await?.map_or_else(|| Seen::First(Box::default()), Seen::Stored);
-        Ok(View { seen })
-    }
-
-    pub(super) async fn newest(&self) -> Result<View<T>, SessionError> {
-        self.follow().await;
-        let view = self.read().await?;
-        self.follow().await;
-        Ok(view)
-    }
-
-    pub(super) async fn update<V, E>(
-        &self,
-        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
-    ) -> Result<Result<V, E>, SessionError> {
-        let Some(object) = self.object_to_write().await? else {
-            return self.create(closure).await;
-        };
-        let outcome = object.update(|stored| closure(&mut stored.data_mut())).await;
-        self.follow().await;
-        match outcome {
-            Ok(done) => Ok(Ok(done.value)),
-            Err(UpdateError::Aborted(error)) => Ok(Err(error)),
-            Err(UpdateError::Failed(error)) => Err(error.into()),
-        }
-    }
-
-    /// Makes the session with what its first write says.
-    async fn create<V, E>(
-        &self,
-        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
-    ) -> Result<Result<V, E>, SessionError> {
-        let mut state = self.known().await?;
-        if matches!(*state, State::Open(_)) {
-            // Another task of this request made it meanwhile.
-            drop(state);
-            return Box::pin(self.update(closure)).await;
-        }
-        let mut stored = Stored::<T>::default();
-        let value = match closure(&mut stored.data.track(&mut T::Changes::default())) {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(error)),
-        };
-        let id = PublicId::draw().ok_or_else(|| {
-            SessionError::Internal(Error::Internal { why: "the system has no random bytes to give".to_owned() })
-        })?;
-        let node = self.settings.node.expiring(self.settings.expiry);
-        let object = node.create(&id.key(), stored).await?;
-        let shown = object.peek()?;
-        *state = State::Open(Opened::new(object, Ticket { id, rotation: 0 }, shown));
-        Ok(Ok(value))
-    }
-
-    /// Commits what was to be written if `status` is a success, and discards it otherwise. A browser that has gone does not
-    /// stop it.
-    pub(super) async fn succeed(self: &Arc<Self>, status: StatusCode) -> Result<(), SessionError> {
-        let mut changes = self.succeeding.close();
-        if changes.is_empty() || status.as_u16() >= 400 || self.is_ended().await {
-            return Ok(());
-        }
-        let this = Arc::clone(self);
-        let commit = tokio::spawn(async move {
-            let change = |data: &mut T::Mut<'_>| {
-                changes.iter_mut().for_each(|change| change(data));
-                Ok::<(), Infallible>(())
-            };
-            this.update(change).await
-        });
-        match commit.await {
-            Ok(outcome) => outcome.map(|_| ()),
-            Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
-            Err(_) => Err(SessionError::Unavailable(Error::Closed)),
         }
     }
 
@@ -313,16 +265,164 @@ impl<T: Class + Default> Request<T> {
         self.follow().await;
         Ok(())
     }
+}
+
+impl<T: Class + Default> Request<T> {
+    pub(super) async fn read(&self) -> Result<View<T>, SessionError> {
+        let seen = match &mut *self.known().await? {
+            State::Open(opened) => opened.read().await?,
+            State::Absent(first) => Seen::Private(first.read()?),
+            _ => return Err(SessionError::Ended),
+        };
+        Ok(View { seen })
+    }
+
+    pub(super) async fn newest(&self) -> Result<View<T>, SessionError> {
+        self.follow().await;
+        let view = self.read().await;
+        self.follow().await;
+        view
+    }
+
+    /// Writes, to be committed with the response; at once if that has left.
+    pub(super) async fn update<V, E>(
+        &self,
+        closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E> + Send + 'static,
+    ) -> Result<Result<V, E>, SessionError> {
+        let mut state = self.known().await?;
+        if self.is_over() {
+            drop(state);
+            return self.update_alone(closure).await;
+        }
+        match &mut *state {
+            State::Open(opened) => {
+                opened.let_go();
+                Ok(opened.gathered.add(&opened.object, closure).await?)
+            }
+            State::Absent(first) => {
+                let mut closure = closure;
+                Ok(first.write(|stored| closure(&mut stored.data_mut()))?)
+            }
+            _ => Err(SessionError::Ended),
+        }
+    }
+
+    /// Writes in one commit of its own, at once.
+    pub(super) async fn update_alone<V, E>(
+        &self,
+        mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E>,
+    ) -> Result<Result<V, E>, SessionError> {
+        let mut write = |stored: &mut StoredMut<'_, T>| closure(&mut stored.data_mut());
+        if let Some(answer) = self.create(&mut write).await? {
+            return Ok(answer);
+        }
+        let Some(object) = self.object_to_write().await? else { return Err(SessionError::Ended) };
+        let outcome = object.update(write).await;
+        self.follow().await;
+        match outcome {
+            Ok(done) => Ok(Ok(done.value)),
+            Err(UpdateError::Aborted(error)) => Ok(Err(error)),
+            Err(UpdateError::Failed(error)) => Err(error.into()),
+        }
+    }
+
+    /// Commits what was gathered and what `closure` writes, in one commit at once.
+    pub(super) async fn update_now<V>(
+        &self,
+        mut closure: impl FnMut(&mut StoredMut<'_, T>) -> V,
+    ) -> Result<V, SessionError> {
+        if let Some(Ok(value)) = self.create(&mut |stored| Ok::<V, Infallible>(closure(stored))).await? {
+            return Ok(value);
+        }
+        let mut state = self.known().await?;
+        let State::Open(opened) = &mut *state else { return Err(SessionError::Ended) };
+        opened.let_go();
+        if opened.gathered.is_empty() {
+            let object = opened.object.clone();
+            drop(state);
+            return commit(&object, closure).await;
+        }
+        // If nobody waits for the answer any more, nobody knows what became of it.
+        let unknown = Error::Unavailable { why: "nobody waited for a commit, which may have taken effect".to_owned() };
+        let gathered = std::mem::replace(&mut opened.gathered, Gathered::failed(unknown));
+        let outcome = gathered.commit_with(&opened.object, closure).await;
+        opened.gathered =
+            outcome.as_ref().err().map_or_else(Gathered::default, |error| Gathered::failed(error.clone()));
+        Ok(outcome?)
+    }
+
+    /// Makes the session of what was gathered and what `change` writes; `None` if there is one.
+    async fn create<V, E>(
+        &self,
+        change: &mut impl FnMut(&mut StoredMut<'_, T>) -> Result<V, E>,
+    ) -> Result<Option<Result<V, E>>, SessionError> {
+        let mut state = self.known().await?;
+        let State::Absent(first) = &mut *state else { return Ok(None) };
+        let answer = first.write(change)?;
+        if answer.is_ok() {
+            self.make(&mut state).await?;
+        }
+        Ok(Some(answer))
+    }
+
+    /// Makes the session of what was gathered.
+    async fn make(&self, state: &mut State<T>) -> Result<(), SessionError> {
+        let State::Absent(first) = state else { return Ok(()) };
+        let stored = match std::mem::take(first) {
+            First::Nothing => return Ok(()),
+            First::Written { stored, .. } => *stored,
+            First::Failed(error) => {
+                *first = First::Failed(error.clone());
+                return Err(error.into());
+            }
+        };
+        // For those who come if nobody waits for the answer any more.
+        *first = First::Failed(Error::Unavailable { why: "the session was not made to the end".to_owned() });
+        match self.make_object(stored).await {
+            Ok(opened) => {
+                *state = State::Open(Box::new(opened));
+                Ok(())
+            }
+            Err(error) => {
+                *first = First::Failed(error.clone());
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn make_object(&self, stored: Stored<T>) -> Result<Opened<T>, Error> {
+        let id = PublicId::draw()
+            .ok_or_else(|| Error::Internal { why: "the system has no random bytes to give".to_owned() })?;
+        let node = self.settings.node.expiring(self.settings.expiry);
+        let object = node.create(&id.key(), stored).await?;
+        let shown = object.peek()?;
+        Ok(Opened::new(object, Ticket { id, rotation: 0 }, shown))
+    }
+
+    /// Commits what was gathered.
+    pub(super) async fn commit(&self) -> Result<(), SessionError> {
+        let mut state = self.state.lock().await;
+        self.end();
+        let State::Open(opened) = &mut *state else { return self.make(&mut state).await };
+        opened.let_go();
+        let (object, gathered) = (opened.object.clone(), std::mem::take(&mut opened.gathered));
+        drop(state);
+        Ok(gathered.commit(&object).await?)
+    }
 
     pub(super) async fn sign_in(&self, principal: &str) -> Result<(), SessionError> {
         if principal.len() > INDEXED_BYTES_MAX {
             return Err(SessionError::TooLarge);
         }
-        // What is not there has no name to exchange: this is its first write.
-        if !self.is_open().await? {
-            let _ = self.update(|_| Ok::<(), Infallible>(())).await?;
+        // What is not there has no name to exchange.
+        let mut enter = |stored: &mut StoredMut<'_, T>| {
+            stored.principal_mut().set(principal);
+            Ok::<(), Infallible>(())
+        };
+        match self.create(&mut enter).await? {
+            Some(Ok(())) => Ok(()),
+            None => self.rotate(Some(principal)).await,
         }
-        self.rotate(Some(principal)).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! Around each request: its cookie in, the new cookie out.
 //!
-//! Invariants: everything is committed before the head of the response leaves; what was to be written with a success is
-//! discarded by a status from 400, an error and a panic. Source: own reasoning (S1, S4).
+//! Invariants: what the request wrote is committed before the head of the response leaves, or discarded: by a status from
+//! 400, an error of the service, a panic, and if the request ends without a response; a response that promises what could
+//! not be committed is replaced. Source: own reasoning (S1, S4).
 
 use std::fmt;
 use std::future::Future;
@@ -18,9 +19,11 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
+use super::error::SessionError;
 use super::layer::Settings;
 use super::request::Verdict;
 use super::{Session, request};
+use crate::error::Error;
 use crate::tracked::Class;
 
 /// The service that [`SessionLayer`](super::SessionLayer) puts around another.
@@ -70,18 +73,42 @@ where
         let settings = Arc::clone(&self.settings);
         let presented = settings.seal.find(&settings.names, request.headers());
         let session = Arc::new(request::Request::<T>::new(Arc::clone(&settings), presented));
-        request.extensions_mut().insert(Session { request: Arc::clone(&session) });
+        request.extensions_mut().insert(Session { request: Arc::clone(&session), is_late: false });
         // What was ready is used; its copy is made ready for the next call.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
+            let running = Running(Some(Arc::clone(&session)));
             let mut response = inner.call(request).await?.map(Body::new);
-            if let Err(error) = session.succeed(response.status()).await {
+            if session.is_to_commit(response.status()).await
+                && let Err(error) = running.commit().await
+            {
                 response = error.into_response();
             }
             tell(&settings, session.verdict().await, response.headers_mut());
             Ok(response)
         })
+    }
+}
+
+/// A request that has no answer yet; dropping it is the end of what it gathered.
+struct Running<T: Class>(Option<Arc<request::Request<T>>>);
+
+impl<T: Class + Default> Running<T> {
+    /// Commits on a task that goes on if the browser has gone.
+    async fn commit(mut self) -> Result<(), SessionError> {
+        let Some(session) = self.0.take() else { return Ok(()) };
+        match tokio::spawn(async move { session.commit().await }).await {
+            Ok(outcome) => outcome,
+            Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
+            Err(_) => Err(SessionError::Unavailable(Error::Closed)),
+        }
+    }
+}
+
+impl<T: Class> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|session| session.end());
     }
 }
 

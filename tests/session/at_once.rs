@@ -1,0 +1,135 @@
+//! What a request does to its session at once, and what that means for what it wrote before.
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use nam::web::SessionError;
+
+use crate::shop::{Browser, Instance, VisitMut, Visits};
+
+fn one_more(visit: &mut VisitMut<'_>) {
+    *visit.visits_mut() += 1;
+}
+
+/// The status that a body names.
+fn status(text: &str) -> StatusCode {
+    StatusCode::from_u16(text.parse().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn signing_in_makes_the_session_of_what_was_written_before() {
+    let instances = Instance::several(2).await;
+    let entering = instances[0].with(post(async |session: Visits, text: String| {
+        session.update(one_more).await?;
+        session.sign_in("alice").await?;
+        session.update(one_more).await?;
+        assert_eq!((session.read().await?.visits, session.principal().await?.as_deref()), (2, Some("alice")));
+        Ok::<_, SessionError>(status(&text))
+    }));
+    for (status, shown) in [("500", "1//0"), ("200", "2//0")] {
+        let mut browser = Browser::default();
+        let answer = browser.send(&entering, "/more", status).await;
+        assert_eq!((answer.status.as_str(), answer.cookies().len()), (status, 2), "who signed in is told so");
+        assert_eq!(browser.send(&instances[1], "/show", "").await.text, shown);
+        assert_eq!(browser.send(&instances[1], "/who", "").await.text, "alice");
+    }
+}
+
+#[tokio::test]
+async fn a_new_name_leaves_what_was_written_to_the_response() {
+    let instances = Instance::several(2).await;
+    let entering = instances[0].with(post(async |session: Visits, text: String| {
+        session.update(one_more).await?;
+        session.rotate().await?;
+        session.update(one_more).await?;
+        session.sign_in("alice").await?;
+        assert_eq!((session.read().await?.visits, session.principal().await?.as_deref()), (3, Some("alice")));
+        Ok::<_, SessionError>(status(&text))
+    }));
+    for (status, shown) in [("500", "1//0"), ("200", "3//0")] {
+        let mut browser = Browser::default();
+        browser.send(&instances[0], "/visit", "").await;
+        let before = browser.clone();
+        let answer = browser.send(&entering, "/more", status).await;
+        assert_eq!(answer.status.as_str(), status, "{}", answer.text);
+        assert_eq!(browser.send(&instances[1], "/show", "").await.text, shown);
+        assert_eq!(browser.send(&instances[1], "/who", "").await.text, "alice");
+        assert_eq!(before.clone().send(&instances[1], "/maybe", "").await.text, "false", "the former name is dead");
+    }
+    let renaming = instances[0].with(post(async |session: Visits, text: String| {
+        session.update(one_more).await?;
+        session.rotate().await?;
+        Ok::<_, SessionError>(status(&text))
+    }));
+    let mut first = Browser::default();
+    assert_eq!(first.send(&renaming, "/more", "500").await.cookies().len(), 0, "what is not there has no name");
+    assert_eq!(first.send(&renaming, "/more", "200").await.cookies().len(), 2);
+    assert_eq!(first.send(&instances[1], "/show", "").await.text, "1//0");
+}
+
+#[tokio::test]
+async fn ending_a_session_discards_what_was_written() {
+    let instances = Instance::several(1).await;
+    let ending = post(async |session: Visits| {
+        session.update(one_more).await?;
+        session.destroy().await?;
+        assert!(matches!(session.update(one_more).await, Err(SessionError::Ended)));
+        assert!(matches!(session.update_now(one_more).await, Err(SessionError::Ended)));
+        assert!(!session.exists().await?);
+        Ok::<_, SessionError>("gone")
+    });
+    let everywhere = post(async |session: Visits| {
+        session.update(one_more).await?;
+        session.sign_out_everywhere().await
+    });
+    for route in [ending, everywhere] {
+        let instance = instances[0].with(route);
+        let answer = instance.send("/more", "", &[]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert!(instances[0].kept().await.is_empty(), "a first write makes nothing then");
+        let mut browser = Browser::default();
+        browser.send(&instances[0], "/visit", "").await;
+        assert_eq!(browser.send(&instance, "/more", "").await.status, StatusCode::OK);
+        assert_eq!((browser.jar.len(), instances[0].kept().await.len()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_late_writer_takes_along_what_was_written_and_writes_at_once() {
+    let instances = Instance::several(2).await;
+    let pause = instances[0].pause.clone();
+    let streaming = instances[0].with(post(async move |session: Visits| {
+        session.update(one_more).await?;
+        let writer = session.write_later().await?;
+        session.update(|visit| visit.user_mut().push_str("discarded")).await?;
+        let number = writer.update(|visit| {
+            *visit.visits_mut() += 1;
+            visit.visits
+        });
+        let number = number.await?;
+        let last = writer.update_now(|visit| {
+            *visit.visits_mut() += 1;
+            visit.visits
+        });
+        let last = last.await?;
+        pause.here().await;
+        Ok::<_, SessionError>((StatusCode::INTERNAL_SERVER_ERROR, format!("{number} {last}")))
+    }));
+    for shown in [3, 6] {
+        let mut browser = Browser::default();
+        if shown == 6 {
+            for _ in 0..3 {
+                browser.send(&instances[0], "/visit", "").await;
+            }
+        }
+        let request = browser.begin(&streaming, "/more").await;
+        let there = instances[1].only().await;
+        let data = there.peek().unwrap().data.clone();
+        assert_eq!((data.visits, data.user.as_str()), (shown, ""), "committed while the handler runs");
+        streaming.pause.end();
+        let answer = request.await.unwrap();
+        assert_eq!(answer.text, format!("{} {shown}", shown - 1));
+        browser.keep(&answer);
+        assert_eq!(browser.send(&instances[1], "/show", "").await.text, format!("{shown}//0"));
+        browser.send(&instances[1], "/out", "").await;
+    }
+}
