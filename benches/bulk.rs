@@ -4,7 +4,7 @@
 //! The opened object and the bare bytes are each the first large transfer of a fresh connection. A transfer without cores,
 //! in segments and warm, stands beside both. What others feel is a node's small commits on another node, without, beside one
 //! node that opens (or creates) one object after the other without a pause, and, as the bound that two busy processors
-//! set, an echo beside the same done with bare streams.
+//! set, an echo beside the same done with bare streams, and a relay without cores whose thread sends them itself.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -27,11 +27,11 @@ use nam::client::Node;
 use nam::coding::{Reader, Writer};
 use nam::server::{Server, ServerConfig};
 use nam::tracked::Class;
-use nam::transport::{Dialer, Listener};
+use nam::transport::Listener;
 use nam::wire::{Arrival, Inlet, Outlet};
 use tokio::runtime::Runtime;
 
-use parties::bare::{Counted, Echo};
+use parties::bare::{Beside, Counted, Echo, Relayed, serve_bulk, take_bulk};
 use parties::nodes::Nodes;
 use parties::{Desk, daemon, one_thread};
 use table::{Budget, Samples};
@@ -85,31 +85,20 @@ impl Served {
     }
 }
 
-/// Serves the same bytes on one bare stream of each connection, every time it is asked.
-fn bare_daemon(bytes: Bytes) -> String {
-    daemon(async move |listener: Listener| {
-        loop {
-            let connection = listener.accept().await.unwrap().connection().await.unwrap();
-            let bytes = bytes.clone();
-            tokio::spawn(async move {
-                let Ok((_send, mut asks)) = connection.accept_bi().await else { return };
-                while let Ok(Some(_)) = asks.read_chunk(1, true).await {
-                    connection.open_uni().await.unwrap().write_chunk(bytes.clone()).await.unwrap();
-                }
-            });
-        }
-    })
+/// A daemon that has nothing but the bare bytes.
+fn bulk_daemon(bytes: Bytes) -> String {
+    daemon(async move |listener: Listener| serve_bulk(listener, bytes).await)
 }
 
-/// Takes the bare bytes over a fresh connection.
-async fn take_bare(address: &str, bytes: usize) -> Duration {
-    let connection = Dialer::default().connect(address).await.unwrap();
-    let (mut ask, _) = connection.open_bi().await.unwrap();
-    let start = Instant::now();
-    ask.write_all(&[1]).await.unwrap();
-    let taken = connection.accept_uni().await.unwrap().read_to_end(bytes).await.unwrap();
-    assert_eq!(taken.len(), bytes);
-    start.elapsed()
+/// Takes bare bytes over one fresh connection after the other.
+fn taking(address: &str, bytes: usize) -> Busy {
+    let address = address.to_owned();
+    Busy::with(move |_| {
+        let address = address.clone();
+        async move {
+            take_bulk(&address, bytes).await;
+        }
+    })
 }
 
 /// A node that asks by one byte of record and takes segments, over a link that is warm.
@@ -152,12 +141,12 @@ impl Segments {
 fn cold_open(_: &mut Criterion) {
     let bytes = encoded();
     let served = Served::start();
-    let (address, mut segments) = (bare_daemon(bytes.clone()), Segments::start(bytes.len()));
+    let (address, mut segments) = (bulk_daemon(bytes.clone()), Segments::start(bytes.len()));
     let runtime = one_thread();
     let [mut opened, mut transfer, mut decode, mut parts] = Samples::several();
     for _ in 0..TURNS {
         opened.add(served.open());
-        transfer.add(runtime.block_on(take_bare(&address, bytes.len())));
+        transfer.add(runtime.block_on(take_bulk(&address, bytes.len())));
         let start = Instant::now();
         let desk = Desk::decode_root(Reader::new(&bytes)).unwrap();
         decode.add(start.elapsed());
@@ -241,10 +230,11 @@ fn beside_bulk(_: &mut Criterion) {
         creator
     });
     let bytes = encoded();
-    let bare = bare_daemon(bytes.clone());
+    let bare = bulk_daemon(bytes.clone());
+    let mut relayed = Relayed::with(Beside { bulk: bytes.clone(), ..Beside::default() });
     let [mut commit, mut visible, mut commit_open, mut visible_open, mut commit_new, mut visible_new] =
         Samples::several();
-    let [mut echoed, mut echoed_bare] = Samples::several();
+    let [mut echoed, mut echoed_bare, mut passed, mut passed_bare] = Samples::several();
     for turn in 0..TURNS {
         nodes.run(ROUNDS, 1, PAUSE, &mut commit, &mut visible);
         echo.run(ROUNDS, PAUSE, &mut echoed);
@@ -254,14 +244,12 @@ fn beside_bulk(_: &mut Criterion) {
         let busy = creating(&address, turn);
         nodes.run(ROUNDS, 1, PAUSE, &mut commit_new, &mut visible_new);
         drop(busy);
-        let (bare, count) = (bare.clone(), bytes.len());
-        let busy = Busy::with(move |_| {
-            let bare = bare.clone();
-            async move {
-                let _took = take_bare(&bare, count).await;
-            }
-        });
+        let busy = taking(&bare, bytes.len());
         echo.run(ROUNDS, PAUSE, &mut echoed_bare);
+        drop(busy);
+        relayed.run(ROUNDS, 1, PAUSE, &mut passed);
+        let busy = taking(&relayed.address, bytes.len());
+        relayed.run(ROUNDS, 1, PAUSE, &mut passed_bare);
         drop(busy);
     }
     drop(creator);
@@ -274,6 +262,8 @@ fn beside_bulk(_: &mut Criterion) {
     table::time("visible, while one node creates them", visible_new.p50(), seen, twice);
     let alone = Some(("without", echoed.p50()));
     table::time("an echo, while others take 15 MB on bare streams", echoed_bare.p50(), alone, Budget::None);
+    let alone = Some(("without", passed.p50()));
+    table::time("relayed by the thread that sends them, no cores", passed_bare.p50(), alone, Budget::None);
 }
 
 criterion_group!(benches, cold_open, beside_bulk);

@@ -1,5 +1,6 @@
-//! How long until another node sees a commit that was synced, beside a quinn echo and one sync of a bare file; and what do
-//! images cost that, which are written at the same time?
+//! How long until another node sees a commit that was synced, beside a quinn echo, one sync of a bare file, and a relay
+//! without cores that syncs such a file on a thread of its own; and what do images cost that, which are written at the same
+//! time?
 //!
 //! Two nodes and a daemon with a data directory. For the second question another node changes sessions of 150 kB all the
 //! time, in both parties alike; the journal of one is so short that the daemon always writes images, that of the other so
@@ -26,7 +27,7 @@ use nam::client::{Node, Object};
 use nam::limits::JOURNAL_BYTES;
 use tokio::time::interval;
 
-use parties::bare::Echo;
+use parties::bare::{Beside, Echo, Relayed};
 use parties::nodes::Nodes;
 use parties::stored::Stored;
 use parties::synced::Synced;
@@ -68,13 +69,16 @@ fn visible(_: &mut Criterion) {
     let stored = Stored::start(&scratch.0.join("data"), JOURNAL_BYTES);
     let (mut echo, mut nodes, mut forgetful) = (Echo::start(), Nodes::of(stored.address.clone()), Nodes::start());
     let mut bare = Synced::new(&scratch.0);
-    let [mut echoed, mut synced, mut appended, mut committed, mut seen, mut told, mut seen_at_once] =
+    let file = fs::File::create(scratch.0.join("relayed")).unwrap();
+    let mut relayed = Relayed::with(Beside { file: Some(file), ..Beside::default() });
+    let [mut echoed, mut synced, mut appended, mut committed, mut seen, mut told, mut seen_at_once, mut passed] =
         Samples::several();
     for _ in 0..TURNS {
         echo.run(ROUNDS, PAUSE, &mut echoed);
         bare.run(ROUNDS, PAUSE, &mut synced, &mut appended);
         nodes.run(ROUNDS, 1, PAUSE, &mut committed, &mut seen);
         forgetful.run(ROUNDS, 1, PAUSE, &mut told, &mut seen_at_once);
+        relayed.run(ROUNDS, 1, PAUSE, &mut passed);
     }
     table::title("from a commit until another node sees it, synced, every 2 ms, p50");
     let (echoed, synced) = (echoed.p50(), synced.p50());
@@ -84,6 +88,7 @@ fn visible(_: &mut Criterion) {
     let beside = Some(("an echo + a sync", echoed + synced));
     table::time("visible", seen.p50(), beside, Budget::Nanoseconds(3.0 * echoed + synced));
     table::time("acknowledged", committed.p50(), beside, Budget::None);
+    table::time("relayed, synced by a thread, no cores", passed.p50(), beside, Budget::None);
     table::time("visible, journal in memory", seen_at_once.p50(), Some(("an echo", echoed)), Budget::None);
 }
 

@@ -1,13 +1,18 @@
 //! What nodes are compared with: an echo on a bare stream, and a relay that passes records on without looking at them.
 
+use std::fs::File;
+use std::io::Write;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use nam::transport::{Dialer, Link, Listener, TrafficCounts};
 use nam::wire::{Arrival, Inlet, Outlet};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::synced::BYTES as SYNCED_BYTES;
 use super::{COMMIT_BYTES, DELTA_BYTES, RESULT_BYTES, daemon, one_thread};
 use crate::table::Samples;
 
@@ -33,15 +38,69 @@ impl Counted {
     }
 }
 
+/// Serves `bytes` on one bare stream of each connection, every time it is asked by a byte.
+pub(crate) async fn serve_bulk(listener: Listener, bytes: Bytes) {
+    loop {
+        let connection = listener.accept().await.unwrap().connection().await.unwrap();
+        let bytes = bytes.clone();
+        tokio::spawn(async move {
+            let Ok((_send, mut asks)) = connection.accept_bi().await else { return };
+            while let Ok(Some(_)) = asks.read_chunk(1, true).await {
+                connection.open_uni().await.unwrap().write_chunk(bytes.clone()).await.unwrap();
+            }
+        });
+    }
+}
+
+/// Takes so many bare bytes over a fresh connection.
+pub(crate) async fn take_bulk(address: &str, bytes: usize) -> Duration {
+    let connection = Dialer::default().connect(address).await.unwrap();
+    let (mut ask, _) = connection.open_bi().await.unwrap();
+    let start = Instant::now();
+    ask.write_all(&[1]).await.unwrap();
+    let taken = connection.accept_uni().await.unwrap().read_to_end(bytes).await.unwrap();
+    assert_eq!(taken.len(), bytes);
+    start.elapsed()
+}
+
+/// What the relay's thread does beside relaying.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Served to whom takes them.
+    pub(crate) bulk: Bytes,
+    /// Written and synced, by a thread of its own, before a commit is answered or passed on.
+    pub(crate) file: Option<File>,
+}
+
+/// A thread that syncs when it is told to, and the way of its answers.
+fn syncing(mut file: File) -> (mpsc::Sender<()>, UnboundedReceiver<()>) {
+    let (asks, asked) = mpsc::channel();
+    let (did, done) = unbounded_channel();
+    thread::spawn(move || {
+        while asked.recv().is_ok() {
+            file.write_all(&[7; SYNCED_BYTES]).unwrap();
+            file.sync_data().unwrap();
+            let _ = did.send(());
+        }
+    });
+    (asks, done)
+}
+
 /// Answers each commit of the first node and passes it on to the second.
-async fn relay(listener: Listener) {
+async fn relay(listener: Listener, beside: Beside) {
     let mut writer = listener.accept().await.unwrap().link().await.unwrap();
     let mut holder = listener.accept().await.unwrap().link().await.unwrap();
+    tokio::spawn(serve_bulk(listener, beside.bulk));
+    let mut syncing = beside.file.map(syncing);
     let mut bytes = 0;
     while let Arrival::Records(piece) = writer.inlet.next().await {
         bytes += piece.len();
         let commits = bytes / COMMIT_BYTES;
         bytes %= COMMIT_BYTES;
+        if let Some((asks, done)) = &mut syncing {
+            asks.send(()).unwrap();
+            done.recv().await.unwrap();
+        }
         holder.outlet.send_records(&mut vec![2; commits * DELTA_BYTES]);
         writer.outlet.send_records(&mut vec![1; commits * RESULT_BYTES]);
     }
@@ -49,6 +108,7 @@ async fn relay(listener: Listener) {
 
 /// A writer, and a holder on another thread that tells when it has each delta and what its link has cost.
 pub(crate) struct Relayed {
+    pub(crate) address: String,
     runtime: Runtime,
     writer: Counted,
     seen: UnboundedReceiver<(Instant, TrafficCounts)>,
@@ -56,14 +116,19 @@ pub(crate) struct Relayed {
 
 impl Relayed {
     pub(crate) fn start() -> Self {
-        let address = daemon(relay);
+        Self::with(Beside::default())
+    }
+
+    pub(crate) fn with(beside: Beside) -> Self {
+        let address = daemon(async move |listener: Listener| relay(listener, beside).await);
         let runtime = one_thread();
         let mut writer = runtime.block_on(Counted::dial(&address));
         writer.link.outlet.send_records(&mut vec![0; COMMIT_BYTES]);
         let (saw, seen) = unbounded_channel();
+        let relay = address.clone();
         thread::spawn(move || {
             one_thread().block_on(async move {
-                let mut holder = Counted::dial(&address).await;
+                let mut holder = Counted::dial(&relay).await;
                 holder.link.outlet.send_records(&mut vec![0; 1]);
                 while holder.read(DELTA_BYTES).await {
                     if saw.send((Instant::now(), holder.link.traffic.counts())).is_err() {
@@ -72,7 +137,7 @@ impl Relayed {
                 }
             });
         });
-        let mut relayed = Self { runtime, writer, seen };
+        let mut relayed = Self { address, runtime, writer, seen };
         relayed.runtime.block_on(async {
             relayed.writer.read(RESULT_BYTES).await;
             relayed.seen.recv().await.unwrap();
@@ -83,7 +148,7 @@ impl Relayed {
     /// Commits `burst` changes at once, `rounds` times; each round ends when the holder and the writer know. The times
     /// from the commit until the holder sees the last of them.
     pub(crate) fn run(&mut self, rounds: u64, burst: usize, pause: Duration, seen_after: &mut Samples) {
-        let Self { runtime, writer, seen } = self;
+        let Self { runtime, writer, seen, .. } = self;
         runtime.block_on(async {
             for _ in 0..rounds {
                 let start = Instant::now();
@@ -117,7 +182,7 @@ impl Relayed {
 
     /// What the holder's link has cost after one more change.
     fn holder_bytes(&mut self) -> u64 {
-        let Self { runtime, writer, seen } = self;
+        let Self { runtime, writer, seen, .. } = self;
         runtime.block_on(async {
             writer.link.outlet.send_records(&mut vec![0; COMMIT_BYTES]);
             writer.read(RESULT_BYTES).await;
