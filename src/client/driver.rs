@@ -310,6 +310,7 @@ impl Driver {
         while let Some(segment) = self.core.poll_segment() {
             ends.outlet.send_segment(segment);
         }
+        self.port.note_segments(self.core.segments());
     }
 
     /// Tells tasks and the worker what the core has for them.

@@ -111,6 +111,8 @@ pub(super) struct Port {
     standing: Mutex<Standing>,
     /// Links that were lost so far: locks that were granted when there were fewer are lost.
     links_lost: AtomicU64,
+    /// Segments of large objects that arrived, at either end, so far.
+    segments: AtomicU64,
     changed: Notify,
     memory: Arc<Memory>,
     #[cfg(feature = "node")]
@@ -126,6 +128,7 @@ impl Port {
             wake: Notify::new(),
             standing: Mutex::new(Standing { link, since, trouble: None, welcome: None, is_ended: false }),
             links_lost: AtomicU64::new(0),
+            segments: AtomicU64::new(0),
             changed: Notify::new(),
             memory,
             #[cfg(feature = "node")]
@@ -193,6 +196,15 @@ impl Port {
     pub(super) fn lose_links(&self, links_lost: u64) {
         self.links_lost.store(links_lost, Ordering::Release);
         self.changed.notify_waiters();
+    }
+
+    /// So many segments arrived by now.
+    pub(super) fn note_segments(&self, segments: u64) {
+        self.segments.store(segments, Ordering::Relaxed);
+    }
+
+    pub(super) fn segments(&self) -> u64 {
+        self.segments.load(Ordering::Relaxed)
     }
 
     /// Has those look again who wait [`until`](Self::until) something is so.

@@ -178,7 +178,7 @@ impl<T: Class> Object<T> {
             Ok(outcome) => outcome,
             Err(Elapsed) => {
                 let pulled = self.pull().await?;
-                let reached = self.shared.limited(self.shared.settings.patience, read(Some(pulled)));
+                let reached = self.shared.patient(&self.port, read(Some(pulled)));
                 reached.await.map_err(|Elapsed| self.waited_in_vain("a version"))?
             }
         };
@@ -196,7 +196,7 @@ impl<T: Class> Object<T> {
             Poll::Pending if self.port.standing().link == LinkState::Down => Poll::Ready(None),
             current => current.map(Some),
         });
-        match self.shared.limited(self.shared.settings.patience, current).await {
+        match self.shared.patient(&self.port, current).await {
             Ok(Some(outcome)) => outcome.map_err(|why| self.unreadable(why)),
             Ok(None) => self.peek(),
             Err(Elapsed) => Err(self.waited_in_vain("the newest version")),
@@ -227,7 +227,7 @@ impl<T: Class> Object<T> {
     async fn wait_for(&self, version: Version) -> Result<Guard<T>, Error> {
         self.ask_again(version).await?;
         let reached = poll_fn(|context| self.slot.poll_reached(version, context));
-        match self.shared.limited(self.shared.settings.patience, reached).await {
+        match self.shared.patient(&self.port, reached).await {
             Ok(outcome) => outcome.map_err(|why| self.unreadable(why)),
             Err(Elapsed) => Err(self.waited_in_vain("a version")),
         }

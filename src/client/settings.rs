@@ -61,7 +61,8 @@ pub struct NodeBuilder {
 }
 
 impl NodeBuilder {
-    /// Sets how long a call waits before it answers with an error; 10 s by default.
+    /// Sets how long a call waits before it answers with an error; 10 s by default. While a large object is on its way between
+    /// this node and the repository, calls go on waiting as long as at least 256 KiB of it arrive in that time.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]

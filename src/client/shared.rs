@@ -153,7 +153,7 @@ impl Shared {
         if port.standing().is_ended {
             return Ok(Err(Error::Closed));
         }
-        Ok(match self.limited(self.settings.patience, answer).await? {
+        Ok(match self.patient(port, answer).await? {
             Ok(Answer::Failed { code, text }) => Err(Error::failed(code, &text, object)),
             Ok(Answer::Ended(ending)) => Err(Error::ended(ending, object)),
             Ok(answer) => Ok(answer),
@@ -187,6 +187,19 @@ impl Shared {
             timer.as_mut().poll(context).map(|()| Err(Elapsed))
         })
         .await
+    }
+
+    /// Waits for `future` for as long as the settings say, and longer while large objects move over the link: what waits
+    /// behind them, or is one, has not failed.
+    pub(super) async fn patient<F: Future>(&self, port: &Port, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        loop {
+            let segments = port.segments();
+            match self.limited(self.settings.patience, future.as_mut()).await {
+                Err(Elapsed) if port.segments() != segments => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Waits, whatever runtime the task runs on: the timer is that of the node's thread.

@@ -128,7 +128,7 @@ impl<T: Class> Transaction<T> {
         let _turn = object.slot.queue_alone();
         loop {
             let step = poll_fn(|context| object.slot.poll_commit(steps, context));
-            let Ok(step) = object.shared.limited(object.shared.settings.patience, step).await else {
+            let Ok(step) = object.shared.patient(&object.port, step).await else {
                 return Err(object.waited_in_vain("a turn to commit"));
             };
             let next = match step {
@@ -153,7 +153,7 @@ pub(super) async fn run_step<T: Class, V, E>(
 ) -> Result<V, UpdateError<E>> {
     let mut run = |value: &mut T, changes: &mut T::Changes| closure(&mut value.track(changes));
     let step = poll_fn(|context| object.slot.poll_step(steps, context, &mut run));
-    let Ok(step) = object.shared.limited(object.shared.settings.patience, step).await else {
+    let Ok(step) = object.shared.patient(&object.port, step).await else {
         return Err(object.waited_in_vain("a turn to update").into());
     };
     match step {

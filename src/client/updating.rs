@@ -220,7 +220,7 @@ impl<T: Class> Object<T> {
         closure: &mut impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Result<Step<V, E>, Error> {
         let step = poll_fn(|context| self.slot.poll_update(scope, context, closure));
-        let step = self.shared.limited(self.shared.settings.patience, step).await;
+        let step = self.shared.patient(&self.port, step).await;
         step.map_err(|Elapsed| self.waited_in_vain("a turn to update"))
     }
 
@@ -237,7 +237,11 @@ pub(super) async fn outcome<V>(
     ticket: Ticket,
 ) -> Result<Next<V>, Error> {
     let patience = shared.settings.patience;
-    match shared.limited(patience, ticket).await {
+    let settled = match shared.port(&object.key) {
+        Ok(port) => shared.patient(port, ticket).await,
+        Err(error) => return Err(error),
+    };
+    match settled {
         Ok(Settled::Committed(version)) => Ok(Next::Done(version, value)),
         Ok(Settled::Conflict) => Ok(Next::Conflict),
         Ok(Settled::Rerun) => Ok(Next::Again),

@@ -62,6 +62,8 @@ pub(super) fn connections(end: End) -> TransportConfig {
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW_BYTES))
         .send_window(SEND_WINDOW_BYTES)
+        // Segments arrive one after the other, not all of them at the end: they are used in that order.
+        .send_fairness(false)
         .initial_rtt(Duration::from_millis(INITIAL_RTT_MS))
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_TIMEOUT_MS))));

@@ -122,6 +122,7 @@ impl Core {
             .map_err(|error| Violation { code: CloseCode::Malformed, text: error.to_string() })?;
         let transfer = segment.transfer;
         self.down.put(segment).map_err(out_of_order)?;
+        self.segments += 1;
         self.deliver(transfer)
     }
 

@@ -243,6 +243,8 @@ pub struct Core {
     now: Instant,
     down: DownTransfers,
     up: BTreeMap<TransferId, Up>,
+    /// Segments that arrived so far, here or at the repository.
+    segments: u64,
     next_transfer: u32,
     records: Records,
     consumed_bytes: usize,
@@ -279,6 +281,7 @@ impl Core {
             now: Instant(0),
             down: DownTransfers::default(),
             up: BTreeMap::new(),
+            segments: 0,
             next_transfer: 0,
             records: Records::new(),
             consumed_bytes: 0,

@@ -66,6 +66,11 @@ impl Core {
         self.up.iter_mut().take(TRANSFERS_MAX).find_map(|(transfer, up)| up.next_segment(*transfer))
     }
 
+    /// How many segments arrived so far, here or at the repository.
+    pub fn segments(&self) -> u64 {
+        self.segments
+    }
+
     /// The change that a transfer was for has its outcome.
     pub(super) fn end_up(&mut self, transfer: TransferId) {
         if let Some(up) = self.up.get_mut(&transfer) {
@@ -81,6 +86,7 @@ impl Core {
             return Err(Violation { code: CloseCode::OutOfOrder, text });
         }
         up.taken += 1;
+        self.segments += 1;
         if up.taken == up.segments.len() {
             self.up.remove(&transfer);
         }
