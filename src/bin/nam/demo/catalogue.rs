@@ -83,8 +83,11 @@ fn read(path: &Path) -> Result<HashMap<String, Instrument>, CatalogueError> {
 
 /// Reads what stands in the file at `path`.
 fn parse(path: &Path, input: impl Read) -> Result<HashMap<String, Instrument>, CatalogueError> {
-    // A line end of our own behind the last shows a quote that nobody closed there too.
-    let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(input.chain(&b"\n"[..]));
+    // A line ends with a line feed and nothing else: told of carriage returns, the parser counts lines one too few. A line
+    // end of our own behind the last shows a quote that nobody closed there too.
+    let mut rows = csv::ReaderBuilder::new();
+    let rows = rows.flexible(true).terminator(csv::Terminator::Any(b'\n'));
+    let mut rows = rows.from_reader(input.chain(&b"\n"[..]));
     let headers = rows.headers().map_err(|error| line_error(path, error))?.clone();
     if goes_on(&headers) {
         return Err(CatalogueError::Line { path: path.to_owned(), line: 1, what: GOES_ON.to_owned() });
@@ -102,7 +105,10 @@ fn parse(path: &Path, input: impl Read) -> Result<HashMap<String, Instrument>, C
         let row = row.map_err(|error| line_error(path, error))?;
         let line = row.position().map_or(0, csv::Position::line);
         let wrong = |what: String| CatalogueError::Line { path: path.to_owned(), line, what };
-        let text = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().to_owned();
+        let text = |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", without_return).to_owned();
+        if row.len() == 1 && text(Some(0)).is_empty() {
+            continue;
+        }
         if goes_on(&row) {
             return Err(wrong(GOES_ON.to_owned()));
         }
@@ -146,7 +152,12 @@ const GOES_ON: &str = "the row goes on in the next line, is a quote not closed?"
 
 /// Whether a row is more than one line of the file.
 fn goes_on(row: &csv::StringRecord) -> bool {
-    row.iter().any(|field| field.contains(['\n', '\r']))
+    row.iter().any(|field| without_return(field).contains(['\n', '\r']))
+}
+
+/// A field without the carriage return that stands before the line feed of some systems.
+fn without_return(field: &str) -> &str {
+    field.strip_suffix('\r').unwrap_or(field)
 }
 
 fn line_error(path: &Path, error: csv::Error) -> CatalogueError {
@@ -237,6 +248,21 @@ mod tests {
         assert_eq!(said("symbol,\"name", "S25,Name 25", ""), format!("FILE, line 1: {open}"));
         let few = "FILE, line 26: 1 columns where the header has 2; correct or remove the line";
         assert_eq!(said("symbol,name", "S25", ""), few);
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        for end in ["\n", "\r\n"] {
+            let rows: String = (1..=12).map(|i| format!("S{i},\"Name {i}\"{end}")).collect();
+            let said = |odd: &str| {
+                let text = format!("symbol,name{end}{end}{rows}{odd}{end}S99,Name 99{end}");
+                parse(Path::new("FILE"), text.as_bytes()).map(|instruments| instruments["S12"].name.clone())
+            };
+            assert_eq!(said("S13,Name 13").unwrap(), "Name 12");
+            assert_eq!(said("").unwrap(), "Name 12");
+            let few = "FILE, line 15: 1 columns where the header has 2; correct or remove the line";
+            assert_eq!(said("S13").unwrap_err().to_string(), few);
+        }
     }
 
     #[test]
