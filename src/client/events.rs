@@ -4,7 +4,8 @@
 //! held it. A group is founded by its first consumer and lasts until it is ended, over restarts of all; from then on it
 //! hears of every object of the class that is created, destroyed or expires. Each event goes to one of the group's live
 //! consumers, and to another one if that goes away or does not acknowledge it within 30 s. So an event may come twice,
-//! and none is lost. Events of one key come in order, the next one when the one before was acknowledged. Source: own
+//! and none is lost. Work that takes longer than that on one event is better put into a queue of its own, and the event
+//! acknowledged. Events of one key come in order, the next one when the one before was acknowledged. Source: own
 //! reasoning (E4).
 
 use std::fmt;

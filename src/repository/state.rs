@@ -4,7 +4,7 @@
 //! state    format 01 · stands for: epoch, number · record*
 //! record   01 · schema: sized
 //!          02 · node: 8 LE · lowest sequence it may ask for · count · outcome*
-//!          03, 04: a group of consumers, an event that it keeps (events/kept.rs)
+//!          03, 04, 07: a group of consumers, an event that it keeps, its oldest (events/kept.rs)
 //!          05 · node: 8 LE · commit: epoch, n       from this commit on, it has all outcomes that the node has not seen
 //!          06 · commit: epoch, n                    outcomes before it may be forgotten, of nodes without an entry
 //! outcome  sequence · alias · birth: epoch, n · deed
@@ -143,6 +143,7 @@ impl Core {
                 3 => self.events.read_group(&mut r)?,
                 4 => self.events.read_event(&mut r)?,
                 5 => self.outcomes.read_complete(&mut r)?,
+                7 => self.events.read_oldest(&mut r)?,
                 6 => self.outcomes.restore_forgotten(read_number(&mut r)?),
                 found => {
                     return Err(DecodeError::Unknown { what: "record of a state", found: u64::from(found) }.into());

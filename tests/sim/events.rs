@@ -50,6 +50,8 @@ pub(crate) struct Happenings {
     known: BTreeMap<EventId, Known>,
     /// Groups, and whether they are durable.
     founded: BTreeMap<String, (GroupId, bool)>,
+    /// Groups whose end is not durable yet, by name, and whether they themselves are.
+    ended: Vec<(String, GroupId, bool)>,
     due: Option<Due>,
     /// What consumers of a group acknowledged.
     done: BTreeSet<(String, EventId)>,
@@ -72,6 +74,12 @@ impl Happenings {
             Entry::Founded { group, .. } => {
                 let former = self.founded.insert(group.clone(), (GroupId(at), false));
                 assert!(former.is_none(), "E4: {group} is founded twice");
+            }
+            Entry::GroupEnded { group } => {
+                let name = self.founded.iter().find(|(_, (id, _))| id == group).map(|(name, _)| name.clone());
+                let Some(name) = name else { panic!("E4: a group ends that is not there: {group:?}") };
+                let (id, is_durable) = self.founded.remove(&name).unwrap();
+                self.ended.push((name, id, is_durable));
             }
             Entry::Happened { kind, birth, class, key, last } => {
                 let Some(due) = self.due.take() else { panic!("E4: {kind:?} of {key} did not happen") };
@@ -114,7 +122,12 @@ impl Happenings {
         for entry in &frame.entries {
             let at = CommitNumber { epoch: frame.epoch, n };
             match entry {
-                Entry::Founded { group, .. } => self.founded.get_mut(group).unwrap().1 = true,
+                Entry::Founded { .. } => {
+                    let ended = self.ended.iter_mut().map(|(_, id, is_durable)| (&*id, is_durable));
+                    let mut all = self.founded.values_mut().map(|(id, is_durable)| (&*id, is_durable)).chain(ended);
+                    *all.find(|(id, _)| **id == GroupId(at)).unwrap().1 = true;
+                }
+                Entry::GroupEnded { group } => self.ended.retain(|(_, id, _)| id != group),
                 Entry::Happened { .. } => self.known.get_mut(&EventId(at)).unwrap().is_durable = true,
                 _ => {}
             }
@@ -125,7 +138,11 @@ impl Happenings {
     pub(crate) fn crash(&mut self, is_lossy: bool) {
         self.due = None;
         self.known.retain(|_, known| known.is_durable);
-        self.founded.retain(|_, (_, is_durable)| *is_durable && !is_lossy);
+        self.founded.retain(|_, (_, is_durable)| *is_durable);
+        for (name, id, _) in self.ended.drain(..).filter(|(.., is_durable)| *is_durable) {
+            self.founded.insert(name, (id, true));
+        }
+        self.founded.retain(|_, _| !is_lossy);
         if is_lossy {
             self.known.values_mut().for_each(|known| known.is_lost = true);
         }
@@ -134,8 +151,10 @@ impl Happenings {
     /// What a backup made now has: what is durable.
     pub(crate) fn remember(&self) -> Remembered {
         let durable = self.known.iter().filter(|(_, known)| known.is_durable && !known.is_lost);
-        let founded = self.founded.iter().filter(|(_, (_, is_durable))| *is_durable);
-        let founded = founded.map(|(name, (group, _))| (name.clone(), *group)).collect();
+        let founded = self.founded.iter().map(|(name, (group, is_durable))| (name, group, is_durable));
+        let ended = self.ended.iter().map(|(name, group, is_durable)| (name, group, is_durable));
+        let durable_groups = founded.chain(ended).filter(|(.., is_durable)| **is_durable);
+        let founded = durable_groups.map(|(name, group, _)| (name.clone(), *group)).collect();
         Remembered { known: durable.map(|(id, _)| *id).collect(), founded }
     }
 
@@ -143,6 +162,7 @@ impl Happenings {
     pub(crate) fn restore(&mut self, remembered: &Remembered) {
         let later = self.known.iter_mut().filter(|(id, _)| !remembered.known.contains(id));
         later.for_each(|(_, known)| known.is_lost = true);
+        self.ended.clear();
         let founded = remembered.founded.iter();
         self.founded = founded.map(|(name, group)| (name.clone(), (*group, true))).collect();
     }
@@ -218,6 +238,9 @@ impl World {
         let side = &mut self.nodes[node].sides[shard];
         let known = side.consumers.iter().find(|(_, of)| **of == group).map(|(consumer, _)| *consumer);
         match (known, self.dice.below(8)) {
+            (_, 7) if self.dice.one_in(4) => {
+                let _ = side.core.end_group(Desk::NAME, group);
+            }
             (Some(consumer), 0) => self.leave_group(node, shard, consumer),
             (Some(_), 1) => side.in_hand.clear(),
             (Some(_), _) => self.deal_with_events(node, shard),
@@ -229,6 +252,15 @@ impl World {
         let side = &mut self.nodes[node].sides[shard];
         let consumer = side.core.consume(Desk::NAME, group);
         side.consumers.insert(consumer, group);
+    }
+
+    /// A group was ended, and with it this consumer, whether or not it had heard that it joined.
+    pub(crate) fn lose_consumer(&mut self, node: usize, shard: usize, consumer: RequestId) {
+        let side = &mut self.nodes[node].sides[shard];
+        side.in_hand.retain(|(of, _)| *of != consumer);
+        if side.consumers.remove(&consumer).is_some() {
+            self.report.groups_ended += 1;
+        }
     }
 
     fn leave_group(&mut self, node: usize, shard: usize, consumer: RequestId) {

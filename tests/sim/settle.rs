@@ -191,9 +191,12 @@ impl World {
         match event {
             CoreEvent::Ready => {}
             CoreEvent::Told(told) => self.hear_of_event(node, shard, told),
-            CoreEvent::ConsumerEnded { .. } => panic!("nobody ends a group"),
+            CoreEvent::ConsumerEnded { consumer } => self.lose_consumer(node, shard, consumer),
             CoreEvent::SchemaRefused { text, .. } => panic!("the schema was refused: {text}"),
             CoreEvent::Answered { request, answer } => {
+                if matches!(answer, Answer::Ended(_)) {
+                    self.lose_consumer(node, shard, request);
+                }
                 match self.nodes[node].sides[shard].requests.remove(&request) {
                     Some(Asked::Object(slot)) if is_void(&answer) => {
                         let open = &mut self.nodes[node].opens[slot];

@@ -73,6 +73,8 @@ pub(crate) struct Report {
     /// Events that consumers were told, and those that their groups had been told before.
     pub(crate) told: u64,
     pub(crate) told_again: u64,
+    /// Consumers whose group was ended.
+    pub(crate) groups_ended: u64,
     /// Updates whose outcome the repository had forgotten.
     pub(crate) unremembered: u64,
     /// Nodes that ended, with and without a goodbye.
@@ -127,6 +129,7 @@ impl Report {
         self.fenced_off += other.fenced_off;
         self.told += other.told;
         self.told_again += other.told_again;
+        self.groups_ended += other.groups_ended;
         self.unremembered += other.unremembered;
         self.left += other.left;
         self.imaged += other.imaged;
@@ -160,6 +163,7 @@ impl Report {
         assert!(self.made_way > 0, "nobody goes first: {self:?}");
         assert!(self.unremembered > 0, "no outcome is forgotten: {self:?}");
         assert!(self.expired > 0 && self.touches > 0, "too few objects expire: {self:?}");
+        assert!(self.groups_ended > 0, "no group is ended: {self:?}");
         assert!(self.told > 0 && self.told_again > 0, "too few events are told: {self:?}");
         let locks = [self.locked, self.waited_in_vain, self.fenced_off, self.left];
         assert!(locks.iter().all(|count| *count > 0), "too few locks are waited for, had and lost: {self:?}");

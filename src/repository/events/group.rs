@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::event::{EventId, EventKind, Happening};
-use crate::ids::{Birth, RequestId};
+use crate::ids::{Birth, CommitNumber, RequestId};
 use crate::limits::{EVENTS_MAX, EVENTS_TOLD_MAX};
 use crate::repository::holders::Place;
 use crate::time::Instant;
@@ -98,14 +98,7 @@ impl Group {
         if id <= self.through {
             return Vec::new();
         }
-        self.through = id;
-        self.bytes += kept.happened.bytes();
-        let line = self.lines.entry(kept.happened.key.clone()).or_default();
-        line.push_back(id);
-        if line.len() == 1 {
-            self.ready.insert(id);
-        }
-        self.events.insert(id, kept);
+        self.put(id, kept);
         let mut given_up = Vec::new();
         while self.events.len() > EVENTS_MAX || (self.bytes > bytes_max && self.events.len() > 1) {
             let Some(oldest) = self.events.keys().next().copied() else { break };
@@ -118,18 +111,46 @@ impl Group {
         given_up
     }
 
+    fn put(&mut self, id: EventId, kept: Kept) {
+        self.through = id;
+        self.bytes += kept.happened.bytes();
+        let line = self.lines.entry(kept.happened.key.clone()).or_default();
+        line.push_back(id);
+        if line.len() == 1 {
+            self.ready.insert(id);
+        }
+        self.events.insert(id, kept);
+    }
+
     /// Everything up to this event was taken.
     pub(super) fn bound(&mut self, through: EventId) {
         self.through = self.through.max(through);
     }
 
-    /// Has an event again that it had when the state was written; they come in order.
-    pub(super) fn restore(&mut self, id: EventId, kept: Kept, bytes_max: usize) {
-        let through = std::mem::take(&mut self.through);
+    /// Has an event again that it had while the state was written; they come in order, and what it gave up meanwhile is
+    /// among them.
+    pub(super) fn restore(&mut self, id: EventId, kept: Kept) {
+        let through = self.through;
         if self.events.last_key_value().is_none_or(|(last, _)| *last < id) {
-            self.take(id, kept, bytes_max);
+            self.put(id, kept);
         }
         self.bound(through);
+    }
+
+    /// The oldest event that it keeps, and how many before it it gave up; if it keeps none, what is behind all it took.
+    pub(super) fn oldest(&self) -> (EventId, u64) {
+        let oldest = self.events.first_key_value().map(|(id, kept)| (*id, kept.missed));
+        oldest.unwrap_or((after(self.through), 0))
+    }
+
+    /// This was the oldest event when the state had all of the group: what was before it is done with, and counted.
+    pub(super) fn restore_oldest(&mut self, id: EventId, missed: u64) {
+        while let Some(first) = self.events.keys().next().copied().filter(|first| *first < id) {
+            self.remove(first);
+        }
+        if let Some(kept) = self.events.get_mut(&id) {
+            kept.missed = missed;
+        }
     }
 
     /// The event is done with; the next one of its key is ready.
@@ -227,10 +248,15 @@ impl Group {
     }
 }
 
+/// The least id behind this one.
+pub(super) fn after(event: EventId) -> EventId {
+    EventId(CommitNumber { n: event.0.n.saturating_add(1), ..event.0 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{CommitNumber, Epoch};
+    use crate::ids::Epoch;
 
     fn id(n: u64) -> EventId {
         EventId(CommitNumber { epoch: Epoch(1), n })

@@ -3,20 +3,21 @@
 //! ```text
 //! record   03 · group: epoch, n · class: sized · name: sized · newest event that it took: epoch, n
 //!          04 · group: epoch, n · event: epoch, n · missed · happening (docs/wire.md §6.8)
+//!          07 · group: epoch, n · oldest event that it kept at last: epoch, n · missed
 //! ```
 //! Events ascend behind their group. The state is written while events and groups come and go: one that was acknowledged
-//! since is acknowledged again by the journal, one that came since is in the state or behind it, never taken twice; of
-//! two groups of one name the newer one is. Source: as the state's.
+//! since is acknowledged again by the journal, one that came since is in the state or behind it, never taken twice; one
+//! that was given up since is before the last record's, which has it counted; of two groups of one name the newer one
+//! is. Source: as the state's.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::group::{Happened, Kept};
+use super::group::{Group, Happened, Kept, after};
 use super::{EventId, Events, GroupId};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::event::Happening;
-use crate::ids::CommitNumber;
 
 impl Events {
     /// Writes what comes at `next`: a group, or an event of it; answers what comes then.
@@ -35,7 +36,12 @@ impl Events {
             return Some((found, after(EventId::default())));
         }
         let Some((id, kept)) = group.from(event) else {
-            return Some((GroupId(next_number(found.0)), EventId::default()));
+            let (oldest, missed) = group.oldest();
+            w.byte(7);
+            found.write(w);
+            oldest.write(w);
+            w.varint(missed);
+            return Some((GroupId(after(EventId(found.0)).0), EventId::default()));
         };
         w.byte(4);
         found.write(w);
@@ -59,31 +65,29 @@ impl Events {
     pub(in crate::repository) fn read_event(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
         let (group_id, id, missed) = (GroupId::read(r)?, EventId::read(r)?, r.varint()?);
         let Happening { kind, birth, key, last } = Happening::read(r)?;
-        let bytes_max = self.bytes_max();
-        let Some(group) = self.groups.get_mut(&group_id) else {
-            return Err(DecodeError::Unknown { what: "group of an event", found: group_id.0.n });
-        };
+        let group = self.restored(group_id)?;
         let last = last.map(Bytes::copy_from_slice);
         let happened = Arc::new(Happened { kind, birth, key: key.into(), last });
-        group.restore(id, Kept { happened, missed, told: None }, bytes_max);
+        group.restore(id, Kept { happened, missed, told: None });
         Ok(())
     }
-}
 
-/// The least number behind this one.
-fn next_number(number: CommitNumber) -> CommitNumber {
-    CommitNumber { n: number.n.saturating_add(1), ..number }
-}
+    pub(in crate::repository) fn read_oldest(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let (group_id, id, missed) = (GroupId::read(r)?, EventId::read(r)?, r.varint()?);
+        self.restored(group_id)?.restore_oldest(id, missed);
+        Ok(())
+    }
 
-fn after(event: EventId) -> EventId {
-    EventId(next_number(event.0))
+    fn restored(&mut self, id: GroupId) -> Result<&mut Group, DecodeError> {
+        self.groups.get_mut(&id).ok_or(DecodeError::Unknown { what: "group of an event", found: id.0.n })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::EventKind;
-    use crate::ids::{Birth, Epoch};
+    use crate::ids::{Birth, CommitNumber, Epoch};
     use crate::limits::EVENTS_BYTES_MAX;
 
     fn number(n: u64) -> CommitNumber {
@@ -115,6 +119,7 @@ mod tests {
             while !r.is_done() {
                 match r.byte()? {
                     3 => events.read_group(&mut r)?,
+                    7 => events.read_oldest(&mut r)?,
                     _ => events.read_event(&mut r)?,
                 }
             }
@@ -147,6 +152,68 @@ mod tests {
             let _ = Events::read_all(&damaged);
             let _ = Events::read_all(&bytes[..at]);
         }
+    }
+
+    /// What becomes of groups, as the journal has it.
+    #[derive(Clone, Copy, Debug)]
+    enum Deed {
+        Founded,
+        Happened,
+        Acknowledged(u64, u64),
+    }
+
+    impl Events {
+        fn replay(&mut self, n: u64, deed: Deed, last: &Bytes) {
+            match deed {
+                Deed::Founded => self.found(GroupId(number(n)), "Cart".into(), n.to_string()),
+                Deed::Happened => self.happen(n, last),
+                Deed::Acknowledged(group, event) => {
+                    self.acknowledge(GroupId(number(group)), EventId(number(event)));
+                }
+            }
+        }
+    }
+
+    /// Draws without a library: a step of a linear congruence.
+    fn draw(state: &mut u64, below: u64) -> u64 {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) % below
+    }
+
+    #[test]
+    fn a_state_that_is_written_while_events_come_and_are_given_up_counts_none_twice() {
+        let (last, mut lost) = (Bytes::from(vec![0; 400]), 0);
+        for seed in 0..400 {
+            let (mut dice, mut w, mut next) = (seed, Writer::new(), Some(Default::default()));
+            let mut live = Events { bytes_max: 4_000, ..Events::default() };
+            let deeds = (1..200).map(|n| {
+                let all = live.all();
+                let deed = match draw(&mut dice, 10) {
+                    0 if live.groups.len() < 3 => Deed::Founded,
+                    1..5 if !all.is_empty() => {
+                        // Mostly of the oldest ones.
+                        let (group, event, _) = all[draw(&mut dice, all.len() as u64) as usize];
+                        Deed::Acknowledged(group.0.n, event)
+                    }
+                    _ => Deed::Happened,
+                };
+                live.replay(n, deed, &last);
+                if n > 60 && draw(&mut dice, 3) == 0 {
+                    next = next.and_then(|at| live.write_next(at, &mut w));
+                }
+                (n, deed)
+            });
+            let deeds: Vec<_> = deeds.collect();
+            while let Some(at) = next {
+                next = live.write_next(at, &mut w);
+            }
+            let mut again = Events::read_all(&w.into_bytes()).unwrap();
+            again.bytes_max = live.bytes_max;
+            deeds.iter().for_each(|(n, deed)| again.replay(*n, *deed, &last));
+            assert_eq!(again.all(), live.all(), "seed {seed}");
+            lost += live.all().iter().map(|(.., missed)| missed).sum::<u64>();
+        }
+        assert!(lost > 0, "nothing is given up");
     }
 
     #[test]

@@ -36,8 +36,10 @@ use crate::wire::{CloseCode, EventAnswer, EventRequest, FailureCode, ToNode};
 use group::{Group, Happened, Kept, Telling};
 
 /// The groups of a shard and their consumers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Events {
+    /// Bytes that all groups together keep.
+    bytes_max: usize,
     groups: BTreeMap<GroupId, Group>,
     /// By class, then by name.
     names: BTreeMap<(String, String), GroupId>,
@@ -46,6 +48,19 @@ pub(super) struct Events {
     deadlines: BTreeSet<(Instant, GroupId, EventId)>,
     /// Groups whose consumers had no room.
     starved: BTreeSet<GroupId>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            bytes_max: EVENTS_BYTES_MAX,
+            groups: BTreeMap::new(),
+            names: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            starved: BTreeSet::new(),
+        }
+    }
 }
 
 impl Events {
@@ -63,7 +78,7 @@ impl Events {
 
     /// What a group keeps, in bytes: they share what the shard has for all.
     fn bytes_max(&self) -> usize {
-        EVENTS_BYTES_MAX / self.groups.len().max(1)
+        self.bytes_max / self.groups.len().max(1)
     }
 
     /// There is a group; a newer one of a name stands for one that ended.
