@@ -135,7 +135,7 @@ fn cold(_: &mut Criterion) {
     for _ in 0..CHANGES {
         change(&mut document, &mut state);
         let begun = Instant::now();
-        let mut image = document.image_within(&mut Step::new(STEP_CELLS_MAX, SEGMENT_BYTES_MAX));
+        let mut image = document.image_within(&mut Step::new(STEP_CELLS_MAX, SEGMENT_BYTES_MAX), 32);
         let written = store(&mut images, &mut image, &mut table);
         stored.add(begun.elapsed());
         bytes += written;

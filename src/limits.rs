@@ -244,7 +244,7 @@ pub const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 pub const IMAGES_IN_FLIGHT_MAX: usize = 64;
 
 /// Parts of one image that say what changed since its pages were written, each read for itself by a load; beyond it the
-/// pages are written.
+/// pages are written; for the first time sooner, each object at its own number, so that they take turns.
 pub const IMAGE_TAILS_MAX: usize = 32;
 
 /// Objects of one shard that are being loaded; more wait.

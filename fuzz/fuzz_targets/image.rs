@@ -27,7 +27,7 @@ fn encoded(document: &Document) -> Vec<u8> {
 }
 
 fn put(document: &mut Document, (trunk, parts): &mut Pieces) {
-    let mut image = document.image_within(&mut Budget::unlimited());
+    let mut image = document.image_within(&mut Budget::unlimited(), 32);
     *trunk = image.trunk().to_vec();
     while let Some((part, bytes)) = image.next_part() {
         assert!(parts.insert(part, bytes).is_none(), "a part is written once");
@@ -77,7 +77,7 @@ fuzz_target!(|input: &[u8]| {
         let Ok(mut restored) = restore(&pieces, tuning) else { continue };
         let bytes = encoded(&restored);
         assert_eq!(check_delta(restored.schema(), &bytes, Operations::Refused), Ok(()), "what is restored is sound");
-        let image = restored.image_within(&mut Budget::unlimited());
+        let image = restored.image_within(&mut Budget::unlimited(), 32);
         let pages = image.fresh().len();
         assert!(pages <= 1 || !image.dropped().is_empty(), "all pages stand, or tails had changed them");
         let _printed = restored.json().to_string();

@@ -46,12 +46,14 @@ use bytes::Bytes;
 pub use answering::Answering;
 pub use fitting::Fitting;
 pub use freeze::{Frozen, Segments};
-pub use image::{Image, RestoreError};
+pub use image::{Image, RestoreError, first_tails};
 pub use json::Json;
 pub use judge::{Judged, Judging, Refusal, Scope};
 pub use loading::{Loaded, Loading};
 pub use making::Making;
 pub use pace::Budget;
+#[cfg(any(test, feature = "mutants"))]
+pub use tuning::TailFault;
 pub use tuning::Tuning;
 
 use crate::coding::{DecodeError, Reader, Writer};

@@ -14,6 +14,20 @@ pub struct Tuning {
     pub stamp_bytes: usize,
     /// What changed may stand behind the pages of an image up to this, or a quarter of the object if that is more.
     pub tail_bytes: usize,
+    /// What a restore does wrong with the last tail, to see that somebody notices.
+    #[cfg(any(test, feature = "mutants"))]
+    pub tail_fault: Option<TailFault>,
+}
+
+/// How many times the last tail of an image is applied instead of once.
+#[cfg(any(test, feature = "mutants"))]
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TailFault {
+    /// Not at all.
+    Skipped,
+    /// Twice.
+    Doubled,
 }
 
 impl Default for Tuning {
@@ -24,6 +38,8 @@ impl Default for Tuning {
             inline_bytes: 4 * 1024,
             stamp_bytes: crate::limits::STAMP_BYTES_MIN,
             tail_bytes: 256,
+            #[cfg(any(test, feature = "mutants"))]
+            tail_fault: None,
         }
     }
 }

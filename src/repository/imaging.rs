@@ -21,6 +21,7 @@ use super::runs::Runs;
 use super::state::Saving;
 use super::tasks::{ImageDeed, ImageTask};
 use super::{Core, Rule};
+use crate::document::first_tails;
 use crate::expiry::Expiry;
 use crate::ids::{Alias, Birth, CommitNumber, FrameNumber, Version};
 use crate::journal::{FrameName, Head, HeadBody, ImageName, LiveHead, Payload};
@@ -412,7 +413,7 @@ impl Core {
         let Body::Live(document) = &mut object.body else { return false };
         let Some(first) = object.dirty.take() else { return false };
         let mut budget = self.cost.budget();
-        let image = document.image_within(&mut budget);
+        let image = document.image_within(&mut budget, first_tails(birth.0.n));
         self.cost.charge(&budget);
         let (expiry, since) = object.expires.as_ref().map_or((Expiry::NEVER, Instant(0)), |it| it.limits());
         let class = self.classes.class(object.class).map(|class| class.schema.class.clone()).unwrap_or_default();

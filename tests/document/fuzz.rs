@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::coding::Writer;
 use nam::document::{
-    Answering, Budget, Document, Frozen, Judged, Judging, Loaded, Loading, Making, Refusal, Scope, Tuning,
+    Answering, Budget, Document, Frozen, Judged, Judging, Loaded, Loading, Making, Refusal, Scope, Tuning, first_tails,
 };
 use nam::ids::Version;
 use nam::schema::Schema;
@@ -70,6 +70,7 @@ fn tuning(rng: &mut Rng) -> Tuning {
         inline_bytes: [8, 40, 200, 4096][rng.below(4)],
         stamp_bytes: [400, 1 << 20, 1 << 20][rng.below(3)],
         tail_bytes: [0, 60, 1 << 20][rng.below(3)],
+        ..Tuning::default()
     }
 }
 
@@ -253,7 +254,7 @@ impl<'s> Round<'s> {
         if self.world.rng.one_in(3) {
             // A copy that went another way: the next image is of the document itself again.
             let at = format!("seed {} image of a copy of {}", self.seed, self.document.version());
-            self.shelf.put(damaged.image_within(&mut Budget::unlimited()), &at);
+            self.shelf.put(damaged.image_within(&mut Budget::unlimited(), 32), &at);
             let restored = self.shelf.restore(self.schema, tuning(&mut self.world.rng)).unwrap();
             assert_eq!(encoded(&restored.freeze()), encoded(&damaged.freeze()), "{at}");
         }
@@ -307,7 +308,9 @@ impl<'s> Round<'s> {
         let is_of_pages = self.world.rng.one_in(3);
         let image = match is_of_pages {
             true => self.document.image(),
-            false => self.document.image_within(&mut draw_budget(&mut self.world.rng)),
+            false => {
+                self.document.image_within(&mut draw_budget(&mut self.world.rng), first_tails(self.shelf.bytes as u64))
+            }
         };
         seen.images += 1;
         seen.tails += usize::from(image.fresh().len() == 1 && image.dropped().is_empty());
@@ -330,7 +333,7 @@ impl<'s> Round<'s> {
         }
         assert!(!is_of_pages || segments.next(&is, 300).is_none(), "{at}");
         if is_of_pages && self.world.rng.one_in(3) {
-            let again = restored.image_within(&mut Budget::unlimited());
+            let again = restored.image_within(&mut Budget::unlimited(), 32);
             assert_eq!(
                 (again.fresh(), again.dropped()),
                 (&[][..], &[][..]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nam::coding::{DecodeError, Reader, Writer};
 use nam::delta::{Operations, WireType, check_delta};
-use nam::document::{Budget, Document, Image, RestoreError, Scope, Tuning};
+use nam::document::{Budget, Document, Image, RestoreError, Scope, Tuning, first_tails};
 use nam::ids::{FieldId, PartId, Version};
 use nam::limits::IMAGE_TAILS_MAX;
 use nam::schema::{KeyKind, Kind, Policy, Schema, TypeIndex};
@@ -136,7 +136,7 @@ fn shelf_with_tails(document: &mut Document) -> Shelf {
 }
 
 fn image_behind(document: &mut Document) -> Image {
-    document.image_within(&mut Budget::unlimited())
+    document.image_within(&mut Budget::unlimited(), IMAGE_TAILS_MAX)
 }
 
 /// Whether an image wrote what changed and no page.
@@ -384,6 +384,36 @@ fn what_changes_little_stands_behind_the_pages() {
 }
 
 #[test]
+fn objects_that_were_created_together_take_turns_at_having_their_pages_written() {
+    const OBJECTS: u64 = 64;
+    let restored = |shelf: &Shelf| shelf.restore(&class(), small()).unwrap();
+    // Events stand between creations, so numbers follow each other by one or by more.
+    for stride in [1, 7] {
+        let numbers = (1..=OBJECTS).map(|n| 1_000 + stride * n);
+        let mut objects: Vec<_> = numbers.map(|number| (number, shelf_of(&mut object(12)))).collect();
+        let (mut most, mut bytes, mut all) = (0, Vec::new(), 0);
+        for wave in 0..70_u8 {
+            let (mut written, mut of_wave) = (0, 0);
+            for (number, shelf) in &mut objects {
+                // As when each is brought to memory for its change.
+                let mut document = restored(shelf);
+                go(&mut document, &edit(1, &[&[wave % 12, 1][..], &[wave; 8]].concat()));
+                let image = document.image_within(&mut Budget::unlimited(), first_tails(*number));
+                written += u64::from(!is_tail(&image));
+                shelf.put(image, "a wave");
+                of_wave += shelf.bytes;
+            }
+            (most, all) = (most.max(written), all + written);
+            bytes.push(of_wave);
+        }
+        assert!((OBJECTS..=3 * OBJECTS).contains(&all), "{all} times in 70 waves");
+        assert!(most <= OBJECTS / 16, "stride {stride}: {most} of {OBJECTS} in one wave");
+        let (least, most) = (bytes.iter().min().unwrap(), bytes.iter().max().unwrap());
+        assert!(most < &(3 * least), "stride {stride}: {bytes:?} B");
+    }
+}
+
+#[test]
 fn what_no_tail_can_say_is_written_in_pages() {
     let mut document = object(12);
     assert!(!is_tail(&image_behind(&mut document)), "there are no pages yet");
@@ -399,7 +429,7 @@ fn what_no_tail_can_say_is_written_in_pages() {
     assert!(!is_tail(&image_behind(&mut copy)), "this copy does not know the last image");
     assert!(!is_tail(&image_behind(&mut document)), "nor does the other now");
     change(&mut document);
-    assert!(!is_tail(&document.clone().image_within(&mut Budget::new(1, 10))), "it costs too much");
+    assert!(!is_tail(&document.clone().image_within(&mut Budget::new(1, 10), IMAGE_TAILS_MAX)), "it costs too much");
     let mut document = shelf_of(&mut object(12)).restore(&class(), small()).unwrap();
     change(&mut document);
     document.trim(document.version(), usize::MAX);

@@ -166,7 +166,7 @@ impl Object {
     }
 
     fn image(&mut self, tails: &mut u64) -> ImageWrite {
-        let image = self.document.image_within(&mut Budget::unlimited());
+        let image = self.document.image_within(&mut Budget::unlimited(), 32);
         *tails += u64::from(image.fresh().len() == 1 && image.dropped().is_empty());
         let live = LiveHead {
             class: "recovery.Book".into(),

@@ -1,6 +1,7 @@
 //! Each rule switched off in turn: some seed must notice, or the simulation proves nothing about it. `NAM_MUTANT=name` tries
 //! those of that name only.
 
+use nam::document::TailFault;
 use nam::node::Rule as SlotRule;
 use nam::repository::Rule;
 
@@ -32,7 +33,8 @@ fn every_rule_is_missed() {
     ];
     let slots = [SlotRule::Floor, SlotRule::Losses, SlotRule::Outages, SlotRule::Unknown, SlotRule::Use];
     let nodes = slots.map(Mutant::OfSlot).into_iter().chain([Mutant::Asking]);
-    let mutants = rules.map(Mutant::Without).into_iter().chain(nodes);
+    let faults = [TailFault::Skipped, TailFault::Doubled].map(Mutant::TailFault);
+    let mutants = rules.map(Mutant::Without).into_iter().chain(nodes).chain(faults);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();
     let mutants = mutants.filter(|mutant| format!("{mutant:?}").contains(&name));
     let found: Vec<_> = mutants.map(|mutant| (mutant, find(mutant))).collect();

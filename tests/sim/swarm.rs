@@ -1,5 +1,7 @@
 //! What a seed is like: how often this happens and how large that is, drawn once, so that seeds differ in kind.
 
+#[cfg(feature = "mutants")]
+use nam::document::TailFault;
 use nam::document::Tuning;
 use nam::expiry::Expiry;
 use nam::limits::{CREDIT_BYTES, DEPARTED_BYTES_MAX, SEGMENT_BYTES_MAX, UNREAD_BYTES_MAX};
@@ -18,9 +20,18 @@ pub(crate) enum Mutant {
     OfSlot(SlotRule),
     /// Fresh reads show what is here (R3).
     Asking,
+    /// A restore does something wrong with the last tail of an image (I2).
+    #[cfg(feature = "mutants")]
+    TailFault(TailFault),
 }
 
 impl Mutant {
+    /// What a restore does wrong.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn tail_fault(mutant: Option<Self>) -> Option<TailFault> {
+        if let Some(Self::TailFault(fault)) = mutant { Some(fault) } else { None }
+    }
+
     /// The rules of the repository with this one off.
     #[cfg(feature = "mutants")]
     pub(crate) fn rules(mutant: Option<Self>) -> Rules {
@@ -75,6 +86,7 @@ impl Swarm {
             inline_bytes: 32 + dice.index(300),
             stamp_bytes: [100, 400, 64 * 1024][dice.index(3)],
             tail_bytes: [0, 200, 64 * 1024][dice.index(3)],
+            ..Tuning::default()
         };
         let unread_bytes_max = [UNREAD_BYTES_MAX, UNREAD_BYTES_MAX, usize::MAX][dice.index(3)];
         let is_narrow = !dice.one_in(3);

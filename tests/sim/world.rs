@@ -205,7 +205,10 @@ impl World {
         let mut dice = Dice::new(seed);
         let shards = 1 + dice.index(2);
         let nodes = 2 + dice.index(3);
-        let swarm = Swarm::draw(&mut dice);
+        #[cfg_attr(not(feature = "mutants"), expect(unused_mut, reason = "faults are made with that feature only"))]
+        let mut swarm = Swarm::draw(&mut dice);
+        #[cfg(feature = "mutants")]
+        (swarm.caps.tuning.tail_fault = Mutant::tail_fault(mutant));
         let rules = Mutant::rules(mutant);
         let mut world = Self {
             shards: (0..shards).map(|_| Shard::new(&mut dice, swarm.caps, swarm.images, rules)).collect(),

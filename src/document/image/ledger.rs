@@ -120,13 +120,21 @@ impl Imaging {
         Marked { trunk, parts, former, fresh }
     }
 
-    /// The version of the last image, and how many bytes of what changed since may stand behind its pages, if its tails
-    /// may have `tail_bytes_max`. `None` if they are many, or if this copy does not know that image.
-    pub(super) fn room_behind(&self, tail_bytes_max: usize) -> Option<(Version, usize)> {
+    /// Whether no page of the object was written anew since its first image: every number that was given is in use.
+    pub(super) fn has_first_pages(&self) -> bool {
+        let ledger = self.ledger.lock();
+        u32::try_from(ledger.parts.len()) == Ok(ledger.trunk.given)
+    }
+
+    /// The version of the last image, and how many bytes of what changed since may stand behind its pages, if those may
+    /// have `tails_max` tails and that share of `tail_bytes_max`. `None` if they are as many, or if this copy does not
+    /// know that image.
+    pub(super) fn room_behind(&self, tail_bytes_max: usize, tails_max: usize) -> Option<(Version, usize)> {
         let ledger = self.ledger.lock();
         let knows_it = self.taken == ledger.taken && self.schema == Some(ledger.trunk.schema);
-        let may_grow = knows_it && ledger.trunk.tails.len() < IMAGE_TAILS_MAX;
-        let room = tail_bytes_max.checked_sub(ledger.tail_bytes).filter(|_| may_grow)?;
+        let may_grow = knows_it && ledger.trunk.tails.len() < tails_max;
+        let share = tail_bytes_max.saturating_mul(tails_max) / IMAGE_TAILS_MAX;
+        let room = share.checked_sub(ledger.tail_bytes).filter(|_| may_grow)?;
         Some((ledger.trunk.version, room))
     }
 

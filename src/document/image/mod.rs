@@ -26,6 +26,7 @@ pub(super) use kept::{Kept, KeptIn};
 pub(super) use ledger::Imaging;
 use ledger::Marked;
 pub use restore::RestoreError;
+pub use tail::first_tails;
 
 use super::Document;
 use super::apart::Branch;

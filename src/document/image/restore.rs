@@ -14,6 +14,8 @@ use super::ledger::Trunk;
 use super::{FORMAT, Imaging, TRUNK_FORMAT};
 use crate::coding::{DecodeError, Reader};
 use crate::delta::{check_stored, check_stored_root, read_key};
+#[cfg(any(test, feature = "mutants"))]
+use crate::document::TailFault;
 use crate::document::apart::{Branch, Children, EntryKinds, entry_kinds, stub_child};
 use crate::document::list::{ListBranch, ListPage};
 use crate::document::map::{MapBranch, MapPage};
@@ -112,6 +114,8 @@ impl Document {
             imaging: Imaging::restored(trunk, parts, tail_bytes),
             ..Self::with_tuning(stored, tuning)
         };
+        #[cfg(any(test, feature = "mutants"))]
+        let tails = with_fault(tails, tuning.tail_fault);
         document.follow(&tails)?;
         document.set_schema(&schema);
         Ok(document)
@@ -132,6 +136,15 @@ impl Document {
         self.trim(version, usize::MAX);
         Ok(())
     }
+}
+
+/// The tails as a restore takes them that does something wrong with the last one.
+#[cfg(any(test, feature = "mutants"))]
+fn with_fault(mut tails: Vec<(PartId, Bytes)>, fault: Option<TailFault>) -> Vec<(PartId, Bytes)> {
+    let last = fault.and_then(|_| tails.pop());
+    let times = if fault == Some(TailFault::Doubled) { 2 } else { 0 };
+    tails.extend(last.into_iter().flat_map(|last| std::iter::repeat_n(last, times)));
+    tails
 }
 
 /// Reads a trunk as far as the root's table, and its format.
