@@ -302,7 +302,7 @@ pub const BACKUP_CHUNK_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of one part of an object that a backup sends to a store of objects; a shorter object is sent at once. Stores ask for 5 MiB at least.
 pub const BACKUP_PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// Parts of one object that are on their way to a store of objects; more wait.
+/// Parts of one object that are on their way to a store of objects, or from there; more wait.
 pub const BACKUP_PARTS_IN_FLIGHT_MAX: usize = 4;
 
 /// Bytes of a message of a daemon to a backup: the largest part is one entry that fills its object, the largest state what [`NODES_MAX`] nodes with [`COMMITS_UNACKNOWLEDGED_MAX`] outcomes of 20 B and full groups of consumers leave, about 260 MiB. A longer one ends the backup.

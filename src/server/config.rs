@@ -48,7 +48,7 @@ pub struct ServerConfig {
     /// Where commits are kept.
     pub journal: JournalPlace,
     /// Bytes of documents in memory, of all shards, beyond which objects that were not used for long are left to the disk;
-    /// none for no limit, at least [`DAEMON_MEMORY_BYTES_MIN`]. A journal in memory has no such place, so nothing is limited.
+    /// none for no limit, at least [`DAEMON_MEMORY_BYTES_MIN`]. Each shard has an even share. A journal in memory has no such place, so nothing is limited.
     pub memory_max: Option<u64>,
     /// Bytes of a shard's journal beyond which it is cut behind images.
     pub journal_bytes: u64,

@@ -18,7 +18,10 @@ mod record;
 mod source;
 
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -171,44 +174,67 @@ pub type Watcher<'a> = &'a mut dyn FnMut(Progress) -> bool;
 pub fn backup(data: &Path, place: &Place, watch: Watcher<'_>) -> Result<Vec<CopiedShard>, BackupError> {
     let source = Source::open(data)?;
     place.begin()?;
-    let mut written = 0;
-    let done = copy(source, place, &mut written, watch);
-    if done.is_err() {
+    let (written, copied) = copy(source, place, watch);
+    if copied.is_err() {
         place.abandon(written);
     }
-    done
+    copied
 }
 
-fn copy(
-    mut source: Source,
-    place: &Place,
-    written: &mut u32,
-    watch: Watcher<'_>,
-) -> Result<Vec<CopiedShard>, BackupError> {
+/// Puts each chunk while the next one is read; answers how many were begun, too.
+fn copy(source: Source, place: &Place, watch: Watcher<'_>) -> (u32, Result<Vec<CopiedShard>, BackupError>) {
+    thread::scope(|scope| {
+        // Nobody waits in it: one chunk is being put, and one is being filled.
+        let (full, chunks) = sync_channel(0);
+        let putting = thread::Builder::new().name("nam-backup".into());
+        let putting = match putting.spawn_scoped(scope, move || put_all(place, &chunks)) {
+            Ok(putting) => putting,
+            Err(error) => return (0, Err(BackupError::File { name: place.to_string(), text: error.to_string() })),
+        };
+        let gathered = gather(source, &full, watch);
+        drop(full);
+        let (written, put) = putting.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let finish = |manifest: Manifest| {
+            place.put(MANIFEST, manifest.encode().into())?;
+            Ok(copied(&manifest.shards))
+        };
+        // What could not be put is why nothing more was gathered.
+        (written, put.and(gathered).and_then(finish))
+    })
+}
+
+/// Puts the chunks that come; answers how many it began.
+fn put_all(place: &Place, chunks: &Receiver<(u32, Vec<u8>)>) -> (u32, Result<(), BackupError>) {
+    let mut written = 0;
+    while let Ok((number, bytes)) = chunks.recv() {
+        written = number;
+        if let Err(error) = place.put(&chunk_name(number), bytes.into()) {
+            return (written, Err(error));
+        }
+    }
+    (written, Ok(()))
+}
+
+/// Checks what the source has and hands it on in chunks; answers what to say of them when they are all put.
+fn gather(mut source: Source, full: &SyncSender<(u32, Vec<u8>)>, watch: Watcher<'_>) -> Result<Manifest, BackupError> {
     let from = source.name();
     let announced = source.announced()?;
     let mut checker = Checker::new(&announced);
     let mut chunks = Chunks::default();
     let mut progress = Progress::default();
+    let put = |chunk: Option<(u32, Vec<u8>)>| {
+        chunk.map_or(Ok(()), |chunk| full.send(chunk)).map_err(|_| BackupError::Interrupted)
+    };
     source.read(&mut |record: Record| {
         checker.take(&record).map_err(|error| error.at(&from))?;
         progress.records += 1;
         progress.bytes += record.bytes.len() as u64;
-        if let Some((number, bytes)) = chunks.add(&record) {
-            *written = number;
-            place.put(&chunk_name(number), bytes.into())?;
-        }
+        put(chunks.add(&record))?;
         if watch(progress) { Ok(()) } else { Err(BackupError::Interrupted) }
     })?;
     let shards = checker.finish().map_err(|error| error.at(&from))?;
-    if let Some((number, bytes)) = chunks.last() {
-        *written = number;
-        place.put(&chunk_name(number), bytes.into())?;
-    }
-    let copied = copied(&shards);
-    let manifest = Manifest { shards, chunks: chunks.extents };
-    place.put(MANIFEST, manifest.encode().into())?;
-    Ok(copied)
+    put(chunks.last())?;
+    Ok(Manifest { shards, chunks: chunks.extents })
 }
 
 /// Makes the data directory `data` from the backup in `place`; the term of each shard is a new one, which began with a loss.

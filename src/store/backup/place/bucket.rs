@@ -4,6 +4,7 @@
 //! word was said; secrets come from the environment and are in no text that leaves here. Source: the contract of
 //! `object_store`, and own reasoning.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientConfigKey, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig, WriteMultipart,
+    BackoffConfig, ClientConfigKey, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig,
+    WriteMultipart,
 };
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use super::https::Https;
 use super::{BackupError, Found};
@@ -122,15 +125,38 @@ impl Bucket {
     }
 
     pub(super) fn read(&self, name: &str, bytes_max: u64) -> Result<Bytes, BackupError> {
-        let path = self.path(name);
-        let read = async {
-            let found = self.store.get(&path).await?;
-            if found.meta.size > bytes_max {
-                return self.store.get_range(&path, 0..bytes_max.saturating_add(1)).await;
-            }
-            found.bytes().await
-        };
+        let read = self.read_parts(self.path(name), bytes_max.saturating_add(1));
         self.runtime.block_on(read).map_err(|error| self.failed(name, &error))
+    }
+
+    /// The first `bytes_max` bytes of an object; a long one is read in parts, some of them at a time.
+    async fn read_parts(&self, path: Path, bytes_max: u64) -> object_store::Result<Bytes> {
+        let part = (BACKUP_PART_BYTES as u64).min(bytes_max);
+        let options = GetOptions { range: Some(GetRange::Bounded(0..part)), ..GetOptions::default() };
+        // Its answer says how long the object is.
+        let first = self.store.get_opts(&path, options).await?;
+        let bytes = first.meta.size.min(bytes_max);
+        if bytes <= part {
+            return first.bytes().await;
+        }
+        let mut reading: JoinSet<object_store::Result<(u64, Bytes)>> = JoinSet::new();
+        reading.spawn(async move { Ok((0, first.bytes().await?)) });
+        let (mut read, mut from) = (BTreeMap::new(), part);
+        loop {
+            while from < bytes && reading.len() < BACKUP_PARTS_IN_FLIGHT_MAX {
+                let (store, path, range) = (Arc::clone(&self.store), path.clone(), from..bytes.min(from + part));
+                from = range.end;
+                reading.spawn(async move { Ok((range.start, store.get_range(&path, range).await?)) });
+            }
+            match reading.join_next().await {
+                Some(Ok(part)) => {
+                    let (from, bytes) = part?;
+                    read.insert(from, bytes);
+                }
+                Some(Err(error)) => return Err(object_store::Error::JoinError { source: error }),
+                None => return Ok(read.into_values().collect::<Vec<Bytes>>().concat().into()),
+            }
+        }
     }
 
     pub(super) fn remove(&self, names: &[String]) {
