@@ -95,13 +95,19 @@ pub enum DecodeError {
         /// What cannot be encoded.
         what: &'static str,
     },
+    /// Numbers that were added up leave the range of their type; what was written must not be sent.
+    #[error("{what} leave the range of their number")]
+    Overflow {
+        /// What was added up.
+        what: &'static str,
+    },
 }
 
 /// Appends values to a byte vector.
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
     bytes: Vec<u8>,
-    refusal: Option<&'static str>,
+    refusal: Option<DecodeError>,
 }
 
 impl Writer {
@@ -156,24 +162,28 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Notes that a value cannot be encoded: its own `Serialize` refused, or a sum of operations overflowed. What is
-    /// written after that must not be sent.
+    /// Notes that a value cannot be encoded: its own `Serialize` refused. What is written after that must not be sent.
     pub fn refuse(&mut self, what: &'static str) {
-        self.refusal.get_or_insert(what);
+        self.refusal.get_or_insert(DecodeError::Refused { what });
     }
 
-    /// The first value that could not be encoded.
+    /// Notes that a sum of operations left its range, likewise.
+    pub fn overflow(&mut self, what: &'static str) {
+        self.refusal.get_or_insert(DecodeError::Overflow { what });
+    }
+
+    /// The first thing that could not be encoded.
     #[must_use]
-    pub fn refusal(&self) -> Option<&'static str> {
-        self.refusal
+    pub fn refusal(&self) -> Option<&DecodeError> {
+        self.refusal.as_ref()
     }
 
     /// Makes sure that everything could be encoded. Whoever sends what was written asks this first.
     ///
     /// # Errors
-    /// `Refused` if something could not.
+    /// `Refused` or `Overflow` if something could not.
     pub fn check(&self) -> Result<(), DecodeError> {
-        self.refusal.map_or(Ok(()), |what| Err(DecodeError::Refused { what }))
+        self.refusal.clone().map_or(Ok(()), Err)
     }
 
     /// Writes a number in 7-bit groups, low first: 1 byte below 128, 10 at most.

@@ -124,6 +124,10 @@ pub const NODE_MEMORY_BYTES_MAX: usize = 1 << 30;
 /// the disk and the next one fetch it back; the daemon does not start.
 pub const DAEMON_MEMORY_BYTES_MIN: u64 = 64 * 1024;
 
+/// Milliseconds after which a node that is above its budget looks again what may go: nobody says when a guard is dropped, or
+/// when another of its links takes the room.
+pub const MEMORY_LOOK_MS: u64 = 1_000;
+
 /// Events that wait for one watcher; beyond it the watcher gets `Lagged` and goes on with the newest.
 pub const WATCH_EVENTS_MAX: usize = 64;
 

@@ -21,6 +21,7 @@ use super::port::{Ask, Input, Port, Telling};
 use super::registry::Registry;
 use crate::error::Error;
 use crate::ids::{NodeId, RequestId};
+use crate::limits::MEMORY_LOOK_MS;
 use crate::node::{Answer, Core, CoreEvent, Host, LinkState, Replica, ReplicaId, State, Told, Violation};
 use crate::time::Instant;
 use crate::wire::{Arrival, CloseCode, CloseReason};
@@ -30,6 +31,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 /// How many replicas without a value a turn looks at again, to see whether anybody still has a handle.
 const FORGOTTEN_A_TURN: usize = 16;
+
+/// How often the core is told the time although nothing is due.
+const LOOK: Duration = Duration::from_millis(MEMORY_LOOK_MS);
 
 /// How long a goodbye may take to leave.
 const GOODBYE: Duration = Duration::from_millis(200);
@@ -206,7 +210,7 @@ impl Driver {
             }
             self.flush(ends);
             self.tell();
-            let due = self.core.poll_timeout().map(|at| at.since(self.now()));
+            let due = self.core.poll_timeout().map_or(LOOK, |at| at.since(self.now()).min(LOOK));
             let handled = tokio::select! {
                 arrival = ends.inlet.next() => match arrival {
                     Arrival::Records(bytes) => self.core.handle_records(&bytes),
@@ -368,12 +372,9 @@ impl Driver {
     }
 }
 
-/// Waits for so long, for ever if nothing is due.
-async fn elapsed(due: Option<Duration>) {
-    match due {
-        Some(due) => tokio::time::sleep(due.max(Duration::from_millis(1))).await,
-        None => std::future::pending().await,
-    }
+/// Waits for so long.
+async fn elapsed(due: Duration) {
+    tokio::time::sleep(due.max(Duration::from_millis(1))).await;
 }
 
 /// Reads a closed link to its end.

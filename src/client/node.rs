@@ -184,9 +184,12 @@ impl Node {
         let name = name_of::<T>(key)?;
         let place = self.shared.registry.place::<T>(key);
         let _turn = place.turn.lock().await;
-        // Of one without its value nobody told the end.
-        if place.slot().is_some_and(|slot| !slot.is_shell()) {
-            return Err(Error::Exists { object: name });
+        // Of one without its value nobody told the end, and of any other this node may not have been told yet.
+        if let Some(slot) = place.slot().filter(|slot| !slot.is_shell()) {
+            match self.object(slot)?.pull().await {
+                Err(Error::Gone { .. } | Error::LostWrite { .. }) => {}
+                outcome => return outcome.and(Err(Error::Exists { object: name })),
+            }
         }
         let port = self.shared.port(key)?;
         self.register::<T>(port)?;

@@ -94,7 +94,7 @@ pub(super) enum Input {
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     pub(super) link: LinkState,
-    /// When the link came to be so.
+    /// When the link came to be ready, or ceased to be: tries that lead to nothing do not count.
     pub(super) since: Instant,
     /// Why it is down, or was turned down.
     pub(super) trouble: Option<Error>,
@@ -166,9 +166,9 @@ impl Port {
     /// Changes what tasks see of the link.
     pub(super) fn note(&self, change: impl FnOnce(&mut Standing)) {
         let mut standing = self.standing.lock();
-        let before = standing.link;
+        let was_ready = standing.link == LinkState::Ready;
         change(&mut standing);
-        if standing.link != before {
+        if (standing.link == LinkState::Ready) != was_ready {
             standing.since = Instant::now();
         }
         drop(standing);
@@ -236,5 +236,23 @@ impl Host for Port {
 
     fn memory(&self) -> Arc<Memory> {
         Arc::clone(&self.memory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_never_becomes_ready_counts_for_nothing() {
+        let port = Port::new(Arc::default());
+        let since = |link| {
+            port.note(|standing| standing.link = link);
+            port.standing().since
+        };
+        let ready = since(LinkState::Ready);
+        let lost = since(LinkState::Down);
+        assert!(lost >= ready);
+        assert_eq!([LinkState::Resuming, LinkState::Down, LinkState::Resuming].map(since), [lost; 3], "F2");
     }
 }

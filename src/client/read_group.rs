@@ -82,6 +82,11 @@ impl<T: Class> Object<T> {
         (self.replica(), self.name(), &self.port)
     }
 
+    /// Has the newest here; keeps it here while others come, where memory is too short for all of them otherwise.
+    async fn pin(&self, is_needed: bool) -> Result<Option<Guard<T>>, Error> {
+        Ok(Some(self.read().await?).filter(|_| is_needed))
+    }
+
     fn expect_mark(&self) -> Result<Mark<T>, Error> {
         self.slot.expect_mark().map_err(|why| self.unreadable(why))
     }
@@ -94,8 +99,9 @@ async fn kept<T: Class>(mark: Mark<T>) -> Option<Guard<T>> {
 impl Node {
     fn check_group(&self, places: &[Place<'_>]) -> Result<(), Error> {
         let Some((_, name, port)) = places.first() else { return Ok(()) };
-        if !self.shared.ports().iter().any(|own| Arc::ptr_eq(own, port)) {
-            return Err(Error::Invalid { why: format!("{name} was opened by another node than it is read by") });
+        let is_own = |(_, _, port): &&Place<'_>| self.shared.ports().iter().any(|own| Arc::ptr_eq(own, port));
+        if let Some((_, stranger, _)) = places.iter().find(|place| !is_own(place)) {
+            return Err(Error::Invalid { why: format!("{stranger} was opened by another node than it is read by") });
         }
         if places.len() > GROUP_OBJECTS_MAX {
             return Err(Error::Limit {
@@ -116,16 +122,16 @@ impl Node {
         }
     }
 
-    /// Tries until all was there at once.
+    /// Tries until all was there at once; says whether it is tried again.
     async fn try_to_read<V, F: Future<Output = Result<Option<V>, Error>> + Send>(
         &self,
         places: &[Place<'_>],
-        attempt: impl Fn() -> F + Send,
+        attempt: impl Fn(bool) -> F + Send,
     ) -> Result<V, Error> {
         self.check_group(places)?;
         let attempts = async {
             for tries in 1.. {
-                if let Some(guards) = attempt().await? {
+                if let Some(guards) = attempt(tries > 1).await? {
                     return Ok(guards);
                 }
                 self.shared.timer(pause(tries, PAUSES.0, PAUSES.1)).await;
@@ -148,14 +154,15 @@ impl<T: Class> sealed::Read for &[Object<T>] {
 
     async fn read(self, node: &Node) -> Result<Self::Guards, Error> {
         let places: Vec<Place<'_>> = self.iter().map(Object::place).collect();
-        let attempt = async || {
-            let mut marks = Vec::with_capacity(self.len());
+        let attempt = async |is_again: bool| {
+            let (mut marks, mut pins) = (Vec::with_capacity(self.len()), Vec::new());
             for object in self {
-                object.read().await?;
+                pins.extend(object.pin(is_again).await?);
             }
             for object in self {
                 marks.push(object.expect_mark()?);
             }
+            drop(pins);
             let ids = self.iter().zip(&marks).map(|(object, mark)| (object.replica(), mark.id()));
             if !node.mark(&places, ids.collect()).await? {
                 return Ok(None);
@@ -182,9 +189,10 @@ macro_rules! tuples {
             async fn read(self, node: &Node) -> Result<Self::Guards, Error> {
                 let ($($object,)+) = self;
                 let places = [$($object.place()),+];
-                let attempt = async || {
-                    $($object.read().await?;)+
+                let attempt = async |is_again: bool| {
+                    let pins = ($($object.pin(is_again).await?,)+);
                     $(let $class = $object.expect_mark()?;)+
+                    drop(pins);
                     if !node.mark(&places, vec![$(($object.replica(), $class.id())),+]).await? {
                         return Ok(None);
                     }

@@ -240,8 +240,8 @@ impl<T: Class> Object<T> {
             return Err(Error::Closed);
         }
         let is_readable = match (standing.link, self.shared.settings.local_reads_of::<T>()) {
-            (LinkState::Ready, _) | (LinkState::Resuming, Some(_)) => true,
-            (LinkState::Down, Some(bound)) => standing.since.elapsed() <= bound,
+            (LinkState::Ready, _) => true,
+            (LinkState::Down | LinkState::Resuming, Some(bound)) => standing.since.elapsed() <= bound,
             (LinkState::Down | LinkState::Resuming, None) => false,
         };
         if is_readable { Ok(()) } else { Err(self.waited_in_vain("the newest version")) }

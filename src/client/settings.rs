@@ -99,8 +99,8 @@ impl NodeBuilder {
     /// Sets how many bytes the node's replicas take in memory; 1 GiB by default.
     ///
     /// Beyond that, objects that were not used for longest lose their values here, whether or not there are handles to
-    /// them, and are fetched again when they are used. What a guard shows, what is watched and what has a change under
-    /// way stays; versions that only guards still have count too. See [`Node::memory_used`](super::Node::memory_used).
+    /// them, and are fetched again when they are used. What a guard shows, what is watched and what has a change or a
+    /// transaction under way stays; versions that only guards still have count too. See [`Node::memory_used`](super::Node::memory_used).
     ///
     /// ```
     /// let builder = nam::Node::builder().memory_max(64 << 20);

@@ -47,7 +47,7 @@ fn the_first_refusal_is_told() {
     let mut w = Writer::new();
     assert_eq!(w.check(), Ok(()));
     w.refuse("one");
-    w.refuse("two");
+    w.overflow("two");
     assert_eq!(w.check(), Err(DecodeError::Refused { what: "one" }));
 }
 

@@ -51,10 +51,10 @@ impl fmt::Display for UnknownValue {
 }
 
 impl DecodeError {
-    /// Whether the bytes mean something, and are more than a limit allows.
+    /// Whether the bytes mean something, and are more than a limit allows; sums that left their range among them.
     #[must_use]
     pub fn is_limit(&self) -> bool {
-        matches!(self, Self::Limit { .. } | Self::TooDeep)
+        matches!(self, Self::Limit { .. } | Self::TooDeep | Self::Overflow { .. })
     }
 
     /// The error, seen from around `field`.

@@ -43,6 +43,13 @@ impl Fault {
     }
 }
 
+impl From<DecodeError> for Fault {
+    /// Somewhere in the object.
+    fn from(error: DecodeError) -> Self {
+        Self { fields: Vec::new(), error }
+    }
+}
+
 impl fmt::Display for Fault {
     /// `steps.memo`: 40000 leaf bytes, 32768 are allowed
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,6 +57,7 @@ impl fmt::Display for Fault {
         let more = if self.fields.len() > FIELDS_SHOWN_MAX { ".…" } else { "" };
         let path = names.take(FIELDS_SHOWN_MAX).collect::<Vec<_>>().join(".");
         match &self.error {
+            error if path.is_empty() => write!(f, "{error}"),
             DecodeError::Limit { what, found, max } => write!(f, "`{path}{more}`: {found} {what}, {max} are allowed"),
             error => write!(f, "`{path}{more}`: {error}"),
         }

@@ -206,7 +206,7 @@ mod tests {
     fn what_cannot_be_encoded_is_refused() {
         let mut w = Writer::new();
         Opaque::encode(&(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), &mut w);
-        assert_eq!(w.refusal(), Some("std::time::SystemTime"));
+        assert_eq!(w.refusal(), Some(&DecodeError::Refused { what: "std::time::SystemTime" }));
         assert_eq!(
             <Opaque as Tracking<String>>::decode(&mut Reader::new(&[2, 1, 0xff])),
             Err(DecodeError::Unreadable(UnknownValue::of_leaf()))

@@ -7,7 +7,7 @@ use nam::client::{InProcess, Node, Object};
 use nam::document::Document;
 use nam::error::Error;
 use nam::ids::Version;
-use nam::{Ref, Tracked};
+use nam::{Change, Ref, Tracked};
 use proptest::prelude::*;
 
 #[derive(Tracked, Clone, Debug, Default, PartialEq)]
@@ -128,8 +128,10 @@ async fn a_reference_means_one_birth() {
     let catalogue = a.create("spring", Catalogue::default()).await.unwrap();
     let reference = catalogue.reference().unwrap();
     let session = a.create("s", Session { catalogue: Some(reference.clone()), ..of("alice") }).await.unwrap();
+    let mut changes = catalogue.watch();
     b.destroy::<Catalogue>("spring").await.unwrap();
     assert!(matches!(b.resolve(&reference).await, Err(Error::Gone { .. })));
+    assert!(matches!(changes.next().await, Change::Ended(_)), "the other node is told, and no sooner knows it");
     let later = b.create("spring", Catalogue::default()).await.unwrap();
     assert_ne!(later.reference().unwrap(), reference);
     let kept = session.read().await.unwrap().catalogue.clone().unwrap();

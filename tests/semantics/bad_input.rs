@@ -75,7 +75,7 @@ async fn l3_a_commit_with_an_old_fencing_token_changes_nothing() {
 
 #[tokio::test]
 async fn w4_an_addition_that_overflows_is_refused_and_nothing_of_its_update_stays() {
-    let (_repository, [(_a, here), (_b, there)]) = nodes().await;
+    let (_repository, [(a, here), (_b, there)]) = nodes().await;
     let most = |cart: &mut CartMut<'_>| {
         cart.small_mut().add(200);
         Ok::<(), Error>(())
@@ -85,11 +85,45 @@ async fn w4_an_addition_that_overflows_is_refused_and_nothing_of_its_update_stay
         let refused = object.update(|cart| add(cart).and_then(|()| most(cart))).await;
         assert!(matches!(&refused, Err(UpdateError::Failed(Error::Limit { .. }))), "{refused:?}");
         let text = refused.unwrap_err().to_string();
-        assert!(text.contains("range") || text.contains("overflow"), "{text}");
+        assert!(text.contains("overflows `small`"), "{text}");
     }
+    // The additions of one closure together, wherever it runs, and no other commit is blamed.
+    let twice = |cart: &mut CartMut<'_>| most(cart).and_then(|()| most(cart));
+    let (mut steps, mut group) = (here.begin().unwrap(), a.begin_group());
+    for refused in [steps.with(twice).await, group.with(&here, twice).await] {
+        assert!(
+            matches!(&refused, Err(UpdateError::Failed(Error::Limit { why })) if why.contains("range")),
+            "{refused:?}"
+        );
+    }
+    let refused = here.update(twice).await;
+    assert!(matches!(&refused, Err(UpdateError::Failed(Error::Limit { .. }))), "{refused:?}");
     for object in [&here, &there] {
         let seen = object.fresh().await.unwrap();
         assert_eq!((seen.version().0, seen.small, seen.total), (2, 200, 0), "I8");
+    }
+}
+
+#[tokio::test]
+async fn w10_a_key_is_free_once_another_node_has_destroyed_its_object() {
+    let (_repository, [(a, here), (b, _there)]) = nodes().await;
+    let mut former = here.reference().unwrap();
+    for _ in 0..50 {
+        b.destroy::<Cart>("alice").await.unwrap();
+        // Whether or not this node was told of the end by now.
+        let newcomer = a.create("alice", Cart::default()).await.unwrap();
+        let reference = newcomer.reference().unwrap();
+        assert_ne!(std::mem::replace(&mut former, reference.clone()), reference);
+        assert!(matches!(a.create("alice", Cart::default()).await, Err(Error::Exists { .. })));
+    }
+}
+
+#[tokio::test]
+async fn w7_objects_of_another_node_are_not_read_together_with_this_ones() {
+    let (_repository, [(a, here), (_b, there)]) = nodes().await;
+    match a.read_group((&here, &there)).await {
+        Err(Error::Invalid { why }) => assert!(why.contains("another node"), "{why}"),
+        read => panic!("{:?}", read.map(drop)),
     }
 }
 

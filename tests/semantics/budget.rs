@@ -140,3 +140,48 @@ async fn v1_an_object_whose_value_was_dropped_is_as_good_as_any() {
     author.destroy::<Desk>("a").await.unwrap();
     assert!(matches!(node.open::<Desk>("a").await, Err(Error::Gone { .. })), "nobody told of the end");
 }
+
+#[tokio::test]
+async fn v1_what_is_read_or_changed_together_may_be_more_than_the_budget() {
+    let (_repository, [_, node], _) = two().await;
+    let mut desks: Vec<Object<Desk>> = Vec::new();
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        desks.push(node.open(key).await.unwrap());
+    }
+    let cash = async || {
+        let seen = node.read_group(&desks[..]).await.unwrap();
+        seen.iter().map(|desk| desk.cash).collect::<Vec<_>>()
+    };
+    assert_eq!(cash().await, [1; 6]);
+    let done = node.update_group(|mut group| {
+        let desks = &desks;
+        async move {
+            for desk in desks {
+                let step = group.with(desk, |desk| {
+                    *desk.cash_mut() += 1;
+                    Ok::<(), Error>(())
+                });
+                step.await?;
+            }
+            Ok((group, ()))
+        }
+    });
+    done.await.unwrap();
+    assert_eq!(cash().await, [2; 6]);
+    // The guards are gone, and nothing else happens.
+    while node.memory_used() > MEMORY_MAX {
+        tokio::task::yield_now().await;
+    }
+    // A transaction may begin on what was dropped, and stands while the others come.
+    let mut steps = desks[0].begin().unwrap();
+    let step = steps.with(|desk| {
+        *desk.cash_mut() = 9;
+        Ok::<(), Error>(())
+    });
+    step.await.unwrap();
+    for desk in &desks[1..] {
+        desk.fresh().await.unwrap();
+    }
+    steps.commit().await.unwrap();
+    assert_eq!(desks[0].read().await.unwrap().cash, 9);
+}

@@ -31,6 +31,8 @@ pub(crate) struct Cart {
     #[nam(lww)]
     pub(crate) page: u32,
     pub(crate) marks: [u64; 8],
+    #[nam(add)]
+    pub(crate) balance: i8,
 }
 
 /// One of many entries.

@@ -1,12 +1,15 @@
 //! W1–W12, W7 aside, which `groups` has: what travels, what conflicts, what takes effect, and what takes effect once.
 
+use std::task::{Context, Poll, Waker};
+
+use nam::Tracked;
 use nam::error::{Error, UpdateError};
 use nam::limits::{OUTCOMES_KEPT_MS, PACKET_BYTES, UPDATE_TRIES_MAX};
-use nam::node::{Scope, Settled};
+use nam::node::{Scope, Settled, Step};
 use nam::repository::Rule;
 use nam::wire::FailureCode;
 
-use crate::cart::{Cart, CartMut, Item, nodes, rig, version_of};
+use crate::cart::{Cart, CartChanges, CartMut, Item, nodes, rig, version_of};
 use crate::rig::Rig;
 
 #[test]
@@ -157,6 +160,29 @@ fn w4_policies_give_their_result_in_repository_order_and_never_conflict() {
     version_of(&a);
     assert!(matches!(b.settled(), Some(Settled::Refused(refused)) if refused.code == FailureCode::Overflow));
     assert_eq!(rig.read(&slots[1]).small, 200);
+}
+
+#[test]
+fn w4_additions_that_only_together_leave_their_range_take_effect_one_after_the_other() {
+    let (mut rig, at_a, at_b) = rig();
+    rig.update(&at_b, |cart| cart.balance_mut().add(-100));
+    rig.settle();
+    let context = Context::from_waker(Waker::noop());
+    let mut earn = |cart: &mut Cart, changes: &mut CartChanges| {
+        cart.track(changes).balance_mut().add(90);
+        Ok::<(), ()>(())
+    };
+    let Poll::Ready(Step::Joined((), first)) = at_a.poll_update(Scope::Shared, &context, &mut earn) else {
+        panic!("nothing is in its way")
+    };
+    let second = at_a.poll_update(Scope::Shared, &context, &mut earn);
+    assert!(second.is_pending(), "180 is no change of an i8: {second:?}");
+    rig.settle();
+    let Poll::Ready(Step::Joined((), second)) = at_a.poll_update(Scope::Shared, &context, &mut earn) else {
+        panic!("the first has left")
+    };
+    rig.settle();
+    assert_eq!((version_of(&first), version_of(&second), rig.read(&at_b).balance), (3, 4, 80));
 }
 
 /// What is required is in `requirements`.

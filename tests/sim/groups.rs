@@ -1,11 +1,14 @@
 //! Groups under way: commits of several objects that must be all or nothing, and reads that must show one time (W7).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use nam::__private::Tracked;
 use nam::ids::{Fence, RequestId, Token};
-use nam::node::{AloneTurn, Answer, Guard, Mark, Replica, Reservation, Settled, Slot, Step, Steps, Ticket, Unreadable};
+use nam::node::{
+    AloneTurn, Answer, Guard, Mark, Replica, ReplicaId, Reservation, Settled, Slot, Step, Steps, Ticket, Unreadable,
+};
 use nam::wire::FailureCode;
 
 use crate::class::{Desk, of_version};
@@ -266,6 +269,8 @@ pub(crate) struct Joining {
     node: usize,
     shard: usize,
     slots: Vec<Arc<Slot<Desk>>>,
+    /// What keeps those that are here while others come, once not all were.
+    pins: Option<BTreeMap<ReplicaId, Guard<Desk>>>,
     marks: Vec<Mark<Desk>>,
     pub(crate) request: Option<RequestId>,
 }
@@ -275,7 +280,7 @@ impl World {
     pub(crate) fn begin_joint(&mut self, node: usize, shard: usize) {
         let slots = self.some_slots(node, shard);
         if slots.len() > 1 {
-            self.joinings.push(Joining { node, shard, slots, marks: Vec::new(), request: None });
+            self.joinings.push(Joining { node, shard, slots, pins: None, marks: Vec::new(), request: None });
         }
     }
 
@@ -304,7 +309,7 @@ impl World {
 
     /// Goes on with a joint read; answers whether it is over.
     fn poll_joint(&mut self, at: usize) -> bool {
-        let Joining { node, shard, slots, marks, request } = &mut self.joinings[at];
+        let Joining { node, shard, slots, pins, marks, request } = &mut self.joinings[at];
         let is_over = |unreadable: &Unreadable| matches!(unreadable, Unreadable::Ended(_) | Unreadable::Value(_));
         if slots.iter().any(|slot| slot.peek().is_err_and(|why| is_over(&why))) {
             return true;
@@ -312,12 +317,16 @@ impl World {
         if marks.is_empty() {
             for slot in slots.iter() {
                 match slot.poll_current(&context()) {
-                    Poll::Pending => return false,
+                    Poll::Pending => {
+                        pins.get_or_insert_default();
+                        return false;
+                    }
                     Poll::Ready(Err(_)) => return true,
-                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Ok(guard)) => drop(pins.as_mut().map(|pins| pins.insert(slot.id(), guard))),
                 }
             }
             *marks = slots.iter().map(|slot| slot.expect_mark().unwrap()).collect();
+            *pins = None;
             let ids = slots.iter().zip(marks.iter()).map(|(slot, mark)| (slot.id(), mark.id()));
             let side = &mut self.nodes[*node].sides[*shard];
             let asked = side.core.read_group(ids.collect());

@@ -32,7 +32,7 @@ fn every_rule_is_missed() {
         Rule::Joint,
     ];
     let slots = [SlotRule::Floor, SlotRule::Losses, SlotRule::Outages, SlotRule::Unknown, SlotRule::Use];
-    let nodes = slots.map(Mutant::OfSlot).into_iter().chain([Mutant::Asking]);
+    let nodes = slots.map(Mutant::OfSlot).into_iter().chain([Mutant::Budget, Mutant::Asking]);
     let faults = [TailFault::Skipped, TailFault::Doubled].map(Mutant::TailFault);
     let mutants = rules.map(Mutant::Without).into_iter().chain(nodes).chain(faults);
     let name = std::env::var("NAM_MUTANT").unwrap_or_default();

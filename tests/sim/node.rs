@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::class::Desk;
 use crate::clock::Clock;
 use crate::order::Begun;
-use crate::swarm::Swarm;
+use crate::swarm::{Mutant, Swarm};
 use crate::watching::Watching;
 
 /// Collects what slots ask for, to be handled in order.
@@ -106,15 +106,27 @@ pub(crate) struct Node {
     /// Whether it is of an older version of the program.
     pub(crate) is_old: bool,
     pub(crate) clock: Clock,
-    /// What they may take.
+    /// What they take.
     pub(crate) memory: Arc<Memory>,
+    /// What its cores keep them within: that, unless the rule is switched off.
+    budget: Arc<Memory>,
 }
 
 impl Node {
-    pub(crate) fn new(number: u64, is_old: bool, shards: usize, swarm: &Swarm, clock: Clock) -> Self {
+    pub(crate) fn new(
+        number: u64,
+        is_old: bool,
+        shards: usize,
+        (swarm, mutant): (&Swarm, Option<Mutant>),
+        clock: Clock,
+    ) -> Self {
         let memory = Arc::new(Memory::new(swarm.memory_max));
+        let budget = match mutant {
+            Some(Mutant::Budget) => Arc::default(),
+            _ => Arc::clone(&memory),
+        };
         let side = |_| {
-            let core = new_core(7_000 + number, swarm.credit_bytes, &memory);
+            let core = new_core(7_000 + number, swarm.credit_bytes, &budget);
             let bell = Arc::new(Bell(Mutex::default(), Arc::clone(&memory)));
             let (requests, unread) = (BTreeMap::new(), VecDeque::new());
             let (consumers, in_hand) = (BTreeMap::new(), Vec::new());
@@ -122,13 +134,13 @@ impl Node {
             Side { core, bell, link, is_connecting, requests, consumers, in_hand, is_paused, unread }
         };
         let sides = (0..shards).map(side).collect();
-        Self { sides, opens: Vec::new(), is_old, clock, memory }
+        Self { sides, opens: Vec::new(), is_old, clock, memory, budget }
     }
 
     /// The process ends and begins again as another node: nothing that it had is of use any more.
     pub(crate) fn begin_anew(&mut self, shard: usize, number: u64, credit_bytes: usize) {
         let side = &mut self.sides[shard];
-        side.core = new_core(number, credit_bytes, &self.memory);
+        side.core = new_core(number, credit_bytes, &self.budget);
         side.requests.clear();
         side.consumers.clear();
         side.in_hand.clear();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nam::__private::{Class, Reader};
 use nam::ids::Token;
+use nam::limits::MEMORY_LOOK_MS;
 use nam::node::{Replica, State};
 
 use crate::class::Desk;
@@ -98,6 +99,26 @@ impl World {
             }
         }
         is_current
+    }
+
+    /// A node that is above its budget has nothing left that may go, but what came last by each link.
+    pub(crate) fn check_budgets(&mut self) {
+        for (n, node) in self.nodes.iter_mut().enumerate() {
+            let later = node.clock.at(self.now + 2 * MEMORY_LOOK_MS);
+            for side in &mut node.sides {
+                side.core.handle_timeout(later);
+                side.core.poll_records(&mut Vec::new());
+            }
+            for (shard, side) in node.sides.iter_mut().enumerate() {
+                if node.memory.used() <= self.swarm.memory_max {
+                    break;
+                }
+                let opens = node.opens.iter().filter(|open| open.is_open && open.shard == shard);
+                // Counts what may go by taking it, of those that have a value.
+                let left = opens.filter(|open| side.core.evict(open.slot.id())).count();
+                assert!(left <= 1, "V1: node {n} is above its budget, and {left} objects of shard {shard} may go");
+            }
+        }
     }
 
     /// The world is quiet: everybody has the newest, and nothing is left that nobody did.

@@ -18,6 +18,8 @@ pub(crate) enum Mutant {
     Without(Rule),
     /// A rule of the nodes' slots.
     OfSlot(SlotRule),
+    /// No value is dropped to save memory (V1).
+    Budget,
     /// Fresh reads show what is here (R3).
     Asking,
     /// A restore does something wrong with the last tail of an image (I2).

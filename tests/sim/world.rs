@@ -215,7 +215,7 @@ impl World {
             nodes: (0..nodes as u64)
                 // Their clocks differ by days.
                 .map(|n| (n, Clock::draw(&mut dice, n * 100_000_007)))
-                .map(|(n, clock)| Node::new(n, n == 0 && swarm.has_old, shards, &swarm, clock))
+                .map(|(n, clock)| Node::new(n, n == 0 && swarm.has_old, shards, (&swarm, mutant), clock))
                 .collect(),
             dice,
             swarm,
@@ -264,6 +264,7 @@ impl World {
             }
         }
         self.check_quiet();
+        self.check_budgets();
         for node in std::mem::take(&mut self.nodes) {
             let memory = std::sync::Arc::clone(&node.memory);
             drop(node);

@@ -64,10 +64,10 @@ pub enum Refusal {
     #[error("the delta is malformed: {0}")]
     Malformed(#[from] DecodeError),
     /// An addition leaves the range of its field.
-    #[error("an addition overflows field {field}")]
+    #[error("an addition overflows `{field}`")]
     Overflow {
-        /// The field's id.
-        field: u32,
+        /// The field's name.
+        field: String,
     },
     /// The splices of one text would move too many bytes.
     #[error(

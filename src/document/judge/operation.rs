@@ -149,17 +149,17 @@ fn combine(
     let by = Number::read(kind, &mut operand)?;
     operand.finish()?;
     let current = stored.map(|stored| Number::read(kind, &mut Reader::new(stored))).transpose()?;
-    let overflow = Stop::Refused(Refusal::Overflow { field: def.id.0 });
+    let overflow = || Stop::Refused(Refusal::Overflow { field: def.name.clone() });
     let result = match (current, def.policy) {
         (None, _) => by,
-        (Some(current), Policy::Add) => current.plus(by).ok_or(overflow)?,
+        (Some(current), Policy::Add) => current.plus(by).ok_or_else(overflow)?,
         (Some(current), Policy::Max) if by.is_above(current) => by,
         (Some(current), Policy::Min) if current.is_above(by) => by,
         (Some(_), _) => return Ok(None),
     };
     let mut w = Writer::new();
     if !result.write(kind, &mut w) {
-        return Err(Stop::Refused(Refusal::Overflow { field: def.id.0 }));
+        return Err(overflow());
     }
     let is_same = stored.is_some_and(|stored| stored == w.as_slice());
     Ok((!is_same).then(|| w.into_bytes()))

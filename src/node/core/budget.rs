@@ -3,15 +3,18 @@
 //! Every replica with a value stands in an order by when it was last known to be used; one that turns out to have been
 //! used since is put where it belongs when its turn comes, so a read costs no order. Each link sheds its own share, since
 //! they are driven by one thread. Invariants: nothing goes without a link, for it could not come back; what is pinned by a
-//! guard, watched, or has a change under way stays, and so does what somebody waited for and has not seen yet, until many
-//! others came; a sweep tries each replica once. Source: own reasoning (V1).
+//! guard, watched, or has a change or transaction under way stays, and so does what somebody waited for and has not seen
+//! yet, until many others came; a sweep tries each replica once. Source: own reasoning (V1).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Core, LinkState};
+use crate::limits::MEMORY_LOOK_MS;
 use crate::node::memory::Memory;
 use crate::node::replica::{Replica, ReplicaId};
+use crate::time::Instant;
 
 /// Replicas that have a value, by when they were used.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub(super) struct Residents {
     /// What was used, and when, at the end of a sweep that did not find enough: another would not either, until values come
     /// or go, or a commit is settled.
     fruitless: Option<(u64, usize)>,
+    /// When it was looked at regardless of that.
+    looked_at: Instant,
     /// Replicas whose values went, for the process around to forget if nobody has a handle.
     gone: Vec<ReplicaId>,
 }
@@ -73,6 +78,7 @@ impl Core {
         let count = self.residents.by_use.len();
         // The one that came last stays: alone it may be larger than the budget.
         let mut tries = count.saturating_sub(1);
+        let mut kept = Vec::new();
         for _ in 0..2 * count {
             if tries == 0 {
                 break;
@@ -85,16 +91,24 @@ impl Core {
             }
             tries -= 1;
             if !self.evict(id) {
-                // What must stay is as good as used just before the one that came last.
-                self.rank(id, clock.saturating_sub(2));
+                kept.push(id);
                 continue;
             }
             self.residents.gone.push(id);
             if !self.memory.is_above_low_mark() {
-                return;
+                break;
             }
         }
+        // What must stay is as good as used just before the one that came last.
+        kept.into_iter().for_each(|id| self.rank(id, clock.saturating_sub(2)));
         self.residents.fruitless = self.memory.is_over().then_some((clock, self.memory.used()));
+    }
+
+    /// Has the next sweep look at everything, from time to time.
+    pub(super) fn look_at_memory(&mut self) {
+        if self.residents.looked_at.after(Duration::from_millis(MEMORY_LOOK_MS)) <= self.now {
+            (self.residents.looked_at, self.residents.fruitless) = (self.now, None);
+        }
     }
 
     /// A commit was settled: its replica may go now.

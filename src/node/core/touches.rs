@@ -58,16 +58,18 @@ impl KeptBack {
 }
 
 impl Core {
-    /// Time passed: tells of the use that is due.
+    /// Time passed: tells of the use that is due, and looks at the budget.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
         if self.link == LinkState::Ready {
+            self.look_at_memory();
             let due = self.kept_back.take(self.now);
             self.tell_use(due);
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    /// When [`handle_timeout`](Self::handle_timeout) is due, unless [`MEMORY_LOOK_MS`](crate::limits::MEMORY_LOOK_MS) pass
+    /// before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let first = self.kept_back.by_due.keys().next().copied();

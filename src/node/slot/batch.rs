@@ -89,6 +89,14 @@ impl<T: Class> Inner<T> {
         }
     }
 
+    /// Has nobody join the batch any more, if there is one; answers whether there is.
+    pub(super) fn seal_joined(&mut self) -> bool {
+        let Some(batch) = &mut self.batch else { return false };
+        batch.is_sealed = true;
+        self.held.rest();
+        true
+    }
+
     /// Ends all updates.
     pub(super) fn end_updates(&mut self, ending: Ending) {
         self.held.rest();

@@ -108,6 +108,11 @@ impl<T: Class> Inner<T> {
         }
     }
 
+    /// Whether a joint read waits for a mark here.
+    pub(super) fn is_marked(&self) -> bool {
+        self.targets.iter().any(|target| target.marking.strong_count() > 0)
+    }
+
     /// No mark can be hit any more.
     pub(super) fn miss_marks(&mut self) {
         self.targets.drain(..).for_each(|target| target.end(Marking::Missed));

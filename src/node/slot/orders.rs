@@ -203,7 +203,8 @@ impl<T: Class> Replica for Slot<T> {
 
     fn evict(&self) -> bool {
         let mut inner = self.inner.lock();
-        let is_busy = inner.in_flight.is_some() || inner.batch.is_some() || inner.has_transactions();
+        let is_busy =
+            inner.in_flight.is_some() || inner.batch.is_some() || inner.has_transactions() || inner.is_marked();
         let is_needed = is_busy || self.is_reserved.load(Ordering::Relaxed) || inner.watchers.is_watched();
         // Who waited for a value that came may not have run yet; if it goes before, it is fetched for ever.
         let is_unseen = inner.is_awaited && inner.memory.clock() < inner.used_at + UNSEEN_LOADS;

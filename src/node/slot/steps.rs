@@ -154,7 +154,9 @@ impl Steps {
     /// Whether nothing that came in touches what was written or required.
     pub(super) fn catch_up<T: Class>(&mut self) -> bool {
         let followed = std::mem::take(&mut *self.tail.deltas.lock());
-        let is_apart = !followed.is_torn && followed.deltas.iter().all(|delta| self.is_apart::<T>(delta));
+        // Nothing is in the way of nothing, also where the object was not here when the transaction began.
+        let is_apart = (self.delta.is_empty() && self.guards.is_empty())
+            || !followed.is_torn && followed.deltas.iter().all(|delta| self.is_apart::<T>(delta));
         self.is_overtaken |= !is_apart;
         !self.is_overtaken
     }

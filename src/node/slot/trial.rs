@@ -86,7 +86,10 @@ impl<'a, T: Class> Trial<'a, T> {
         written.clear();
         let mut w = Writer::append_to(written);
         self.value.encode_delta(&self.applied.batch, &mut w);
-        w.check()?;
+        match w.check() {
+            Err(error) if error.is_limit() => return Ok(Ran::Unfit(error.into())),
+            checked => checked?,
+        }
         let guards = self.guards();
         match check_own_delta(&T::schema(), w.as_slice(), Operations::Allowed) {
             Err(fault) if fault.is_limit() => Ok(Ran::Unfit(fault)),

@@ -93,6 +93,11 @@ impl<T: Class> Slot<T> {
         inner.mark_used();
         let step = match inner.run(std::ptr::from_ref(self).addr(), closure) {
             Ok(Ran::Aborted(error)) => Step::Aborted(error),
+            // Alone it may fit: it is tried again behind what the others made.
+            Ok(Ran::Unfit(_)) if inner.seal_joined() => {
+                inner.wait(context);
+                return Poll::Pending;
+            }
             Ok(Ran::Unfit(error)) => Step::Unfit(error),
             Ok(Ran::Done(value, written)) => match self.join(&mut inner, scope, base, value, written) {
                 Some(step) => step,
@@ -161,17 +166,15 @@ impl<T: Class> Slot<T> {
         value: V,
         Written { delta, guards }: Written,
     ) -> Option<Step<V, E>> {
+        if delta.len() > INLINE_BYTES_MAX && inner.seal_joined() {
+            inner.scratch = delta;
+            return None;
+        }
         if delta.len() > DELTA_BYTES_MAX {
             inner.held.rest();
             return Some(Step::TooLarge(delta.len()));
         }
         if let Some(batch) = &mut inner.batch {
-            if delta.len() > INLINE_BYTES_MAX {
-                batch.is_sealed = true;
-                inner.held.rest();
-                inner.scratch = delta;
-                return None;
-            }
             batch.verdict.join();
             let ticket = Ticket::new(Arc::clone(&batch.verdict));
             batch.guards.add(&guards);

@@ -176,7 +176,7 @@ impl<N: Number> Tracking<N> for Add {
             return value.encode_diff(old, w);
         }
         if changes.has_overflowed {
-            w.refuse("a sum of additions");
+            w.overflow("the additions of one commit together");
         }
         encode_operand(changes.operand, w)
     }
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(*cursor, 44);
         let mut w = Writer::new();
         let _ = Add::encode_edit(&value, &changes, &mut w);
-        assert!(w.refusal().is_some());
+        assert!(matches!(w.refusal(), Some(DecodeError::Overflow { .. })));
     }
 
     #[test]
