@@ -11,17 +11,16 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::chance::pause;
 use super::lock::Lock;
 use super::node::Node;
 use super::object::Object;
 use super::port::{Input, Port};
 use super::shared::{Elapsed, Shared};
 use super::transaction::run_step;
-use super::updating::{Next, PAUSES, outcome};
+use super::updating::{Losses, Next, outcome};
 use crate::error::{Error, UpdateError};
 use crate::ids::{ObjectName, Version};
-use crate::limits::{GROUP_BYTES_MAX, GROUP_OBJECTS_MAX, UPDATE_TRIES_MAX};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_OBJECTS_MAX};
 use crate::node::{AloneTurn, Outgoing, Replica, ReplicaId, Reservation, State, Steps, Ticket};
 use crate::tracked::Class;
 
@@ -94,7 +93,7 @@ impl Node {
     }
 
     /// Changes several objects of one shard, all or none: runs `closure` on a new [`Group`] and commits what it gives back,
-    /// with a value; begins again, 16 times with growing pauses, if other commits were in the way.
+    /// with a value; begins again, with growing pauses, if other commits were in the way.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]
@@ -117,7 +116,8 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// Whatever `closure` answers; as [`Group::with`] and [`Group::commit`], and `Conflict` after 16 tries.
+    /// Whatever `closure` answers; as [`Group::with`] and [`Group::commit`], and `Conflict` after 16 losses of this
+    /// node in a row, or 256 of this call.
     pub async fn update_group<V, E, F>(
         &self,
         mut closure: impl FnMut(Group) -> F,
@@ -125,7 +125,7 @@ impl Node {
     where
         F: Future<Output = Result<(Group, V), UpdateError<E>>>,
     {
-        let mut tries = 0;
+        let mut losses = Losses::default();
         loop {
             let outcome = match closure(self.begin_group()).await {
                 Ok((group, value)) => {
@@ -136,11 +136,7 @@ impl Node {
             };
             match outcome {
                 Err(Error::Conflict { object, .. }) => {
-                    tries += 1;
-                    if tries >= UPDATE_TRIES_MAX {
-                        return Err(Error::Conflict { object, tries }.into());
-                    }
-                    self.shared.timer(pause(tries, PAUSES.0, PAUSES.1)).await;
+                    losses.add(self.shared.groups_accepted(), &self.shared, &object).await?;
                 }
                 outcome => return outcome.map_err(UpdateError::Failed),
             }
@@ -262,7 +258,9 @@ impl Group {
         let mut departed: Vec<Departed> = parts.into_iter().map(|part| part.depart()).collect();
         let sent = departed.iter_mut().filter_map(|part| Some((Arc::clone(&part.replica), part.outgoing.take()?)));
         port.push(Input::Group(sent.collect()));
-        settle(&shared, departed).await
+        let done = settle(&shared, departed).await?;
+        shared.count_group();
+        Ok(done)
     }
 
     /// The part of an object, begun if this is its first step.

@@ -39,6 +39,8 @@ pub(super) struct Shared {
     timers: Handle,
     next_replica: AtomicU64,
     lost_writes: AtomicU64,
+    /// Groups of this node that took effect.
+    groups_accepted: AtomicU64,
     /// Kept so that the threads live; makes links to further shards.
     threads: Threads,
 }
@@ -68,6 +70,7 @@ impl Shared {
             timers,
             next_replica: AtomicU64::new(0),
             lost_writes: AtomicU64::new(0),
+            groups_accepted: AtomicU64::new(0),
             threads,
         };
         node.connect_all(&connector).await?;
@@ -132,6 +135,16 @@ impl Shared {
 
     pub(super) fn lost_writes(&self) -> u64 {
         self.lost_writes.load(Ordering::Relaxed)
+    }
+
+    /// A group of this node took effect.
+    pub(super) fn count_group(&self) {
+        self.groups_accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many did: a task that lost although this number rises has a node that does not.
+    pub(super) fn groups_accepted(&self) -> u64 {
+        self.groups_accepted.load(Ordering::Relaxed)
     }
 
     /// Asks the repository and waits for the answer.

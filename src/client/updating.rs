@@ -23,7 +23,7 @@ const TRIES_AT_ONCE: u32 = 4;
 
 /// The first and the longest pause between two tries: a node that goes first at the repository is back within half of its
 /// time.
-pub(super) const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(PRECEDENCE_MS / 2));
+const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(PRECEDENCE_MS / 2));
 
 /// An update that took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,34 @@ pub struct Committed<V> {
     pub value: V,
     /// The version that has its changes.
     pub version: Version,
+}
+
+/// What a task lost to other commits.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    runs: u32,
+    /// Those in a row while its node had nothing accepted.
+    tries: u32,
+    accepted: Option<u64>,
+}
+
+impl Losses {
+    /// Another commit of `object` was in the way, when so many of this node were accepted; waits until it is time to try
+    /// again. A node that gets on serves one of its tasks after the other.
+    ///
+    /// # Errors
+    /// `Conflict` after [`UPDATE_TRIES_MAX`] losses of the node in a row, or [`UPDATE_RUNS_MAX`] of the task.
+    pub(super) async fn add(&mut self, accepted: u64, shared: &Shared, object: &ObjectName) -> Result<(), Error> {
+        self.tries = if self.accepted.replace(accepted) == Some(accepted) { self.tries + 1 } else { 1 };
+        self.runs += 1;
+        if self.tries >= UPDATE_TRIES_MAX || self.runs >= UPDATE_RUNS_MAX {
+            return Err(Error::Conflict { object: object.clone(), tries: self.runs });
+        }
+        if let Some(late) = self.tries.checked_sub(TRIES_AT_ONCE).filter(|late| *late > 0) {
+            shared.timer(pause(late, PAUSES.0, PAUSES.1)).await;
+        }
+        Ok(())
+    }
 }
 
 /// What to do after a try.
@@ -162,7 +190,7 @@ impl<T: Class> Object<T> {
         mut closure: impl FnMut(&mut T, &mut T::Changes) -> Result<V, E>,
     ) -> Result<Committed<V>, UpdateError<E>> {
         let mut turn = (scope != Scope::Shared).then(|| self.slot.queue_alone());
-        let (mut runs, mut tries, mut accepted) = (0, 0, None);
+        let mut losses = Losses::default();
         loop {
             match self.attempt(scope, &mut closure).await? {
                 Next::Done(version, value) => return Ok(Committed { value, version }),
@@ -171,18 +199,7 @@ impl<T: Class> Object<T> {
                     scope = if scope == Scope::Shared { Scope::Alone } else { scope };
                     turn.get_or_insert_with(|| self.slot.queue_alone());
                 }
-                Next::Conflict => {
-                    // A node that gets on serves one of its tasks after the other.
-                    let newest = Some(self.slot.accepted());
-                    tries = if std::mem::replace(&mut accepted, newest) == newest { tries + 1 } else { 1 };
-                    runs += 1;
-                    if tries >= UPDATE_TRIES_MAX || runs >= UPDATE_RUNS_MAX {
-                        return Err(Error::Conflict { object: self.name().clone(), tries: runs }.into());
-                    }
-                    if let Some(late) = tries.checked_sub(TRIES_AT_ONCE).filter(|late| *late > 0) {
-                        self.shared.timer(pause(late, PAUSES.0, PAUSES.1)).await;
-                    }
-                }
+                Next::Conflict => losses.add(self.slot.accepted(), &self.shared, self.name()).await?,
             }
         }
     }

@@ -79,6 +79,47 @@ async fn w3_eight_nodes_read_and_write_one_field_and_every_update_succeeds() {
     }
 }
 
+/// The same with two objects that change together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w7_groups_of_eight_nodes_at_the_same_objects_all_succeed() {
+    for (tasks, times) in [(1, 20), (16, 4)] {
+        let (_repository, nodes, carts) = nodes().await;
+        let mut running = Vec::new();
+        for (node, cart) in nodes.iter().zip(&carts) {
+            let other = node.open_or_create("bob", Cart::default).await.unwrap();
+            for _ in 0..tasks {
+                let (node, carts) = (node.clone(), [cart.clone(), other.clone()]);
+                running.push(tokio::spawn(async move {
+                    for _ in 0..times {
+                        let carts = &carts;
+                        let done = node.update_group(|mut group| async move {
+                            for cart in carts {
+                                let step = group.with(cart, |cart| {
+                                    *cart.total_mut() += 1;
+                                    Ok(())
+                                });
+                                step.await?;
+                            }
+                            Ok((group, ()))
+                        });
+                        done.await?;
+                    }
+                    Ok::<(), UpdateError<Error>>(())
+                }));
+            }
+        }
+        for task in running {
+            task.await.unwrap().unwrap();
+        }
+        let due = (NODES * tasks * times) as u64;
+        for node in &nodes {
+            let both = [node.open::<Cart>("alice").await.unwrap(), node.open("bob").await.unwrap()];
+            let totals = node.read_group(&both[..]).await.unwrap();
+            assert!(totals.iter().all(|cart| cart.total == due), "{due}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w4_eight_nodes_add_ten_thousand_times_each() {
     let (_repository, _nodes, carts) = nodes().await;
