@@ -171,3 +171,18 @@ async fn a_daemon_that_is_killed_under_load_loses_nothing_that_was_acknowledged(
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_waits_for_a_silent_daemon_goes_on_once_that_is_noticed() {
+    let data = Scratch::new("session-silence");
+    let daemon = Daemon::start("127.0.0.1:0", &data.0);
+    // Whoever waited for as long as the node is patient would wait here for ever.
+    let patience = Duration::from_secs(24 * 60 * 60);
+    let node = Node::builder().address(&daemon.address).patience(patience).connect().await.unwrap();
+    let (instance, mut browser) = (Instance::new(&node, |builder| builder), Browser::default());
+    browser.send(&instance, "/visit", "").await;
+    let stopped = Command::new("kill").args(["-STOP", &daemon.child.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    let read = browser.send(&instance, "/show", "").await;
+    assert_eq!((read.status, read.text.as_str()), (StatusCode::OK, "1//0"), "from the local copy");
+}

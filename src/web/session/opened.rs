@@ -11,13 +11,16 @@ use super::layer::{Away, Settings};
 use super::stored::Stored;
 use super::ticket::{Floor, Presented, Ticket};
 use super::view::Seen;
-use crate::client::{Guard, NodeState, Object, Token};
+use crate::client::{Guard, Node, NodeState, Object, Token};
 use crate::error::Error;
 use crate::tracked::Class;
 
 /// For so long after a session got another name, requests with the former one are asked to try again; later they have no
 /// session.
 const RENEWED: Duration = Duration::from_secs(60);
+
+/// How often a read that waits for the repository looks whether that is away: nobody tells it.
+const LOOKS: Duration = Duration::from_millis(250);
 
 /// An object, and the name under which the browser knows it.
 pub(super) struct Opened<T: Class> {
@@ -120,7 +123,7 @@ pub(super) async fn open<T: Class>(settings: &Settings, presented: &Presented) -
 }
 
 /// Reads at least what the browser has seen; shortly after a write, and while somebody writes without a response to tell of
-/// it, what the repository has, if it answers or the local copy is refused then.
+/// it, what the repository has. If that is found to be away meanwhile, and the local copy is not refused then, that one.
 async fn read<T: Class>(
     settings: &Settings,
     object: &Object<Stored<T>>,
@@ -134,9 +137,22 @@ async fn read<T: Class>(
     if !is_linked || now_s() >= validate_until.max(seen.written_late_until) {
         return Ok(seen);
     }
-    match object.fresh().await {
-        // It is away, and this instance has not noticed yet.
-        Err(Error::Unavailable { .. } | Error::TimedOut { .. }) if settings.away == Away::ReadLocal => Ok(seen),
-        outcome => outcome,
+    if settings.away == Away::Refuse {
+        return object.fresh().await;
+    }
+    tokio::select! {
+        outcome = object.fresh() => match outcome {
+            Err(Error::Unavailable { .. } | Error::TimedOut { .. }) => Ok(seen),
+            outcome => outcome,
+        },
+        () = silence(&settings.node) => Ok(seen),
+    }
+}
+
+/// Waits until this instance has noticed that the repository is away.
+async fn silence(node: &Node) {
+    let mut looks = tokio::time::interval(LOOKS);
+    while node.state() == NodeState::Ready {
+        looks.tick().await;
     }
 }

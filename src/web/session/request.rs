@@ -12,10 +12,10 @@
 //! anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::VALIDATE;
@@ -62,7 +62,9 @@ pub(super) enum Verdict {
 /// The session of a request.
 pub(super) struct Request<T: Class> {
     settings: Arc<Settings>,
-    presented: Option<Presented>,
+    /// What came in the headers of this name; sealed, until somebody asks.
+    cookies: Vec<HeaderValue>,
+    presented: OnceLock<Option<Presented>>,
     state: Mutex<State<T>>,
     /// Whether nothing is gathered any more: the response is known, or there will be none.
     is_over: AtomicBool,
@@ -89,8 +91,15 @@ impl<T: Class> State<T> {
 }
 
 impl<T: Class> Request<T> {
-    pub(super) fn new(settings: Arc<Settings>, presented: Option<Presented>) -> Self {
-        Self { settings, presented, state: Mutex::new(State::Untouched), is_over: AtomicBool::new(false) }
+    pub(super) fn new(settings: Arc<Settings>, cookies: Vec<HeaderValue>) -> Self {
+        let (presented, state) = (OnceLock::new(), Mutex::new(State::Untouched));
+        Self { settings, cookies, presented, state, is_over: AtomicBool::new(false) }
+    }
+
+    /// What the browser's cookies say. Costs checking their seals, the first time.
+    fn presented(&self) -> Option<&Presented> {
+        let find = || self.settings.seal.find(&self.settings.names, &self.cookies);
+        self.presented.get_or_init(find).as_ref()
     }
 
     /// Nothing is gathered any more, and what was is discarded if it is not taken already.
@@ -122,7 +131,7 @@ impl<T: Class> Request<T> {
             state.discard();
         }
         if matches!(*state, State::Untouched) {
-            *state = match &self.presented {
+            *state = match self.presented() {
                 None => State::Absent(First::Nothing),
                 Some(presented) => match open(&self.settings, presented).await? {
                     Found::Session(opened) => State::Open(Box::new(opened)),
@@ -233,8 +242,8 @@ impl<T: Class> Request<T> {
         let floor = Floor { validate_until: now_s() + VALIDATE.as_secs(), token };
         Verdict::Session {
             id: ticket.id,
-            ticket: (!self.presented.as_ref().is_some_and(is_known)).then_some(*ticket),
-            floor: (!self.presented.as_ref().is_some_and(is_seen)).then_some(floor),
+            ticket: (!self.presented().is_some_and(is_known)).then_some(*ticket),
+            floor: (!self.presented().is_some_and(is_seen)).then_some(floor),
         }
     }
 

@@ -14,7 +14,7 @@ use axum_core::BoxError;
 use axum_core::body::Body;
 use axum_core::response::IntoResponse;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, VARY};
+use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE, VARY};
 use http::{HeaderMap, Request, Response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -71,8 +71,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = Arc::clone(&self.settings);
-        let presented = settings.seal.find(&settings.names, request.headers());
-        let session = Arc::new(request::Request::<T>::new(Arc::clone(&settings), presented));
+        let cookies = request.headers().get_all(COOKIE).iter().cloned().collect();
+        let session = Arc::new(request::Request::<T>::new(Arc::clone(&settings), cookies));
         request.extensions_mut().insert(Session { request: Arc::clone(&session), is_late: false });
         // What was ready is used; its copy is made ready for the next call.
         let next = self.inner.clone();

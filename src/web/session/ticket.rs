@@ -11,8 +11,7 @@
 //! Source: RFC 6265 §4.2, §5.4; own reasoning (S1, S2).
 
 use cookie::{Cookie, CookieJar, Key};
-use http::HeaderMap;
-use http::header::COOKIE;
+use http::HeaderValue;
 
 use super::stored::PublicId;
 use crate::client::Token;
@@ -104,9 +103,9 @@ impl Seal {
     }
 
     /// The one valid ticket among a request's cookies, and the highest floor that belongs to it.
-    pub(super) fn find(&self, names: &Names, headers: &HeaderMap) -> Option<Presented> {
+    pub(super) fn find(&self, names: &Names, cookies: &[HeaderValue]) -> Option<Presented> {
         let mut tickets = self
-            .opened(&names.ticket, headers)
+            .opened(&names.ticket, cookies)
             .into_iter()
             .filter_map(|(text, is_of_former_key)| Some((Ticket::read(&text)?, is_of_former_key)));
         let (ticket, is_of_former_key) = tickets.next()?;
@@ -114,15 +113,15 @@ impl Seal {
             tracing::info!("a request names two sessions; it is given neither");
             return None;
         }
-        let floors = self.opened(&names.floor, headers).into_iter();
+        let floors = self.opened(&names.floor, cookies).into_iter();
         let floors = floors.filter_map(|(text, _)| Floor::read(&text, ticket.id));
         let floor = floors.max_by_key(|floor| (floor.token, floor.validate_until));
         Some(Presented { ticket, floor, is_of_former_key })
     }
 
     /// What the valid cookies of a name hold, each with whether a former key sealed it.
-    fn opened(&self, name: &str, headers: &HeaderMap) -> Vec<(String, bool)> {
-        let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    fn opened(&self, name: &str, cookies: &[HeaderValue]) -> Vec<(String, bool)> {
+        let texts = cookies.iter().filter_map(|value| value.to_str().ok());
         let cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
         let named = cookies.filter(|cookie| cookie.name() == name && cookie.value().len() <= VALUE_BYTES_MAX);
         named.take(CANDIDATES_MAX).filter_map(|cookie| self.open(&cookie.into_owned())).collect()
@@ -154,7 +153,6 @@ impl Seal {
 mod tests {
     use super::*;
     use crate::ids::Version;
-    use http::HeaderValue;
 
     fn ticket(rotation: u64) -> Ticket {
         Ticket { id: PublicId::read("00112233445566778899aabbccddeeff").unwrap(), rotation }
@@ -170,8 +168,8 @@ mod tests {
     }
 
     fn find(seal: &Seal, cookies: &[String]) -> Option<Presented> {
-        let headers = cookies.iter().map(|text| (COOKIE, HeaderValue::from_str(text).unwrap())).collect();
-        seal.find(&Names { ticket: "s".into(), floor: "s-seen".into() }, &headers)
+        let cookies: Vec<HeaderValue> = cookies.iter().map(|text| HeaderValue::from_str(text).unwrap()).collect();
+        seal.find(&Names { ticket: "s".into(), floor: "s-seen".into() }, &cookies)
     }
 
     #[test]
