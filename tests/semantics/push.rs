@@ -4,7 +4,7 @@ use nam::limits::{PACKET_BYTES, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX};
 use nam::node::Replica;
 use nam::wire::{CloseCode, Delivery};
 
-use crate::cart::{rig, version_of};
+use crate::cart::{rig, several, version_of};
 use crate::rig::Rig;
 use crate::schedules::{Quote, Turn, drawn, play, runs};
 
@@ -78,6 +78,35 @@ fn p2_the_author_is_told_as_sent_and_gets_only_what_came_in_between() {
     let [first, second] = [0, 1].map(|at| rig.parties[at].traffic);
     assert_eq!(first.pushes, 1, "what the other wrote: {first:?}");
     assert_eq!((second.as_sent, second.pushes), (0, 2), "what it missed came first: {second:?}");
+}
+
+/// The most bytes that a call of a repository with so many holders encoded or passed, when it told them of two large
+/// commits of one frame.
+fn bytes_passed(holders: u64) -> usize {
+    let (mut rig, slots) = several(holders);
+    (0..slots.len()).for_each(|at| rig.parties[at].core.set_delivery(slots[at].id(), Delivery::Push));
+    rig.settle();
+    rig.is_durable = false;
+    let mut tickets = vec![Rig::join(&slots[0], |cart| *cart.total_mut() = 1)];
+    rig.settle();
+    // The first is not durable yet, so these two gather in one frame.
+    tickets.push(Rig::join(&slots[1], |cart| cart.owner_mut().push_str(&"o".repeat(2_000))));
+    tickets.push(Rig::join(&slots[2], |cart| cart.notes_mut().push("n".repeat(2_000))));
+    rig.settle();
+    rig.is_durable = true;
+    rig.settle();
+    assert_eq!(tickets.iter().map(version_of).collect::<Vec<_>>(), [2, 3, 4]);
+    for (at, slot) in slots.iter().enumerate() {
+        assert_eq!(rig.read(slot).version().0, 4);
+        assert_eq!(rig.parties[at].traffic.pulls, 0, "all were pushed to");
+    }
+    rig.repository.work_done().bytes
+}
+
+#[test]
+fn p3_holders_at_one_base_share_one_encoding() {
+    let (few, many) = (bytes_passed(4), bytes_passed(44));
+    assert!(many <= few + few / 4, "{many} B for 44 holders, {few} B for 4");
 }
 
 /// How much a node that takes nothing may be owed: its window, and a few small records that need no room.
