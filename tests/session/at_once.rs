@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::routing::post;
 use nam::web::SessionError;
+use tokio::sync::mpsc;
 
 use crate::shop::{Browser, Instance, VisitMut, Visits};
 
@@ -64,6 +65,41 @@ async fn a_new_name_leaves_what_was_written_to_the_response() {
     assert_eq!(first.send(&renaming, "/more", "500").await.cookies().len(), 0, "what is not there has no name");
     assert_eq!(first.send(&renaming, "/more", "200").await.cookies().len(), 2);
     assert_eq!(first.send(&instances[1], "/show", "").await.text, "1//0");
+}
+
+#[tokio::test]
+async fn after_the_head_no_name_is_given_that_the_browser_would_not_hear_of() {
+    let instances = Instance::several(1).await;
+    let (keep, mut kept) = mpsc::unbounded_channel();
+    let keeping = instances[0].with(post(async move |session: Visits| drop(keep.send(session))));
+    let mut browser = Browser::default();
+    browser.send(&keeping, "/more", "").await;
+    let late = kept.recv().await.unwrap();
+    let answered = |outcome: Result<(), SessionError>| assert!(matches!(outcome, Err(SessionError::Answered)));
+    answered(late.update(one_more).await);
+    answered(late.update_now(one_more).await);
+    answered(late.write_later().await.map(drop));
+    answered(late.sign_in("alice").await);
+    assert!(instances[0].kept().await.is_empty(), "no session that nobody can come back to");
+    browser.send(&instances[0], "/visit", "").await;
+    browser.send(&keeping, "/more", "").await;
+    let late = kept.recv().await.unwrap();
+    answered(late.rotate().await);
+    answered(late.sign_in("alice").await);
+    late.update(one_more).await.unwrap();
+    assert_eq!(browser.send(&instances[0], "/show", "").await.text, "2//0", "the browser's name is the newest");
+}
+
+#[tokio::test]
+async fn nobody_needs_no_session() {
+    let instances = Instance::several(1).await;
+    let mut browser = Browser::default();
+    let answer = browser.send(&instances[0], "/enter", "").await;
+    assert_eq!((answer.status, answer.cookies().len()), (StatusCode::OK, 0));
+    assert!(instances[0].kept().await.is_empty());
+    browser.send(&instances[0], "/enter", "alice").await;
+    browser.send(&instances[0], "/enter", "").await;
+    assert_eq!(browser.send(&instances[0], "/who", "").await.text, "nobody");
 }
 
 #[tokio::test]

@@ -67,14 +67,30 @@ async fn what_cannot_work_is_refused_when_the_layer_is_built() {
     assert!(matches!(unsigned, Err(BuildError::NoKey)));
     for name in ["", "a b", "a;b", "a=b", "a\r\nSet-Cookie: b", "caf\u{e9}"] {
         let layer = SessionLayer::<Visit>::builder(node.clone()).with_signed(key(1)).with_name(name).build();
-        assert!(matches!(layer, Err(BuildError::Name { .. })), "{name:?}");
+        let Err(refused @ BuildError::Name { .. }) = layer else { panic!("{name:?} was accepted") };
+        assert!(!refused.to_string().contains('\n'), "no line of its own in a log: {refused}");
     }
     assert!(matches!(build(|b| b.with_name("__Host-x").with_path("/shop")), Err(BuildError::Name { .. })));
     assert!(matches!(build(|b| b.with_name("__Host-x").with_domain("example.org")), Err(BuildError::Name { .. })));
     assert!(matches!(build(|b| b.with_name("__Secure-x").with_secure(false)), Err(BuildError::Name { .. })));
-    assert!(matches!(build(|b| b.with_path("shop")), Err(BuildError::Attribute { what: "path", .. })));
-    assert!(matches!(build(|b| b.with_path("/\r\nX: y")), Err(BuildError::Attribute { what: "path", .. })));
-    assert!(matches!(build(|b| b.with_domain("a.org; Secure")), Err(BuildError::Attribute { what: "domain", .. })));
+    assert!(matches!(build(|b| b.with_name("__Http-x").with_secure(false)), Err(BuildError::Name { .. })));
+    for path in ["", "shop", "/\r\nX: y", "/a; Secure", "/a?b", "/a#b", "/caf\u{e9}"] {
+        let layer = SessionLayer::<Visit>::builder(node.clone()).with_signed(key(1)).with_path(path).build();
+        assert!(matches!(layer, Err(BuildError::Attribute { what: "path", .. })), "{path:?}");
+    }
+    for domain in
+        ["", ".", "a..b", "a.org; Secure", "https://a.org", "a.org:80", "a.org/shop", "*.a.org", "a.org\r\nX: y"]
+    {
+        let layer = SessionLayer::<Visit>::builder(node.clone()).with_signed(key(1)).with_domain(domain).build();
+        let Err(refused @ BuildError::Attribute { what: "domain", .. }) = layer else {
+            panic!("{domain:?} was accepted")
+        };
+        assert!(!refused.to_string().contains('\n'), "no line of its own in a log: {refused}");
+    }
+    for domain in ["example.org", ".example.org", "localhost", "192.0.2.1"] {
+        let layer = SessionLayer::<Visit>::builder(node.clone()).with_signed(key(1)).with_domain(domain).build();
+        assert!(layer.is_ok(), "{domain}");
+    }
     assert!(matches!(build(|b| b.with_secure(false).with_same_site(SameSite::None)), Err(BuildError::SameSite)));
     assert!(matches!(build(|b| b.with_expiry(Expiry::idle(Duration::ZERO))), Err(BuildError::Expiry(_))));
     assert!(build(|b| b.with_name("shop").with_path("/shop").with_domain("example.org")).is_ok());

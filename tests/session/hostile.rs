@@ -1,8 +1,10 @@
 //! Cookies of strangers, and sessions that are too large.
 
 use axum::http::StatusCode;
+use axum::routing::post;
+use nam::web::SessionError;
 
-use crate::shop::{Browser, Instance};
+use crate::shop::{Browser, Instance, Visits};
 
 /// A fresh session, as for a browser without a cookie; nothing is adopted, nothing is a server error.
 async fn is_fresh(instance: &Instance, cookies: &[String]) {
@@ -59,11 +61,18 @@ async fn a_replayed_cookie_of_a_session_that_ended_is_a_fresh_session() {
 #[tokio::test]
 async fn a_session_that_would_be_too_large_is_refused_and_stays_as_it_was() {
     let instances = Instance::several(1).await;
+    // One text beyond what a request may change, which is 64 MiB.
+    let enormous = instances[0].with(post(async |session: Visits| {
+        session.update(|visit| visit.user_mut().set("k".repeat((64 << 20) + 1))).await?;
+        Ok::<_, SessionError>("done")
+    }));
     let mut browser = Browser::default();
     browser.send(&instances[0], "/visit", "").await;
     let item = "k".repeat(40_000);
-    let refused = browser.send(&instances[0], "/put", &item).await;
-    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", refused.text);
-    assert!(!refused.text.contains("kkk"), "a session's content is never shown");
-    assert_eq!(browser.send(&instances[0], "/show", "").await.text, "1//0");
+    for (instance, path) in [(&instances[0], "/put"), (&enormous, "/more")] {
+        let refused = browser.send(instance, path, &item).await;
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", refused.text);
+        assert!(!refused.text.contains("kkk"), "a session's content is never shown");
+        assert_eq!(browser.send(&instances[0], "/show", "").await.text, "1//0");
+    }
 }

@@ -16,7 +16,8 @@ pub enum SessionError {
     /// 409: other requests changed the same fields. An update whose closure gives nothing back is run again by itself, and
     /// so is [`update_now`](super::Session::update_now); the value of any other may have been used by the handler.
     #[error(
-        "other requests changed the session at the same time; nothing was written: try again (what is to be tried again by          itself is an `update` without a value, or an `update_now`)"
+        "other requests changed the session at the same time; nothing was written: try again (what is to be tried again by \
+         itself is an `update` without a value, or an `update_now`)"
     )]
     Conflict,
     /// 409: the session was given a new name by another request; the browser has the new cookie by now, or will.
@@ -25,6 +26,10 @@ pub enum SessionError {
     /// 401: another request ended the session.
     #[error("the session has ended; sign in again")]
     Ended,
+    /// 409, if anybody is left to see it: the head of the response has left, so no cookie can bring the browser the name of a
+    /// new session, or the new name of the one it has.
+    #[error("the response has left; the browser cannot be told the name of a session any more")]
+    Answered,
     /// 409: the repository lost what this browser has seen, in a restart without a journal or a restored backup. Said
     /// once: the response brings a cookie for what is left.
     #[error("the newest changes of the session were lost; check them and try again")]
@@ -60,7 +65,7 @@ impl From<Error> for SessionError {
 impl SessionError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Conflict | Self::Renewed | Self::Lost => StatusCode::CONFLICT,
+            Self::Conflict | Self::Renewed | Self::Answered | Self::Lost => StatusCode::CONFLICT,
             Self::Ended => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -224,7 +224,8 @@ impl<T: Class> SessionLayerBuilder<T> {
         self
     }
 
-    /// Names the cookie; `__Host-session` by default, or `session` where that cannot be.
+    /// Names the cookie; `__Host-session` by default, or `session` where that cannot be. Another has the same name and
+    /// `-seen`. Two layers around one route, for two types, need two names: they would overwrite each other's cookies.
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -281,13 +282,14 @@ impl<T: Class> SessionLayerBuilder<T> {
         let (sealing, key) = key.ok_or(BuildError::NoKey)?;
         let may_be_host = secure && path == "/" && domain.is_none();
         let name = name.unwrap_or_else(|| if may_be_host { NAME } else { PLAIN_NAME }.to_owned());
-        check_name(&name, may_be_host, secure).map_err(|why| BuildError::Name { name: name.clone(), why })?;
-        for (what, value) in [("path", Some(&path)), ("domain", domain.as_ref())] {
-            let Some(value) = value else { continue };
-            let is_clean = value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',');
-            if !is_clean || value.is_empty() || (what == "path" && !value.starts_with('/')) {
-                return Err(BuildError::Attribute { what, value: value.escape_default().to_string() });
-            }
+        check_name(&name, may_be_host, secure)
+            .map_err(|why| BuildError::Name { name: name.escape_default().to_string(), why })?;
+        let refused = |what, value: &str| BuildError::Attribute { what, value: value.escape_default().to_string() };
+        if !is_path(&path) {
+            return Err(refused("path", &path));
+        }
+        if let Some(domain) = domain.as_ref().filter(|domain| !is_domain(domain)) {
+            return Err(refused("domain", domain));
         }
         if same_site == SameSite::None && !secure {
             return Err(BuildError::SameSite);
@@ -306,6 +308,21 @@ impl<T: Class> fmt::Debug for SessionLayerBuilder<T> {
     }
 }
 
+/// Whether requests can have such a path: without what ends a cookie's attribute, and what comes behind a path.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b";,?#".contains(&byte))
+}
+
+/// Whether it is the name of a host, and neither an address with a scheme or port nor a pattern; browsers pass over one dot
+/// before it.
+fn is_domain(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_clean = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        is_clean && (1..=63).contains(&label.len())
+    };
+    domain.len() <= 254 && domain.strip_prefix('.').unwrap_or(domain).split('.').all(is_label)
+}
+
 /// What is wrong with a cookie's name (RFC 6265 §4.1.1: a token of RFC 2616).
 fn check_name(name: &str, may_be_host: bool, secure: bool) -> Result<(), &'static str> {
     let is_token = name.bytes().all(|byte| byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte));
@@ -319,8 +336,8 @@ fn check_name(name: &str, may_be_host: bool, secure: bool) -> Result<(), &'stati
     if lower.starts_with("__host-") && !may_be_host {
         return Err("with `__Host-` it is Secure, for path `/`, and without a domain");
     }
-    if lower.starts_with("__secure-") && !secure {
-        return Err("with `__Secure-` it is Secure");
+    if ["__secure-", "__http-"].iter().any(|prefix| lower.starts_with(prefix)) && !secure {
+        return Err("with `__Secure-` or `__Http-` it is Secure");
     }
     Ok(())
 }

@@ -143,7 +143,8 @@ impl<T: Class + Default> Session<T> {
     /// handler may have used would be wrong by then, and the answer is `Conflict` and nothing is written. So give back what
     /// is needed, or use [`update_now`](Self::update_now).
     ///
-    /// After the head of the response has left, and by a [`LateWriter`], an update is a commit of its own at once.
+    /// After the head of the response has left, and by a [`LateWriter`], an update is a commit of its own at once. A session
+    /// that does not exist by then cannot be made any more: no cookie could tell the browser of it.
     ///
     /// ```
     /// # use nam::web::{Session, SessionError};
@@ -157,7 +158,7 @@ impl<T: Class + Default> Session<T> {
     /// ```
     ///
     /// # Errors
-    /// [`SessionError`]: `Conflict`, `Unavailable`, `Ended`, `Renewed`, `Lost`, `TooLarge`.
+    /// [`SessionError`]: `Conflict`, `Unavailable`, `Ended`, `Renewed`, `Lost`, `TooLarge`, `Answered`.
     pub async fn update<V>(
         &self,
         mut closure: impl FnMut(&mut T::Mut<'_>) -> V + Send + 'static,
@@ -201,8 +202,9 @@ impl<T: Class + Default> Session<T> {
     /// ```
     ///
     /// # Errors
-    /// As [`update`](Self::update). Then nothing of the request was written, or with `Unavailable` perhaps all of it, and the
-    /// layer answers this error if the handler passes over it.
+    /// As [`update`](Self::update). Then nothing of the request was written, or with `Unavailable` perhaps all of it. If updates
+    /// before it, which had succeeded, are discarded by that, or the session could not be made, the layer answers this error
+    /// when the handler passes over it.
     pub async fn update_now<V>(&self, mut closure: impl FnMut(&mut T::Mut<'_>) -> V) -> Result<V, SessionError> {
         if self.is_late {
             let Ok(value) = self.request.update_alone(|data| Ok::<V, Infallible>(closure(data))).await?;
@@ -215,11 +217,11 @@ impl<T: Class + Default> Session<T> {
     /// in the session stays, and what the request wrote waits for the response; if there is no session yet it is made of
     /// that, at once. By the principal all sessions of somebody are found, see
     /// [`sign_out_everywhere`](Self::sign_out_everywhere); use what names an account for good, not what it can change. An
-    /// empty text is nobody: so a session stays when its user leaves.
+    /// empty text is nobody: so a session stays when its user leaves, and none is made.
     ///
     /// # Errors
     /// As [`update`](Self::update); `TooLarge` beyond 256 bytes, `Renewed` if another request gave the session a new name and
-    /// somebody else signed in with it.
+    /// somebody else signed in with it, `Answered` after the head of the response.
     pub async fn sign_in(&self, principal: &str) -> Result<(), SessionError> {
         self.request.sign_in(principal).await
     }
@@ -253,7 +255,9 @@ impl<T: Class + Default> Session<T> {
         self.request.rotate(None).await
     }
 
-    /// Ends the session on every instance at once, and takes the cookie back. What the request wrote is discarded.
+    /// Ends the session on every instance at once, and takes the cookie back. What the request wrote is discarded, and it can
+    /// write no more: the next request begins anew. For a visitor who goes on as somebody else, or as nobody, see
+    /// [`sign_in`](Self::sign_in).
     ///
     /// # Errors
     /// [`SessionError`]: `Unavailable`, `Renewed`. A session that has ended already is no error.

@@ -7,7 +7,8 @@
 //!        └────────────────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
 //! ```
 //! Invariants: of the requests with a ticket of an earlier rotation none reads, writes or gets a cookie; what was gathered
-//! is committed once, or discarded, and nothing is gathered after that; the state's lock is held while the object is opened
+//! is committed once, or discarded, and nothing is gathered after that; once the response is known no name is given to a
+//! session any more; the state's lock is held while the object is opened
 //! or made, while a closure runs and while an `update_now` takes with it what was gathered, never while a handler waits for
 //! anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
 
@@ -250,6 +251,7 @@ impl<T: Class> Request<T> {
     /// A new name, unless another request gave one already; with it who is signed in, if that is said.
     pub(super) async fn rotate(&self, principal: Option<&str>) -> Result<(), SessionError> {
         let (object, rotation) = match &mut *self.known().await? {
+            State::Open(_) if self.is_over() => return Err(SessionError::Answered),
             State::Open(opened) => {
                 opened.let_go();
                 (opened.object.clone(), opened.ticket.rotation)
@@ -367,6 +369,9 @@ impl<T: Class + Default> Request<T> {
     ) -> Result<Option<Result<V, E>>, SessionError> {
         let mut state = self.known().await?;
         let State::Absent(first) = &mut *state else { return Ok(None) };
+        if self.is_over() {
+            return Err(SessionError::Answered);
+        }
         let answer = first.write(change)?;
         if answer.is_ok() {
             self.make(&mut state).await?;
@@ -422,6 +427,9 @@ impl<T: Class + Default> Request<T> {
     pub(super) async fn sign_in(&self, principal: &str) -> Result<(), SessionError> {
         if principal.len() > INDEXED_BYTES_MAX {
             return Err(SessionError::TooLarge);
+        }
+        if principal.is_empty() && matches!(*self.known().await?, State::Absent(_)) {
+            return Ok(());
         }
         // What is not there has no name to exchange.
         let mut enter = |stored: &mut StoredMut<'_, T>| {

@@ -121,7 +121,8 @@ impl Seal {
 
     /// What the valid cookies of a name hold, each with whether a former key sealed it.
     fn opened(&self, name: &str, cookies: &[HeaderValue]) -> Vec<(String, bool)> {
-        let texts = cookies.iter().filter_map(|value| value.to_str().ok());
+        // Another cookie of the same header may be anything.
+        let texts = cookies.iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
         let named = cookies.filter(|cookie| cookie.name() == name && cookie.value().len() <= VALUE_BYTES_MAX);
         named.take(CANDIDATES_MAX).filter_map(|cookie| self.open(&cookie.into_owned())).collect()
@@ -168,7 +169,8 @@ mod tests {
     }
 
     fn find(seal: &Seal, cookies: &[String]) -> Option<Presented> {
-        let cookies: Vec<HeaderValue> = cookies.iter().map(|text| HeaderValue::from_str(text).unwrap()).collect();
+        let cookies = cookies.iter().map(|text| HeaderValue::from_bytes(text.as_bytes()).unwrap());
+        let cookies: Vec<HeaderValue> = cookies.collect();
         seal.find(&Names { ticket: "s".into(), floor: "s-seen".into() }, &cookies)
     }
 
@@ -210,6 +212,16 @@ mod tests {
         assert_eq!(find(&seal, &[format!("s=A{one}; s={one}")]).unwrap().ticket, ticket(1));
         assert_eq!(find(&seal, &[format!("s={one}"), format!("s={one}")]).unwrap().ticket, ticket(1));
         assert!(find(&seal, &[format!("s={one}; s={two}")]).is_none(), "two sessions");
+    }
+
+    #[test]
+    fn cookies_of_others_may_be_anything() {
+        let seal = seal(Sealing::Signed, 1, &[]);
+        let own = seal.ticket(&ticket(1));
+        for other in ["lang=fran\u{e7}ais", "=", "no pair", "q=\"a", "j={\"a\": [1, 2]}", "s=caf\u{e9}", "%ff=%ff"] {
+            let found = find(&seal, &[format!("{other}; s={own}; {other}")]);
+            assert_eq!(found.map(|found| found.ticket), Some(ticket(1)), "{other}");
+        }
     }
 
     #[test]
