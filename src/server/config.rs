@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::engine::OpenError;
-use crate::journal::JournalError;
+use crate::journal::{FrameName, JournalError};
 use crate::limits::{DAEMON_MEMORY_BYTES_MIN, JOURNAL_BYTES};
 use crate::repository::ImageCaps;
 use crate::store::{DataError, Durability};
@@ -47,6 +47,9 @@ pub struct ServerConfig {
     pub data: Option<PathBuf>,
     /// Where commits are kept.
     pub journal: JournalPlace,
+    /// Frames of a damaged data directory behind which what was acknowledged may be lost, one a shard; an error if nothing
+    /// is. For one start only.
+    pub accept_loss_after: Vec<FrameName>,
     /// Bytes of documents in memory, of all shards, beyond which objects that were not used for long are left to the disk;
     /// none for no limit, at least [`DAEMON_MEMORY_BYTES_MIN`]. Each shard has an even share. A journal in memory has no such place, so nothing is limited.
     pub memory_max: Option<u64>,
@@ -64,6 +67,7 @@ impl Default for ServerConfig {
             shards: None,
             data: None,
             journal: JournalPlace::Memory,
+            accept_loss_after: Vec::new(),
             memory_max: None,
             journal_bytes: JOURNAL_BYTES,
             certificates: None,

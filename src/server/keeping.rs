@@ -39,7 +39,7 @@ impl Keeping {
             JournalPlace::Data(durability) => {
                 let directory = config.data.as_deref().ok_or(StartError::NoData)?;
                 let settings = DiskSettings { durability, shards: config.shards, ..DiskSettings::default() };
-                let journal = DiskJournal::open(directory, settings)?;
+                let journal = DiskJournal::open_behind(directory, settings, &config.accept_loss_after)?;
                 let (images, caps) = (journal.images()?, config.image_caps(journal.shards()));
                 Ok(Self::Disk(journal, images, caps))
             }

@@ -78,14 +78,20 @@ fn a_directory_that_is_not_as_nam_left_it_is_refused_in_one_sentence() {
             "flipped",
             "format",
             b"nam data directory\nformat 2\nshards 2\ncrc 00000000\n",
-            "{}/format is damaged: its checksum does not fit",
+            "{}/format is damaged: its checksum does not fit; restore a backup",
         ),
-        ("short", "acknowledged", &[0; 100], "{}/acknowledged is damaged: 100 bytes where 128 belong"),
+        (
+            "short",
+            "acknowledged",
+            &[0; 100],
+            "{}/acknowledged is damaged: 100 bytes where 128 belong; restore a backup, or copy the directory and go on \
+             without what is lost (`nam serve --accept-loss-after`)",
+        ),
         (
             "list",
             "store/keyspaces/1/current",
             b"",
-            "{}/store/keyspaces/1/current is damaged: it names no list of tables",
+            "{}/store/keyspaces/1/current is damaged: it names no list of tables; restore a backup",
         ),
     ];
     for (name, file, content, says) in cases {
@@ -104,6 +110,49 @@ fn a_directory_that_is_not_as_nam_left_it_is_refused_in_one_sentence() {
             assert!(contents(&data) == before, "{name}: something was touched");
         }
     }
+}
+
+#[test]
+fn a_directory_that_lost_a_file_is_called_damaged_and_not_somebody_elses() {
+    let directory = Directory::new("lost-files");
+    for (lost, says) in [("format", "; restore a backup"), ("acknowledged", "; restore a backup, or copy")] {
+        let data = directory.0.join(format!("without-{lost}"));
+        made(&data);
+        fs::remove_file(data.join(lost)).unwrap();
+        let before = contents(&data);
+        let place = directory.0.join("backup");
+        let backup = ["backup", "--data", data.to_str().unwrap(), place.to_str().unwrap()].map(str::to_owned).to_vec();
+        for arguments in uses(&data).into_iter().chain([backup]) {
+            let told = told(nam().args(&arguments));
+            assert!(told.contains(" is damaged: ") && told.contains(says), "{arguments:?}: {told}");
+            assert!(contents(&data) == before && !place.exists(), "{lost}: something was touched");
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_cannot_be_accepted_is_refused_in_words() {
+    let directory = Directory::new("accepted");
+    let data = directory.0.join("data");
+    made(&data);
+    let before = contents(&data);
+    let serve = |more: &[&str]| {
+        let mut command = nam();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(more);
+        command
+    };
+    let whole = told(&mut serve(&["--accept-loss-after", "0:17.4"]));
+    assert!(whole.contains("the last one there is 0:0.0"), "{whole}");
+    let whole = told(&mut serve(&["--accept-loss-after", "0:0.0"]));
+    assert!(whole.contains("lost nothing that was acknowledged behind frame 0:0.0"), "{whole}");
+    let stranger = told(&mut serve(&["--accept-loss-after", "3:0.0"]));
+    assert!(stranger.contains("has 1 shards, numbered from 0"), "{stranger}");
+    let memory = told(&mut serve(&["--accept-loss-after", "0:0.0", "--journal", "memory"]));
+    assert!(memory.contains("--accept-loss-after needs a journal on disk"), "{memory}");
+    let nonsense = serve(&["--accept-loss-after", "yesterday"]).output().unwrap();
+    let text = String::from_utf8(nonsense.stderr).unwrap();
+    assert!(nonsense.status.code() == Some(2) && text.contains("shard:epoch.number, as in 0:17.4"), "{text}");
+    assert!(contents(&data) == before);
 }
 
 #[test]
@@ -127,7 +176,10 @@ fn a_directory_that_may_not_be_written_is_refused_by_the_name_of_the_file() {
             // Permissions do not bind root.
             command.uid(NOBODY).gid(NOBODY);
         }
-        let says = format!("{}/lock: Permission denied (os error 13)", data.display());
+        let says = format!(
+            "{}/lock: Permission denied (os error 13); give a data directory where this process may write",
+            data.display()
+        );
         assert_eq!(told(command.args(&arguments).current_dir("/")), says);
     }
     fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();
@@ -158,8 +210,9 @@ fn a_directory_on_a_device_for_reading_only_is_refused_by_the_name_of_the_file()
     for arguments in uses(&data) {
         let mut command = unshare("shift && exec \"$@\"");
         command.arg("shifted").arg(env!("CARGO_BIN_EXE_nam")).args(&arguments);
-        let says = format!("{}/lock: Read-only file system (os error 30)", data.display());
-        assert_eq!(told(&mut command), says);
+        let says = format!("{}/lock: Read-only file system (os error 30); ", data.display());
+        let told = told(&mut command);
+        assert!(told.starts_with(&says) && told.ends_with("where this process may write"), "{told}");
     }
     assert!(contents(&data) == before);
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use bytes::Bytes;
 use nam::ids::{Epoch, FrameNumber, ShardId};
 use nam::journal::{Append, Entry, Frame, FrameName, Images, Journal};
-use nam::store::{DiskJournal, DiskSettings};
+use nam::store::{DataError, DiskJournal, DiskSettings};
 
 use crate::dice::Dice;
 use crate::images::{InForce, Painter, SHARD, in_force, state};
@@ -301,4 +301,84 @@ fn an_end_that_was_torn_before_anybody_was_told_is_no_damage() {
         assert_eq!(read(&trial).unwrap().frames.len(), there.len() + 1, "trial {trial_number}: the store goes on");
     }
     assert!(in_doubt < 10, "what was torn is not served");
+}
+
+#[test]
+fn a_loss_is_accepted_only_by_name_and_never_before_it() {
+    let (scratch, mut dice) = (Scratch::new("accepted"), Dice::new(37));
+    let (whole, trial) = (scratch.0.join("whole"), scratch.0.join("trial"));
+    let settings = DiskSettings { gathered_bytes: 1 << 24, ..settings() };
+    let mut journal = DiskJournal::open(&whole, settings).unwrap();
+    let mut author = Author::new(&mut journal);
+    let mut kept = Frames::new();
+    for _ in 0..40 {
+        let append = author.next(&mut dice);
+        journal.append(&append).unwrap();
+        kept.push((append.frame.name, append.frame.crc));
+    }
+    drop(journal);
+    copy(&whole, &trial);
+    let log = trial.join("store/0.jnl");
+    let mut bytes = content(&log);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    overwrite(&log, &bytes);
+    let before = content(&log);
+    let open = |accepted: &[FrameName]| DiskJournal::open_behind(&trial, settings, accepted);
+    let refused = |accepted: &[FrameName]| {
+        let told = open(accepted).unwrap_err();
+        assert!(content(&log) == before, "{told}: something was changed");
+        told
+    };
+    let [any, any_other] = [0, 1].map(|shard| FrameName::before_all(ShardId(shard)));
+    let newest = kept.iter().rev().find(|(name, _)| name.shard == any.shard).unwrap().0;
+    assert!(matches!(refused(&[]), DataError::DamagedLog { .. }));
+    assert!(matches!(refused(&[FrameName::before_all(ShardId(2))]), DataError::NoShard { shards: 2, .. }));
+    assert!(matches!(refused(&[any]), DataError::DamagedLog { frame, .. } if frame.shard == any_other.shard));
+    assert!(matches!(refused(&[newest, any_other]), DataError::DamagedLog { frame, .. } if frame.shard == any.shard));
+
+    let mut journal = open(&[any, any_other]).unwrap();
+    let again = Author::new(&mut journal);
+    for shard in 0..SHARDS {
+        let claim = journal.claim(ShardId(shard), 3_000).unwrap();
+        assert!(claim.lossy_epoch > author.epoch, "a term since then began with a loss");
+        let mut there = Frames::new();
+        let visit = &mut |frame: Frame| {
+            there.push((frame.name(), frame.encode().crc));
+            true
+        };
+        journal.replay(ShardId(shard), visit).unwrap();
+        let of_shard: Frames = kept.iter().copied().filter(|(name, _)| name.shard == ShardId(shard)).collect();
+        assert!(there.len() < of_shard.len() && of_shard.starts_with(&there), "a prefix: {there:?}");
+    }
+    assert!(again.epoch > author.epoch);
+    let mut again = Author::new(&mut journal);
+    journal.append(&again.next(&mut dice)).unwrap();
+    drop(journal);
+    assert!(matches!(open(&[any]), Err(DataError::NoLoss { .. })), "accepted once");
+    drop(open(&[]).unwrap());
+}
+
+#[test]
+fn without_its_note_a_directory_is_refused_until_that_is_accepted() {
+    let (scratch, mut dice) = (Scratch::new("note"), Dice::new(41));
+    let data = scratch.0.join("data");
+    let kept = make(&data, &mut dice);
+    for shard in 0..SHARDS {
+        fs::remove_file(data.join("acknowledged")).unwrap();
+        let told = verify(&data).unwrap_err();
+        assert!(
+            told.contains("acknowledged is damaged: 0 bytes where 256 belong; restore a backup, or copy"),
+            "{told}"
+        );
+        assert!(!data.join("acknowledged").exists());
+        let last = |shard| kept.frames.iter().rev().find(|(name, _)| name.shard == ShardId(shard)).unwrap().0;
+        let ahead = FrameName { number: FrameNumber(last(1).number.0 + 1), ..last(1) };
+        let one = DiskJournal::open_behind(&data, settings(), &[last(0)]).unwrap_err();
+        assert!(matches!(one, DataError::Damaged { .. }), "of every shard it is unknown: {one}");
+        let more = DiskJournal::open_behind(&data, settings(), &[last(0), ahead]).unwrap_err();
+        assert!(more.to_string().contains(&format!("the last one there is {}", last(1))), "{shard}: {more}");
+        drop(DiskJournal::open_behind(&data, settings(), &[last(0), last(1)]).unwrap());
+        assert!(read(&data).unwrap() == kept);
+    }
 }

@@ -11,6 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use nam::store::backup::{BackupError, CopiedShard, Place, Progress, Watcher, backup, restore, verify_backup};
 
+use crate::advice;
 use crate::serve::told_to_stop;
 
 /// What a shell is told when a process ends by SIGINT.
@@ -115,7 +116,7 @@ fn watched(
     };
     let done = copy(watch);
     bar.finish_and_clear();
-    done.map_err(|error| error.to_string())
+    done.map_err(|error| advice::of_copy(&error))
 }
 
 fn stop_on_signal(is_stopped: Arc<AtomicBool>) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //!
 //! Each command answers a wrong input with one sentence and a non-zero exit code. Source: own reasoning.
 
+mod advice;
 mod backup;
 mod demo;
 mod parent;

@@ -7,9 +7,12 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use nam::journal::FrameName;
 use nam::server::{Certificates, JournalPlace, Server, ServerConfig};
 use nam::store::Durability;
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::advice;
 
 /// Where commits are kept.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -51,6 +54,10 @@ pub(crate) struct Serve {
     /// [default: no limit].
     #[arg(long, value_name = "BYTES", value_parser = size)]
     memory_max: Option<u64>,
+    /// Start although what was acknowledged behind this frame of its shard is damaged or gone, and tell nodes that it is
+    /// lost: a frame as `nam verify` and errors name it, 0:0.0 for none; given again for another shard.
+    #[arg(long, value_name = "FRAME")]
+    accept_loss_after: Vec<FrameName>,
     /// The daemon's certificate chain, PEM, leaf first.
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -76,7 +83,7 @@ impl Serve {
             crate::parent::follow();
         }
         let config = self.config()?;
-        let mut server = Server::start(&config).map_err(|error| error.to_string())?;
+        let mut server = Server::start(&config).map_err(|error| advice::of_start(&error))?;
         self.announce(&server, &config);
         let failure = runtime.block_on(async {
             tokio::select! {
@@ -98,9 +105,15 @@ impl Serve {
             node_authorities: self.client_ca.clone(),
         });
         let journal = match (self.journal, self.durability) {
-            (JournalKind::Memory, None) if self.memory_max.is_none() => JournalPlace::Memory,
+            (JournalKind::Memory, None) if self.memory_max.is_none() && self.accept_loss_after.is_empty() => {
+                JournalPlace::Memory
+            }
             (JournalKind::Memory, asked) => {
-                let flag = if asked.is_some() { "--durability" } else { "--memory-max" };
+                let flag = match self.memory_max {
+                    _ if asked.is_some() => "--durability",
+                    Some(_) => "--memory-max",
+                    None => "--accept-loss-after",
+                };
                 return Err(format!("{flag} needs a journal on disk: leave it out, or --journal memory"));
             }
             (JournalKind::Disk, Some(Survives::Process)) => JournalPlace::Data(Durability::Process),
@@ -111,6 +124,7 @@ impl Serve {
             shards: self.shards,
             data: Some(self.data.clone()),
             journal,
+            accept_loss_after: self.accept_loss_after.clone(),
             memory_max: self.memory_max,
             certificates,
             ..ServerConfig::default()
@@ -136,6 +150,11 @@ impl Serve {
             }
             JournalPlace::Data(Durability::Disk) => format!("journal  {data}; what is acknowledged is synced"),
         });
+        lines.extend(config.accept_loss_after.iter().map(|behind| {
+            format!(
+                "loss  accepted behind frame {behind}; nodes are told, and the next start needs no --accept-loss-after"
+            )
+        }));
         let _closed = writeln!(std::io::stdout(), "{}", lines.join("\n"));
     }
 }

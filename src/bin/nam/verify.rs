@@ -11,6 +11,7 @@ use nam::journal::JournalError;
 use nam::repository::{Caps, Core, Identity, ImageCaps};
 use nam::store::{DataError, Verified, Visited, verify};
 
+use crate::advice;
 use crate::backup::S3;
 
 /// Damages that are told; of more, how many.
@@ -90,7 +91,7 @@ impl Verify {
             trials.entry(shard).or_insert_with(|| Trial::new(shard)).take(visited);
             progress.inc(1);
         };
-        let found = verify(&self.data, visit).map_err(|error| error.to_string())?;
+        let found = verify(&self.data, visit).map_err(|error| advice::of_reading(&error))?;
         progress.finish_and_clear();
         let mut damages: Vec<String> = found.tables.iter().map(DataError::to_string).collect();
         for Verified { shard, images, parts, frames, commits, last, damages: found } in found.shards {
@@ -109,6 +110,6 @@ impl Verify {
         if more > 0 {
             damages.push(format!("and {more} more"));
         }
-        if damages.is_empty() { Ok(()) } else { Err(damages.join("; ")) }
+        if damages.is_empty() { Ok(()) } else { Err(format!("{}; {}", damages.join("; "), advice::RESTORE)) }
     }
 }

@@ -92,7 +92,7 @@ pub enum BackupError {
         found: String,
     },
     /// A backup that was interrupted.
-    #[error("{place} holds a backup that was never finished: it has no manifest")]
+    #[error("{place} holds a backup that was never finished, and nothing can be made of it: give another place")]
     Unfinished {
         /// The place.
         place: String,

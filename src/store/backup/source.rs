@@ -8,7 +8,7 @@ use super::BackupError;
 use super::check::Extent;
 use super::daemon::Link;
 use super::record::Record;
-use crate::store::disk::{DataError, DiskJournal, DiskSettings, DiskSnapshot};
+use crate::store::disk::{DiskJournal, DiskSettings, DiskSnapshot, check_there};
 
 /// A snapshot to be read.
 #[derive(Debug)]
@@ -22,9 +22,7 @@ impl Source {
         if let Some(link) = Link::dial(data) {
             return link.map(Self::Daemon);
         }
-        if !data.join("format").exists() {
-            return Err(DataError::Absent { path: data.into() }.into());
-        }
+        check_there(data)?;
         let journal = DiskJournal::open(data, DiskSettings::default())?;
         Ok(Self::Here(journal.snapshot(), data.into()))
     }

@@ -94,6 +94,24 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
+    /// A loss is accepted in a shard that it has not.
+    #[error("{path} has {shards} shards, numbered from 0: there is none of which frame {frame} could be")]
+    NoShard {
+        /// The directory.
+        path: PathBuf,
+        /// The frame that was named.
+        frame: FrameName,
+        /// Shards it has.
+        shards: u16,
+    },
+    /// A loss is accepted, and there is none.
+    #[error("{path} lost nothing that was acknowledged behind frame {behind}: start without accepting a loss")]
+    NoLoss {
+        /// The directory.
+        path: PathBuf,
+        /// The frame that was named.
+        behind: FrameName,
+    },
     /// A file of it cannot be read or written.
     #[error("{path}: {source}")]
     File {
@@ -166,7 +184,7 @@ impl DataDirectory {
         // Before the lock, which is a file: what is not ours is not touched.
         if !path.join("format").exists() {
             check_empty(path)?;
-            fs::create_dir_all(path).map_err(|source| DataError::Unmade { path: path.into(), source })?;
+            make(path)?;
         }
         read_format(path)?;
         let lock = lock(path)?;
@@ -204,7 +222,31 @@ impl DataDirectory {
     }
 }
 
+/// Makes a directory and those above it, durably.
+fn make(path: &Path) -> Result<(), DataError> {
+    let above = path.ancestors().take_while(|above| !above.exists()).count();
+    fs::create_dir_all(path).map_err(|source| DataError::Unmade { path: path.into(), source })?;
+    let places = path.ancestors().skip(1).take(above);
+    places.map(|place| if place.as_os_str().is_empty() { Path::new(".") } else { place }).try_for_each(sync_directory)
+}
+
+/// Refuses a path where no data directory is.
+pub(in crate::store) fn check_there(path: &Path) -> Result<(), DataError> {
+    check_format_there(path)?;
+    if path.join("format").exists() { Ok(()) } else { Err(DataError::Absent { path: path.into() }) }
+}
+
+/// Refuses a data directory that lost its `format`: what stands in it is nam's.
+fn check_format_there(path: &Path) -> Result<(), DataError> {
+    let file = path.join("format");
+    if !file.exists() && ["acknowledged", "store"].iter().all(|name| path.join(name).exists()) {
+        return Err(DataError::Damaged { path: file, what: "it is not there".to_owned() });
+    }
+    Ok(())
+}
+
 fn check_empty(path: &Path) -> Result<(), DataError> {
+    check_format_there(path)?;
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(failed(path))?,

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::acknowledged::Acknowledged;
 use super::directory::{DataError, failed};
 use crate::coding::{DecodeError, Reader};
 use crate::ids::{Epoch, FrameNumber, ShardId};
@@ -43,18 +42,18 @@ pub(super) fn files(store: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Checks the log files of a store and cuts off a torn end.
+/// Checks the log files of a store, in which frames up to those `needed` must be, and cuts off a torn end.
 ///
 /// # Errors
 /// `DamagedLog`: what cannot be read holds a frame that was acknowledged. `Damaged`: it is not the end of the newest file.
-pub(super) fn mend(store: &Path, acknowledged: &[Option<Acknowledged>]) -> Result<(), DataError> {
+pub(super) fn mend(store: &Path, needed: &[Option<FrameName>]) -> Result<(), DataError> {
     let mut torn = Vec::new();
     let mut files = files(store)?.into_iter().peekable();
     while let Some(path) = files.next() {
         let bytes = fs::read(&path).map_err(failed(&path))?;
         let Extent { valid, end } = extent(&bytes);
         let tail = bytes.get(valid..end).unwrap_or_default();
-        if let Some(frame) = first_known(tail, acknowledged) {
+        if let Some(frame) = first_known(tail, needed) {
             return Err(DataError::DamagedLog { path, offset: valid as u64, frame });
         }
         if tail.is_empty() {
@@ -134,13 +133,13 @@ fn expect<const N: usize>(r: &mut Reader<'_>, expected: [u8; N]) -> Result<(), D
     if r.array::<N>()? == expected { Ok(()) } else { Err(DecodeError::Unknown { what: "log entry", found: 0 }) }
 }
 
-/// The first frame named in `tail` that was acknowledged.
-fn first_known(tail: &[u8], acknowledged: &[Option<Acknowledged>]) -> Option<FrameName> {
+/// The first frame named in `tail` that is needed.
+fn first_known(tail: &[u8], needed: &[Option<FrameName>]) -> Option<FrameName> {
     let names = tail.windows(4).enumerate().filter(|(_, window)| window == b"namF");
     let names = names.filter_map(|(at, _)| name(tail.get(at + 5..)?).ok());
     names.into_iter().find(|name| {
-        let known = acknowledged.get(usize::from(name.shard.0)).copied().flatten();
-        known.is_some_and(|known| *name <= known.name && *name > FrameName::before_all(name.shard))
+        let newest = needed.get(usize::from(name.shard.0)).copied().flatten();
+        newest.is_some_and(|newest| *name <= newest && *name > FrameName::before_all(name.shard))
     })
 }
 

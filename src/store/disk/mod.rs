@@ -15,6 +15,7 @@ mod directory;
 mod failure;
 mod images;
 mod log;
+mod loss;
 mod restore;
 mod snapshot;
 mod store;
@@ -34,8 +35,10 @@ use crate::limits::FREE_BYTES_MIN;
 use acknowledged::{Acknowledged, AcknowledgedFile};
 use directory::DataDirectory;
 pub use directory::DataError;
+pub(super) use directory::check_there;
 use failure::Failure;
 pub use images::DiskImages;
+use loss::Losses;
 pub(super) use restore::Restoring;
 pub(super) use snapshot::DiskSnapshot;
 use store::Store;
@@ -107,28 +110,36 @@ impl DiskJournal {
     /// # Errors
     /// [`DataError`], a sentence for who gave the path.
     pub fn open(path: &Path, settings: DiskSettings) -> Result<Self, DataError> {
+        Self::open_behind(path, settings, &[])
+    }
+
+    /// Opens the data directory `path` as [`DiskJournal::open`] does, and goes on although frames behind those `accepted`
+    /// are lost: what can be read is kept, and the next term begins with a loss. Frames up to those must be there.
+    ///
+    /// # Errors
+    /// [`DataError`]; [`DataError::NoLoss`] if nothing is.
+    pub fn open_behind(path: &Path, settings: DiskSettings, accepted: &[FrameName]) -> Result<Self, DataError> {
         let directory = DataDirectory::open(path, settings.shards)?;
-        let shards = directory.shards;
-        let (noted, acknowledged) = AcknowledgedFile::open(path, shards)?;
-        let is_used = acknowledged.iter().any(Option::is_some);
+        let losses = Losses::read(path, directory.shards, accepted)?;
         let place = directory.store();
         if !place.exists() {
-            if is_used {
+            if losses.is_used() {
                 return Err(DataError::Damaged { path: place, what: "it is not there".to_owned() });
             }
             Store::make(&directory, settings.gathered_bytes)?;
         }
         tables::check(&place)?;
-        log::mend(&place, &acknowledged)?;
+        log::mend(&place, &losses.needed())?;
         let store = Store::open(&directory)?;
-        let heads = (0..).map(ShardId).zip(acknowledged).map(|(shard, acknowledged)| {
-            let (last, last_crc) = store.last(shard)?;
-            check_acknowledged(&store, last, acknowledged)?;
-            store.check_cut(shard)?;
-            Ok(Head { epoch: Epoch(0), last, last_crc })
+        let lasts = (0..directory.shards).map(ShardId).map(|shard| {
+            let last = store.last(shard)?;
+            store.check_cut(shard).map(|()| last)
         });
-        let heads = heads.collect::<Result<_, JournalError>>();
-        let heads = heads.map_err(|error| DataError::Journal { path: place, error })?;
+        let lasts = lasts.collect::<Result<Vec<_>, JournalError>>();
+        let lasts = lasts.map_err(|error| DataError::Journal { path: place, error })?;
+        losses.settle(path, &store, &lasts)?;
+        let noted = AcknowledgedFile::open(path)?;
+        let heads = lasts.into_iter().map(|(last, last_crc)| Head { epoch: Epoch(0), last, last_crc }).collect();
         let open = Open { store: Arc::new(store), noted, heads, settings, failure: Failure::default(), directory };
         Ok(Self { open: Arc::new(Mutex::new(open)), claimed: BTreeMap::new() })
     }

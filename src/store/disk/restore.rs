@@ -21,7 +21,7 @@ use crate::store::backup::{Checked, Extent};
 const BATCH_MAX: usize = 256;
 
 /// What may stand in a directory that a restore left unfinished.
-const OURS: [&str; 6] = ["acknowledged", "format", "format.new", "lock", "store", "store.new"];
+const OURS: [&str; 7] = ["acknowledged", "acknowledged.new", "format", "format.new", "lock", "store", "store.new"];
 
 /// A data directory that is being made.
 #[derive(Debug)]
@@ -187,7 +187,8 @@ fn remove_unfinished(draft: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-fn now_ms() -> u64 {
+/// The wall clock, in milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::directory::DataDirectory;
+use super::directory::{DataDirectory, check_there};
 use super::images::decode;
 use super::tables;
 use super::{DataError, DiskImages, DiskJournal, DiskSettings};
@@ -57,9 +57,7 @@ pub struct Verification {
 /// # Errors
 /// [`DataError`]: there is none, it is in use, or so damaged that its frames cannot be reached.
 pub fn verify(path: &Path, visit: &mut dyn FnMut(Visited<'_>)) -> Result<Verification, DataError> {
-    if !path.join("format").exists() {
-        return Err(DataError::Absent { path: path.into() });
-    }
+    check_there(path)?;
     let tables = {
         let _lock = DataDirectory::lock_of(path)?;
         tables::damages(&path.join("store"))
