@@ -100,7 +100,10 @@ impl Core {
 
     /// Drops a replica's value to save memory; identity and version stay, and the next read opens it again.
     pub fn evict(&mut self, replica: ReplicaId) -> bool {
-        if self.has_submitted(replica) || !self.replicas.get(&replica).is_some_and(|entry| entry.replica.evict()) {
+        // Behind a second open a close would end what that opens, and this node would not know.
+        let is_opening = self.requests.values().any(|request| request.opens(replica));
+        let stays = is_opening || self.has_submitted(replica);
+        if stays || !self.replicas.get(&replica).is_some_and(|entry| entry.replica.evict()) {
             return false;
         }
         self.tell_use_of(replica);
