@@ -43,7 +43,8 @@ async fn a_rotation_during_ten_requests_ends_none_of_them() {
     let before = browser.clone();
     let mut running = Vec::new();
     for request in 0..10 {
-        running.push((request % 3, before.begin_slow(&instances[request % 3]).await));
+        let path = if request % 2 == 0 { "/slow" } else { "/slow_to_begin" };
+        running.push((request % 3, before.begin(&instances[request % 3], path).await));
     }
     let signed_in = browser.send(&instances[1], "/in", "ann").await;
     assert_eq!(signed_in.status, StatusCode::OK, "{}", signed_in.text);
@@ -55,7 +56,7 @@ async fn a_rotation_during_ten_requests_ends_none_of_them() {
     }
     assert_eq!(browser.send(&instances[2], "/show", "").await.text, "1/ann/1", "late responses bring no old name back");
     let late = before.clone().send(&instances[0], "/visit", "").await;
-    assert_eq!(late.status, StatusCode::CONFLICT, "the former name writes nothing");
+    assert_eq!(late.status, StatusCode::CONFLICT, "the former name begins nothing any more");
     assert_eq!(late.cookies().len(), 0);
     assert_eq!(before.clone().send(&instances[0], "/maybe", "").await.text, "false");
 }

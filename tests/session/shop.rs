@@ -166,6 +166,13 @@ impl Instance {
             let view = session.read().await?;
             Ok::<_, SessionError>(format!("{before} {} {}", view.visits, view.user))
         };
+        let own = pause.clone();
+        let slow_to_begin = async move |session: Visits| {
+            own.here().await;
+            session.update(take("slow")).await?;
+            let view = session.read().await?;
+            Ok::<_, SessionError>(format!("{} {}", view.visits, view.user))
+        };
         let router = Router::new()
             .route("/", get(|| async { "nothing of a session" }))
             .route("/visit", post(visit))
@@ -176,6 +183,7 @@ impl Instance {
             .route("/out", post(sign_out))
             .route("/refuse", post(refuse))
             .route("/slow", post(slow))
+            .route("/slow_to_begin", post(slow_to_begin))
             .route("/enter", post(enter))
             .route("/who", get(who))
             .route("/leave", post(leave_everywhere))

@@ -8,8 +8,8 @@
 //! ```
 //! A session is one object, its key a hash of the id in the cookie. One cookie has the id and how often the session was
 //! renewed, another what the browser has seen. Invariants: nothing is created before the first write, and nothing by a
-//! request that fails; a ticket is accepted
-//! for the newest rotation only, and no id that a client chose is ever adopted; a response carries the newest token that
+//! request that fails; a ticket is accepted for the newest rotation only, or for the one before if the request was under way
+//! when the session was renewed, and no id that a client chose is ever adopted; a response carries the newest token that
 //! the instance knows, and for [`VALIDATE`] after a write every instance asks the repository, so that responses that race
 //! to set the cookie hide nothing; no lock is held while a handler waits. Source: own reasoning (S1–S5).
 

@@ -3,7 +3,7 @@
 //! Invariants: what is shown is at least what the browser's ticket names, or an error; while the request writes and
 //! commits it pins no version, so that the value is changed in place. Source: own reasoning (S2, R1, R4).
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::error::SessionError;
 use super::gathered::Gathered;
@@ -18,6 +18,9 @@ use crate::tracked::Class;
 /// For so long after a session got another name, requests with the former one are asked to try again; later they have no
 /// session.
 const RENEWED: Duration = Duration::from_secs(60);
+
+/// What the difference of two times in whole microseconds may be too small by.
+const CLOCK_STEP: Duration = Duration::from_micros(1);
 
 /// How often a read that waits for the repository looks whether that is away: nobody tells it.
 const LOOKS: Duration = Duration::from_millis(250);
@@ -91,11 +94,31 @@ pub(super) enum Found<T: Class> {
 
 /// Seconds since 1970.
 pub(super) fn now_s() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
+    since_1970().as_secs()
 }
 
-/// Opens what a request's cookies name.
-pub(super) async fn open<T: Class>(settings: &Settings, presented: &Presented) -> Result<Found<T>, SessionError> {
+/// Microseconds since 1970.
+pub(super) fn now_us() -> u64 {
+    u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Whether a request that arrived at `arrived` was under way when its session was given another name. An instance whose
+/// clock is behind has that time before it, and answers no.
+fn was_under_way(arrived: Instant, renewed_at_us: u64) -> bool {
+    let since = now_us().checked_sub(renewed_at_us).map(Duration::from_micros);
+    since.is_some_and(|since| arrived.elapsed() > since + CLOCK_STEP)
+}
+
+/// Opens what the cookies name of a request that arrived at `arrived`.
+pub(super) async fn open<T: Class>(
+    settings: &Settings,
+    presented: &Presented,
+    arrived: Instant,
+) -> Result<Found<T>, SessionError> {
     let Presented { ticket, floor, .. } = *presented;
     let is_linked = settings.node.state() == NodeState::Ready;
     if !is_linked && settings.away == Away::Refuse {
@@ -114,11 +137,12 @@ pub(super) async fn open<T: Class>(settings: &Settings, presented: &Presented) -
         Err(Error::Gone { .. } | Error::LostWrite { .. }) => return Ok(Found::Nothing),
         shown => shown?,
     };
-    if shown.rotation == ticket.rotation {
+    let is_former = shown.rotation.checked_sub(1) == Some(ticket.rotation);
+    if shown.rotation == ticket.rotation || is_former && was_under_way(arrived, shown.renewed_at) {
         let opened = Opened::new(object, ticket, shown);
         return Ok(if is_lost { Found::Lost(opened) } else { Found::Session(opened) });
     }
-    let is_recent = now_s() < shown.renewed_at.saturating_add(RENEWED.as_secs());
+    let is_recent = Duration::from_micros(now_us().saturating_sub(shown.renewed_at)) < RENEWED;
     Ok(if is_recent { Found::Renewed } else { Found::Nothing })
 }
 

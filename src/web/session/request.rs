@@ -6,15 +6,15 @@
 //!        │                 (what it is to be made of)             ▲ (what is to be written)
 //!        └────────────────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
 //! ```
-//! Invariants: of the requests with a ticket of an earlier rotation none reads, writes or gets a cookie; what was gathered
-//! is committed once, or discarded, and nothing is gathered after that; once the response is known no name is given to a
-//! session any more; the state's lock is held while the object is opened
-//! or made, while a closure runs and while an `update_now` takes with it what was gathered, never while a handler waits for
-//! anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
+//! Invariants: of the requests that came with a ticket of an earlier rotation none reads, writes or gets a cookie; what was
+//! gathered is committed once, or discarded, and nothing is gathered after that; once the response is known no name is given
+//! to a session any more; the state's lock is held while the object is opened or made, while a closure runs and while an
+//! `update_now` takes with it what was gathered, never while a handler waits for anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use http::{HeaderValue, StatusCode};
 use tokio::sync::{Mutex, MutexGuard};
@@ -25,7 +25,7 @@ use super::everywhere::sign_out_everywhere;
 use super::first::First;
 use super::gathered::Gathered;
 use super::layer::Settings;
-use super::opened::{Found, Opened, now_s, open};
+use super::opened::{Found, Opened, now_s, now_us, open};
 use super::stored::{PublicId, Stored, StoredMut};
 use super::ticket::{Floor, Presented, Ticket};
 use super::view::{Seen, View};
@@ -66,6 +66,7 @@ pub(super) struct Request<T: Class> {
     /// What came in the headers of this name; sealed, until somebody asks.
     cookies: Vec<HeaderValue>,
     presented: OnceLock<Option<Presented>>,
+    arrived: Instant,
     state: Mutex<State<T>>,
     /// Whether nothing is gathered any more: the response is known, or there will be none.
     is_over: AtomicBool,
@@ -94,7 +95,7 @@ impl<T: Class> State<T> {
 impl<T: Class> Request<T> {
     pub(super) fn new(settings: Arc<Settings>, cookies: Vec<HeaderValue>) -> Self {
         let (presented, state) = (OnceLock::new(), Mutex::new(State::Untouched));
-        Self { settings, cookies, presented, state, is_over: AtomicBool::new(false) }
+        Self { settings, cookies, presented, arrived: Instant::now(), state, is_over: AtomicBool::new(false) }
     }
 
     /// What the browser's cookies say. Costs checking their seals, the first time.
@@ -134,7 +135,7 @@ impl<T: Class> Request<T> {
         if matches!(*state, State::Untouched) {
             *state = match self.presented() {
                 None => State::Absent(First::Nothing),
-                Some(presented) => match open(&self.settings, presented).await? {
+                Some(presented) => match open(&self.settings, presented, self.arrived).await? {
                     Found::Session(opened) => State::Open(Box::new(opened)),
                     Found::Lost(opened) => {
                         // Said once: the response brings a floor that there is.
@@ -261,7 +262,7 @@ impl<T: Class> Request<T> {
         let renew = |stored: &mut StoredMut<'_, T>| {
             if stored.rotation == rotation {
                 *stored.rotation_mut() += 1;
-                *stored.renewed_at_mut() = now_s();
+                *stored.renewed_at_mut() = now_us();
                 if let Some(principal) = principal {
                     stored.principal_mut().set(principal);
                 }

@@ -18,7 +18,7 @@ pub struct Stored<T: Class> {
     pub data: T,
     /// How often the session was given a new name: a cookie is of one rotation, and only the newest is accepted.
     pub(super) rotation: u64,
-    /// When it was given the newest name, in seconds since 1970.
+    /// When it was given the newest name, in microseconds since 1970.
     pub(super) renewed_at: u64,
     /// Until when a handler that has answered may go on writing, in seconds since 1970.
     #[nam(max)]
