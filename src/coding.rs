@@ -7,6 +7,7 @@
 
 use crate::limits::DEPTH_MAX;
 
+mod number;
 #[cfg(test)]
 mod tests;
 mod unknown;

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::ids::{Birth, CommitNumber, Epoch};
+use crate::ids::{Birth, CommitNumber};
 
 /// What became of an object. A change of its id is to be the next one.
 ///
@@ -59,21 +59,21 @@ impl fmt::Display for EventId {
 
 impl EventId {
     pub(crate) fn write(self, w: &mut Writer) {
-        write_number(self.0, w);
+        self.0.write(w);
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        read_number(r).map(Self)
+        CommitNumber::read(r).map(Self)
     }
 }
 
 impl GroupId {
     pub(crate) fn write(self, w: &mut Writer) {
-        write_number(self.0, w);
+        self.0.write(w);
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        read_number(r).map(Self)
+        CommitNumber::read(r).map(Self)
     }
 }
 
@@ -93,7 +93,7 @@ pub struct Happening<'a> {
 impl<'a> Happening<'a> {
     pub(crate) fn write(&self, w: &mut Writer) {
         self.kind.write(w);
-        write_number(self.birth.0, w);
+        self.birth.0.write(w);
         w.sized(self.key.as_bytes());
         w.byte(u8::from(self.last.is_some()));
         if let Some(last) = self.last {
@@ -102,7 +102,7 @@ impl<'a> Happening<'a> {
     }
 
     pub(crate) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let (kind, birth, key) = (EventKind::read(r)?, Birth(read_number(r)?), r.text()?);
+        let (kind, birth, key) = (EventKind::read(r)?, Birth(CommitNumber::read(r)?), r.text()?);
         let last = match r.byte()? {
             0 => None,
             1 => Some(r.sized()?),
@@ -110,13 +110,4 @@ impl<'a> Happening<'a> {
         };
         Ok(Self { kind, birth, key, last })
     }
-}
-
-fn write_number(number: CommitNumber, w: &mut Writer) {
-    w.varint(number.epoch.0);
-    w.varint(number.n);
-}
-
-fn read_number(r: &mut Reader<'_>) -> Result<CommitNumber, DecodeError> {
-    Ok(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? })
 }

@@ -106,6 +106,9 @@ impl Frame {
         let first_commit = r.varint()?;
         let previous_crc = u32::from_le_bytes(r.array()?);
         let count = r.count(2)?;
+        if first_commit.checked_add(count as u64).is_none() {
+            return Err(DecodeError::Unknown { what: "first commit of a frame", found: first_commit }.into());
+        }
         let entries = (0..count).map(|_| Entry::decode(&mut r, bytes)).collect::<Result<_, _>>()?;
         r.finish()?;
         Ok((Self { shard, epoch, number, time_ms, first_commit, previous_crc, entries }, computed))
@@ -168,6 +171,9 @@ mod tests {
         for cut in 0..encoded.bytes.len() {
             assert!(Frame::decode(&encoded.bytes.slice(..cut)).is_err(), "cut at {cut}");
         }
+        let endless = Frame { first_commit: u64::MAX - 12, ..frame };
+        let found = DecodeError::Unknown { what: "first commit of a frame", found: endless.first_commit };
+        assert_eq!(Frame::decode(&endless.encode().bytes), Err(found.into()), "its commits have no numbers");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::{Head, HeadBody, ImageError, ImageName, IndexedValue, LiveHead, Part};
 use crate::coding::{DecodeError, Reader, Writer};
 use crate::expiry::Expiry;
-use crate::ids::{Alias, Birth, CommitNumber, Epoch, FieldId, PartId, ShardId, Version};
+use crate::ids::{Alias, Birth, CommitNumber, FieldId, PartId, ShardId, Version};
 use crate::limits::{INDEXED_BYTES_MAX, INDEXES_MAX, NAME_BYTES_MAX};
 
 const HEAD: [u8; 4] = *b"namH";
@@ -37,7 +37,7 @@ impl Head {
         let mut w = begin(HEAD);
         w.varint(u64::from(shard.0));
         w.varint(u64::from(self.alias.0));
-        write_commit(&mut w, self.birth.0);
+        self.birth.0.write(&mut w);
         match &self.body {
             HeadBody::Live(live) => {
                 if live.indexed.is_empty() {
@@ -50,7 +50,7 @@ impl Head {
             }
             HeadBody::Ended { at } => {
                 w.byte(1);
-                write_commit(&mut w, *at);
+                at.write(&mut w);
             }
         }
         seal(w)
@@ -64,10 +64,10 @@ impl Head {
         let mut r = Reader::new(opened(HEAD, bytes)?);
         let shard = ShardId(u16::try_from(r.varint()?).map_err(|_| DecodeError::Varint)?);
         let alias = Alias(r.varint32()?);
-        let birth = Birth(read_commit(&mut r)?);
+        let birth = Birth(CommitNumber::read(&mut r)?);
         let body = match r.byte()? {
             0 => HeadBody::Live(Box::new(LiveHead::read(&mut r, bytes)?)),
-            1 => HeadBody::Ended { at: read_commit(&mut r)? },
+            1 => HeadBody::Ended { at: CommitNumber::read(&mut r)? },
             2 => {
                 let indexed = read_indexed(&mut r)?;
                 HeadBody::Live(Box::new(LiveHead { indexed, ..LiveHead::read(&mut r, bytes)? }))
@@ -197,15 +197,6 @@ fn opened(magic: [u8; 4], bytes: &[u8]) -> Result<&[u8], ImageError> {
     let inner = content.get(MAGIC_BYTES..).ok_or(short)?;
     let (found, computed) = (u32::from_le_bytes(*tail), crc32fast::hash(content));
     if found == computed { Ok(inner) } else { Err(ImageError::Checksum { found, computed }) }
-}
-
-fn write_commit(w: &mut Writer, commit: CommitNumber) {
-    w.varint(commit.epoch.0);
-    w.varint(commit.n);
-}
-
-fn read_commit(r: &mut Reader<'_>) -> Result<CommitNumber, DecodeError> {
-    Ok(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? })
 }
 
 fn name(r: &mut Reader<'_>, what: &'static str) -> Result<String, DecodeError> {

@@ -144,7 +144,7 @@ impl Core {
                 4 => self.events.read_event(&mut r)?,
                 5 => self.outcomes.read_complete(&mut r)?,
                 7 => self.events.read_oldest(&mut r)?,
-                6 => self.outcomes.restore_forgotten(read_number(&mut r)?),
+                6 => self.outcomes.restore_forgotten(CommitNumber::read(&mut r)?),
                 found => {
                     return Err(DecodeError::Unknown { what: "record of a state", found: u64::from(found) }.into());
                 }
@@ -182,7 +182,7 @@ impl super::outcomes::Outcomes {
         if complete_from != CommitNumber::default() {
             w.byte(5);
             w.raw(&found.0.to_le_bytes());
-            write_number(complete_from, w);
+            complete_from.write(w);
         }
         Some((NodeId(found.0.checked_add(1)?), Sequence(0), cells))
     }
@@ -190,13 +190,13 @@ impl super::outcomes::Outcomes {
     fn write_forgotten(&self, w: &mut Writer) {
         if self.forgotten_before() != CommitNumber::default() {
             w.byte(6);
-            write_number(self.forgotten_before(), w);
+            self.forgotten_before().write(w);
         }
     }
 
     fn read_complete(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
         let node = NodeId(u64::from_le_bytes(r.array()?));
-        self.restore_complete(node, read_number(r)?);
+        self.restore_complete(node, CommitNumber::read(r)?);
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Outcome {
 
     fn write(&self, w: &mut Writer) {
         w.varint(u64::from(self.alias.0));
-        write_number(self.birth.0, w);
+        self.birth.0.write(w);
         match &self.deed {
             Deed::Committed(version) => {
                 w.byte(0);
@@ -246,7 +246,7 @@ impl Outcome {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let alias = Alias(r.varint32()?);
-        let birth = Birth(read_number(r)?);
+        let birth = Birth(CommitNumber::read(r)?);
         let deed = match r.byte()? {
             0 => Deed::Committed(Version(r.varint()?)),
             1 => Deed::Created,
@@ -268,24 +268,15 @@ impl Outcome {
 impl Effect {
     fn write(&self, w: &mut Writer) {
         w.varint(u64::from(self.alias.0));
-        write_number(self.birth.0, w);
+        self.birth.0.write(w);
         w.varint(self.version.0 << 1 | u64::from(self.is_moot));
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let alias = Alias(r.varint32()?);
-        let birth = Birth(read_number(r)?);
+        let birth = Birth(CommitNumber::read(r)?);
         let version = r.varint()?;
         let is_moot = version & 1 == 1;
         Ok(Self { alias, birth, version: Version(version >> 1), is_moot, is_as_sent: false })
     }
-}
-
-fn write_number(number: CommitNumber, w: &mut Writer) {
-    w.varint(number.epoch.0);
-    w.varint(number.n);
-}
-
-fn read_number(r: &mut Reader<'_>) -> Result<CommitNumber, DecodeError> {
-    Ok(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? })
 }

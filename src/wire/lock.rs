@@ -5,7 +5,7 @@
 
 use super::to_node::{read_birth, write_birth};
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::ids::{Alias, Birth, CommitNumber, Epoch, Fence, NodeId, RequestId};
+use crate::ids::{Alias, Birth, CommitNumber, Fence, NodeId, RequestId};
 
 /// What a node asks of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,10 +161,9 @@ impl LockAnswer {
 }
 
 pub(super) fn write_fence(fence: Fence, w: &mut Writer) {
-    w.varint(fence.0.epoch.0);
-    w.varint(fence.0.n);
+    fence.0.write(w);
 }
 
 pub(super) fn read_fence(r: &mut Reader<'_>) -> Result<Fence, DecodeError> {
-    Ok(Fence(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? }))
+    CommitNumber::read(r).map(Fence)
 }

@@ -459,12 +459,11 @@ impl<'a> Form<'a> {
 }
 
 pub(super) fn write_birth(birth: Birth, w: &mut Writer) {
-    w.varint(birth.0.epoch.0);
-    w.varint(birth.0.n);
+    birth.0.write(w);
 }
 
 pub(super) fn read_birth(r: &mut Reader<'_>) -> Result<Birth, DecodeError> {
-    Ok(Birth(CommitNumber { epoch: Epoch(r.varint()?), n: r.varint()? }))
+    CommitNumber::read(r).map(Birth)
 }
 
 pub(super) fn read_bool(r: &mut Reader<'_>) -> Result<bool, DecodeError> {

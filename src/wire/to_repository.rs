@@ -26,7 +26,7 @@ pub struct Again {
 
 impl Again {
     fn read(r: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
-        Ok(if r.is_done() { None } else { Some(Self { below: Sequence(r.varint()?), since: read_birth(r)?.0 }) })
+        Ok(if r.is_done() { None } else { Some(Self { below: Sequence(r.varint()?), since: CommitNumber::read(r)? }) })
     }
 }
 
@@ -275,7 +275,7 @@ impl<'a> ToRepository<'a> {
                 w.varint(known.0);
                 if let Some(Again { below, since }) = again {
                     w.varint(below.0);
-                    write_birth(Birth(since), w);
+                    since.write(w);
                 }
             }),
             Self::Register { schema } => append_extended(out, 1, |w| w.raw(schema)),

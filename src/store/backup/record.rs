@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::SealError;
 use crate::coding::{DecodeError, Reader, Writer};
-use crate::ids::{Birth, CommitNumber, Epoch, PartId, ShardId};
+use crate::ids::{Birth, CommitNumber, PartId, ShardId};
 
 /// What the bytes of a record are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,7 @@ impl Record {
         });
         w.varint(u64::from(self.shard.0));
         if let Kind::Part(birth, _) | Kind::Head(birth) = self.kind {
-            w.varint(birth.0.epoch.0);
-            w.varint(birth.0.n);
+            birth.0.write(w);
         }
         if let Kind::Part(_, part) = self.kind {
             w.varint(u64::from(part.0));
@@ -59,17 +58,13 @@ impl Record {
         let mut r = Reader::new(bytes);
         let kind = r.byte()?;
         let shard = ShardId(u16::try_from(r.varint()?).map_err(|_| DecodeError::Varint)?);
-        let mut birth = || {
-            let epoch = Epoch(r.varint()?);
-            Ok::<_, DecodeError>(Birth(CommitNumber { epoch, n: r.varint()? }))
-        };
         let kind = match kind {
             1 => Kind::State,
             2 => {
-                let birth = birth()?;
+                let birth = Birth(CommitNumber::read(&mut r)?);
                 Kind::Part(birth, PartId(r.varint32()?))
             }
-            3 => Kind::Head(birth()?),
+            3 => Kind::Head(Birth(CommitNumber::read(&mut r)?)),
             4 => Kind::Frame,
             found => return Err(DecodeError::Unknown { what: "kind of record", found: u64::from(found) }.into()),
         };
@@ -86,6 +81,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Epoch;
 
     fn birth() -> Birth {
         Birth(CommitNumber { epoch: Epoch(300), n: 2 })
