@@ -224,8 +224,13 @@ impl Outcomes {
         self.nodes.get(&node)?.outcomes.get(&sequence).cloned()
     }
 
+    /// Remembers an outcome, unless the node has seen it: a state that was written in steps may know that already of a
+    /// commit that is replayed behind it.
     pub(super) fn remember(&mut self, node: NodeId, sequence: Sequence, outcome: Outcome) {
         let remembered = self.entry(node);
+        if sequence < remembered.unacked {
+            return;
+        }
         let more = outcome.bytes();
         let less = remembered.outcomes.insert(sequence, outcome).map_or(0, |former| former.bytes());
         remembered.bytes = remembered.bytes + more - less;
@@ -271,6 +276,8 @@ mod tests {
         assert_eq!(outcomes.find(node, Sequence(2)), None);
         assert!(outcomes.is_settled(node, Sequence(2)) && !outcomes.is_settled(node, Sequence(3)));
         assert_eq!(outcomes.find(node, Sequence(3)), Some(outcome(3)));
+        outcomes.remember(node, Sequence(2), outcome(2));
+        assert_eq!(outcomes.find(node, Sequence(2)), None, "it was seen, also if it is replayed");
         assert_eq!(outcomes.find(NodeId(8), Sequence(3)), None);
         outcomes.leave(node, Instant(1));
         assert_eq!(outcomes.left_bytes, NODE_BYTES + 2 * OUTCOME_BYTES);

@@ -2,7 +2,7 @@
 
 use nam::expiry::Expiry;
 use nam::ids::{Alias, Sequence, Version};
-use nam::journal::Entry;
+use nam::journal::{Entry, Images};
 use nam::limits::LOADS_FOR_IMAGES_MAX;
 use nam::repository::{Caps, ImageCaps, ImageDeed};
 use nam::wire::{CreationValue, FailureCode, ToNode, ToRepository};
@@ -354,4 +354,28 @@ fn a_state_is_what_it_was_and_hostile_bytes_are_refused() {
     assert!(decode(&[]).is_err() && decode(&[2]).is_err() && decode(&[1, 0, 0, 9]).is_err());
     let many = [&[1, 0, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0, 1][..], &[0xff; 4], &[0x0f]].concat();
     assert!(decode(&many).is_err(), "a count that the bytes cannot hold");
+}
+
+#[test]
+fn a_state_may_know_that_a_node_has_seen_what_is_replayed_behind_it() {
+    let caps = caps(300, usize::MAX);
+    let mut bench = Bench::with(caps);
+    let mut a = bench.connect(7);
+    bench.create(&mut a, "k");
+    spend(&mut bench, &mut a, 20);
+    // It is written in steps: what node 7 said meanwhile is in it, and the frames before that are behind it.
+    let (state, schema) = (bench.kept.state.clone(), schema().to_bytes());
+    let at = state.windows(schema.len()).position(|bytes| bytes == schema).unwrap();
+    let node = [2, 7, 0, 0, 0, 0, 0, 0, 0, 100, 0];
+    let ahead = [&state[..at + schema.len()], &node].concat();
+    bench.kept.images.put_state(nam::ids::ShardId(0), &ahead.into()).unwrap();
+    bench.start_again(caps);
+    let written = bench.kept.state.clone();
+    let mut b = bench.connect(8);
+    open(&mut bench, &mut b, "k");
+    bench.image_all();
+    bench.receive(&mut b);
+    spend(&mut bench, &mut b, 20);
+    assert!(bench.kept.state != written, "there is a state of this term");
+    bench.restarted(caps).unwrap();
 }
