@@ -169,6 +169,35 @@ impl Relayed {
         });
     }
 
+    /// As [`run`](Self::run) of one change at a time, from thread to thread as between tasks of two nodes: the one that
+    /// commits hands over to the writer's, the holder's to the one that waits. The times until that one knows.
+    pub(crate) fn pass_on(&mut self, rounds: u64, pause: Duration, passed: &mut Samples) {
+        let Self { runtime, writer, seen, .. } = self;
+        let (asks, mut asked) = unbounded_channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                runtime.block_on(async {
+                    while asked.recv().await.is_some() {
+                        writer.link.outlet.send_records(&mut vec![0; COMMIT_BYTES]);
+                        writer.read(RESULT_BYTES).await;
+                    }
+                });
+            });
+            one_thread().block_on(async {
+                for _ in 0..rounds {
+                    let start = Instant::now();
+                    asks.send(()).unwrap();
+                    seen.recv().await.unwrap();
+                    passed.add(start.elapsed());
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
+                }
+            });
+            drop(asks);
+        });
+    }
+
     /// The UDP bytes of a change: the writer's link and the holder's, both ways.
     pub(crate) fn bytes(&mut self, rounds: u64, burst: usize, pause: Duration) -> (f64, f64) {
         let mut none = Samples::default();

@@ -103,24 +103,30 @@ impl Core {
         }
     }
 
-    /// The open frame was sealed: its objects are to be fanned out, the first of them at once.
+    /// The open frame was sealed: its objects are to be fanned out, once it is on its way to the journal.
     pub(super) fn queue_fan_out(&mut self) {
-        let is_idle = self.fanouts.is_empty();
         for alias in mem::take(&mut self.touched) {
             if let Some(object) = self.objects.at_mut(alias) {
                 object.turn().is_touched = false;
                 self.fanouts.push_back(FanOut { alias, next: None, head: Version(0), encoded: BTreeMap::new() });
             }
         }
-        if is_idle {
+    }
+
+    /// Begins to fan out what was sealed, if that is not under way in steps.
+    pub(super) fn begin_fan_out(&mut self) {
+        if !self.is_fanning_out {
             self.fan_out();
         }
     }
 
+    /// Fans out within this call's budget; what is left is a step of its own.
     pub(super) fn fan_out(&mut self) {
+        self.is_fanning_out = false;
         while let Some(mut fan_out) = self.fanouts.pop_front() {
             if !self.fan_out_object(&mut fan_out) {
                 self.fanouts.push_front(fan_out);
+                self.is_fanning_out = true;
                 self.work.push_back(Work::FanOut);
                 return;
             }

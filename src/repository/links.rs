@@ -93,6 +93,8 @@ impl Core {
     /// Every frame up to `frame` is durable.
     pub fn handle_durable(&mut self, now: Instant, frame: FrameNumber) {
         self.begin(now);
+        // Before anything is released: whoever hears of a change is woken in the order of ranks.
+        self.begin_fan_out();
         self.frames.settle(frame);
         self.note_durable(self.frames.durable());
         let first_late = FrameNumber(self.frames.durable().0 + 1);
@@ -158,13 +160,17 @@ impl Core {
         self.tick_at.into_iter().chain(self.next_expiry()).chain(waits).min()
     }
 
-    /// A frame for the journal: when none is on its way, or when one is full.
+    /// A frame for the journal: when none is on its way, or when one is full. Ask until there is none: then what was sealed
+    /// is fanned out, while the journal writes it.
     pub fn poll_append(&mut self) -> Option<Append> {
         self.cost.begin();
         if self.is_stopped {
             return None;
         }
-        let append = self.frames.seal(self.now.0)?;
+        let Some(append) = self.frames.seal(self.now.0) else {
+            self.begin_fan_out();
+            return None;
+        };
         self.note_frame(append.frame.name, append.frame.bytes.len());
         self.cost.add(0, append.frame.bytes.len());
         self.queue_fan_out();
@@ -432,8 +438,8 @@ impl Core {
         }
     }
 
-    /// As [`push`](Self::push), the result of a commit: its author is woken behind the nodes that hold the object, so
-    /// that whoever hears of the change from the author finds it there.
+    /// As [`push`](Self::push), the result of a commit, or of a lock's release: its author is woken behind the nodes that
+    /// hold the object, so that whoever hears of the change from the author finds it there, and behind who has the lock next.
     pub(super) fn push_result(&mut self, place: Place, after: FrameNumber, record: &ToNode<'_>) {
         if let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) {
             node.outbox.push(after, record);

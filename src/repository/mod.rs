@@ -127,7 +127,7 @@ pub struct Inspection {
 enum Rank {
     /// A node that gets a change, or an answer that waited.
     Holder,
-    /// A node that made one.
+    /// A node that made one, or gave a lock back.
     Author,
 }
 
@@ -150,6 +150,8 @@ pub struct Core {
     touched: Vec<Alias>,
     /// Objects of sealed frames whose holders were not all told.
     fanouts: VecDeque<FanOut>,
+    /// Whether a step that goes on with them is queued.
+    is_fanning_out: bool,
     work: VecDeque<Work>,
     /// When to look at which object that may have reached a limit.
     wheel: Wheel,
@@ -195,6 +197,7 @@ impl Core {
             frames,
             touched: Vec::new(),
             fanouts: VecDeque::new(),
+            is_fanning_out: false,
             work: VecDeque::new(),
             wheel: Wheel::default(),
             is_expiring: false,

@@ -28,6 +28,37 @@ fn the_author_hears_as_sent_and_the_other_gets_the_delta() {
 }
 
 #[test]
+fn what_was_sealed_is_fanned_out_when_it_is_on_its_way() {
+    let mut bench = Bench::new();
+    let (mut author, mut holder) = (bench.connect(1), bench.connect(2));
+    bench.create(&mut author, "k");
+    bench.open(&mut holder, "k");
+    let mut send = |bench: &mut Bench, base| {
+        let mut record = Vec::new();
+        commit(author.next_sequence(), base, &cash(base + 1)).encode(&mut record);
+        bench.core.handle_records(bench.now, author.connection, &record);
+        while bench.core.poll_wake().is_some() {}
+        author.connection
+    };
+    let held = |bench: &Bench| bench.core.record_bytes(holder.connection);
+    let before = held(&bench);
+    let author = send(&mut bench, 1);
+    let append = bench.core.poll_append().unwrap();
+    assert_eq!(held(&bench), before, "the journal waits for nothing that the holders are told");
+    assert!(bench.core.poll_append().is_none());
+    assert!(held(&bench) > before, "what they are told is ready when the frame is durable");
+    bench.core.handle_durable(bench.now, append.frame.name.number);
+    let woken = |bench: &mut Bench| std::iter::from_fn(|| bench.core.poll_wake()).collect::<Vec<_>>();
+    assert_eq!(woken(&mut bench), [holder.connection, author]);
+
+    // A journal that writes at once answers before it is asked for more.
+    send(&mut bench, 2);
+    let append = bench.core.poll_append().unwrap();
+    bench.core.handle_durable(bench.now, append.frame.name.number);
+    assert_eq!(woken(&mut bench), [holder.connection, author]);
+}
+
+#[test]
 fn the_author_is_woken_behind_those_who_hold_the_object() {
     let mut bench = Bench::new();
     let (mut a, mut b, mut c) = (bench.connect(1), bench.connect(2), bench.connect(3));

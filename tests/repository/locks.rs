@@ -114,6 +114,21 @@ fn the_line_is_served_in_order_and_a_hand_over_takes_one_frame() {
 }
 
 #[test]
+fn who_gives_a_lock_back_is_woken_behind_who_gets_it() {
+    let (mut bench, mut peers, birth) = bench(2);
+    let [a, b] = &mut peers[..] else { panic!("two") };
+    wait(&mut bench, a, birth, 15_000);
+    bench.settle();
+    wait(&mut bench, b, birth, 15_000);
+    bench.settle();
+    while bench.core.poll_wake().is_some() {}
+    release(&mut bench, a, birth, fence(2));
+    bench.settle();
+    let woken: Vec<_> = std::iter::from_fn(|| bench.core.poll_wake()).collect();
+    assert_eq!(woken, [b.connection, a.connection], "one waits for the lock, the other for nothing");
+}
+
+#[test]
 fn only_the_current_grant_lets_a_fenced_commit_through() {
     let (mut bench, mut peers, birth) = bench(3);
     let [a, b, c] = &mut peers[..] else { panic!("three") };

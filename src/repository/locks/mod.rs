@@ -121,8 +121,8 @@ impl Core {
             return;
         };
         self.end_claim(ticket.0);
-        // With the frame that has the next grant, if there is one.
-        self.push(place, self.frames.newest(), &ToNode::Lock(LockAnswer::Released { request }));
+        // With the frame that has the next grant, if there is one, and behind it: somebody waits for that one.
+        self.push_result(place, self.frames.newest(), &ToNode::Lock(LockAnswer::Released { request }));
     }
 
     fn join_lock(&mut self, place: Place, request: RequestId, subject: Subject, fence: Fence) {
