@@ -21,7 +21,7 @@ use crate::ids::FrameNumber;
 use crate::journal::{Append, Journal, JournalError};
 use crate::limits::LANE_MAX;
 
-/// How often a full device is asked whether there is room again.
+/// How often the device is asked for room while no frame comes: others fill it too, and empty it.
 const ROOM_CHECK: Duration = Duration::from_millis(500);
 
 /// What the thread tells a shard.
@@ -128,10 +128,6 @@ impl Work {
 
     /// Waits for a frame; false when no more can come.
     fn wait(&mut self) -> bool {
-        let has_told = self.outcomes.iter().all(|(_, told)| *told == self.has_room);
-        if self.has_room && has_told {
-            return self.sealed.recv().map(|sealed| self.waiting.push_back(sealed)).is_ok();
-        }
         match self.sealed.recv_timeout(ROOM_CHECK) {
             Ok(sealed) => self.waiting.push_back(sealed),
             Err(RecvTimeoutError::Timeout) => {}
@@ -241,10 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn a_full_device_is_told_and_asked_again_until_there_is_room() {
+    fn a_device_that_others_fill_is_told_before_a_frame_comes_and_so_is_room_again() {
         let (batches, _written) = sync_channel(8);
         let (_answer, answers) = sync_channel(8);
-        let room = vec![true, false, false];
+        let room = vec![true, false, false, true];
         let (_committer, mut lanes) = Committer::start(Scripted { batches, answers, room }, 1).unwrap();
         assert!(matches!(lanes[0].outcomes.blocking_recv(), Some(Outcome::Room(false))));
         assert!(matches!(lanes[0].outcomes.blocking_recv(), Some(Outcome::Room(true))));

@@ -181,14 +181,7 @@ impl Driver {
         let now = self.now();
         match outcome {
             Outcome::Durable(frame) => self.core.handle_durable(now, frame),
-            Outcome::Room(has_room) => {
-                if has_room {
-                    tracing::warn!("the device of the journal has room again");
-                } else {
-                    tracing::error!("the device of the journal is full, the shard takes no commits");
-                }
-                self.core.handle_room(now, has_room);
-            }
+            Outcome::Room(has_room) => self.core.handle_room(now, has_room),
             Outcome::Failed(error) => {
                 tracing::error!(%error, "the journal failed, the shard stops");
                 self.core.handle_append_failed(now);

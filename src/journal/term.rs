@@ -4,7 +4,8 @@
 //! term    "namT" · epoch · lossy epoch · wall clock and shard time at its claim, in ms: varints · crc: 4 LE
 //! ```
 //! Invariants: epochs rise whatever the wall clock says, so that a journal that was thrown away does not come back under
-//! an old number; shard time never goes back, and counts at most a day of a pause (E1). Source: own reasoning.
+//! an old number; shard time never goes back, and counts at most a day of a pause (E1), and no pause twice when a clock
+//! that was set back is put right. Source: own reasoning.
 
 use super::{Claim, FrameError};
 use crate::coding::{DecodeError, Reader, Writer};
@@ -22,7 +23,8 @@ pub struct Term {
     pub epoch: Epoch,
     /// The last term that began with a loss.
     pub lossy_epoch: Epoch,
-    /// The wall clock at its claim, in milliseconds since 1970.
+    /// The wall clock at its claim, in milliseconds since 1970; if the term before had counted further, up to where that
+    /// was, by a day at most.
     pub wall_ms: u64,
     /// The shard's time at its claim.
     pub time_ms: u64,
@@ -38,6 +40,8 @@ impl Term {
         let ended_ms = self.wall_ms.saturating_add(reached_ms - self.time_ms);
         let pause_ms = if is_first { 0 } else { wall_ms.saturating_sub(ended_ms).min(PAUSE_MS_MAX) };
         let lossy_epoch = if is_first || is_lossy { epoch } else { self.lossy_epoch };
+        // A clock that was set back says nothing new until it has passed what was counted already.
+        let wall_ms = ended_ms.clamp(wall_ms, wall_ms.saturating_add(PAUSE_MS_MAX));
         Self { epoch, lossy_epoch, wall_ms, time_ms: reached_ms.saturating_add(pause_ms) }
     }
 
@@ -101,6 +105,19 @@ mod tests {
         let ahead = back.next(4_100, 1 << 50, true);
         assert_eq!(ahead.time_ms, 4_100 + PAUSE_MS_MAX);
         assert_eq!(ahead.lossy_epoch, ahead.epoch);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_and_put_right_counts_nothing_twice() {
+        const DAY: u64 = PAUSE_MS_MAX;
+        let before = Term::default().next(0, 9 * DAY, false);
+        let back = before.next(1_000, 8 * DAY + 1_000, false);
+        assert_eq!((back.wall_ms, back.time_ms), (9 * DAY + 1_000, 1_000));
+        let right = back.next(3_000, 9 * DAY + 4_000, false);
+        assert_eq!((right.wall_ms, right.time_ms), (9 * DAY + 4_000, 4_000), "2 s of frames, 1 s of pause");
+        let ahead = right.next(4_000, 400 * DAY, false);
+        let right = ahead.next(ahead.time_ms, 9 * DAY + 4_000, false);
+        assert_eq!(right.wall_ms, 10 * DAY + 4_000, "no more than a day is taken for counted");
     }
 
     #[test]

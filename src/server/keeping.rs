@@ -63,15 +63,18 @@ impl Keeping {
 
     /// Takes all shards over.
     pub(super) fn claim(&mut self) -> Result<Vec<Claim>, StartError> {
-        let claims: Result<_, _> = match self {
+        match self {
             Self::Memory(journals) => {
-                (0..).map(ShardId).zip(journals).map(|(shard, journal)| engine::claim(journal, shard)).collect()
+                let claims = (0..).map(ShardId).zip(journals).map(|(shard, journal)| engine::claim(journal, shard));
+                Ok(claims.collect::<Result<_, _>>()?)
             }
             Self::Disk(journal, ..) => {
-                (0..journal.shards()).map(|shard| engine::claim(journal, ShardId(shard))).collect()
+                let shards = (0..journal.shards()).map(ShardId);
+                let mut claim =
+                    |shard| engine::claim(journal, shard).map_err(|error| StartError::from(journal.unclaimed(error)));
+                shards.map(&mut claim).collect()
             }
-        };
-        Ok(claims?)
+        }
     }
 
     /// Makes the cores from what the journal has.

@@ -38,6 +38,8 @@ impl Identity {
             let (made, made_key) = self_signed().map_err(unusable)?;
             keep(&key, made_key.serialize_pem().as_bytes())?;
             keep(&certificates, made.pem().as_bytes())?;
+        } else if !key.exists() {
+            return Err(IdentityError::Alone { certificates, key });
         }
         Self::read(&certificates, &key)
     }

@@ -42,6 +42,17 @@ pub enum IdentityError {
         /// What was looked for.
         what: &'static str,
     },
+    /// A development certificate was kept, and its key is gone.
+    #[error(
+        "{key} is not there, and {certificates} is of no use without it: put it back, or remove both, and an identity with \
+         another fingerprint is made"
+    )]
+    Alone {
+        /// The file of the certificate.
+        certificates: PathBuf,
+        /// Where its key was.
+        key: PathBuf,
+    },
     /// The certificate, the key or the authority is refused: it is not understood, or cannot be used.
     #[error("the certificate and key cannot be used: {0}")]
     Unusable(String),

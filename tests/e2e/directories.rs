@@ -9,7 +9,7 @@ use std::process::Command;
 
 use nam::store::{DiskJournal, DiskSettings};
 
-use crate::process::Directory;
+use crate::process::{Daemon, Directory};
 
 /// Every file below a directory, and what is in it.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -31,6 +31,12 @@ fn uses(data: &Path) -> [Vec<String>; 2] {
     let data = data.to_str().unwrap();
     [&["serve", "--listen", "127.0.0.1:0", "--data", data][..], &["verify", "--data", data]]
         .map(|arguments| arguments.iter().map(|argument| (*argument).to_owned()).collect())
+}
+
+/// The way to copy one, to a place beside it.
+fn backup_of(data: &Path) -> Vec<String> {
+    let place = data.with_file_name("backup");
+    ["backup", "--data", data.to_str().unwrap(), place.to_str().unwrap()].map(str::to_owned).to_vec()
 }
 
 /// What the command says when it fails as it must.
@@ -105,7 +111,11 @@ fn a_directory_that_is_not_as_nam_left_it_is_refused_in_one_sentence() {
         for arguments in uses(&data) {
             // A directory without the marks of nam is none to `verify`.
             let is_none = name == "foreign" && arguments[0] == "verify";
-            let says = if is_none { "{} is no data directory of nam" } else { says };
+            let says = if is_none {
+                "{} is no data directory of nam: give with --data the one that `nam serve` named when it began"
+            } else {
+                says
+            };
             assert_eq!(told(nam().args(&arguments)), says.replace("{}", data.to_str().unwrap()));
             assert!(contents(&data) == before, "{name}: something was touched");
         }
@@ -121,13 +131,63 @@ fn a_directory_that_lost_a_file_is_called_damaged_and_not_somebody_elses() {
         fs::remove_file(data.join(lost)).unwrap();
         let before = contents(&data);
         let place = directory.0.join("backup");
-        let backup = ["backup", "--data", data.to_str().unwrap(), place.to_str().unwrap()].map(str::to_owned).to_vec();
-        for arguments in uses(&data).into_iter().chain([backup]) {
+        for arguments in uses(&data).into_iter().chain([backup_of(&data)]) {
             let told = told(nam().args(&arguments));
             assert!(told.contains(" is damaged: ") && told.contains(says), "{arguments:?}: {told}");
             assert!(contents(&data) == before && !place.exists(), "{lost}: something was touched");
         }
     }
+}
+
+#[test]
+fn a_backup_into_the_directory_itself_is_refused_by_whatever_names_both_go() {
+    let directory = Directory::new("inside");
+    let data = directory.0.join("data");
+    made(&data);
+    std::os::unix::fs::symlink(&data, directory.0.join("link")).unwrap();
+    let before = contents(&data);
+    let backup =
+        |data: &str, place: &str| told(nam().args(["backup", "--data", data, place]).current_dir(&directory.0));
+    let whole = data.to_str().unwrap();
+    for place in ["data", "data/copy", "./data/copy", "data/copy/of", "link/copy", "data/../data/copy", whole] {
+        for data in ["data", "./data", "link", whole] {
+            let says =
+                format!("{place} is in the data directory {data}, and would be lost with it: give a place outside");
+            assert_eq!(backup(data, place), says);
+        }
+    }
+    assert!(contents(&data) == before, "something was touched");
+    assert!(
+        nam()
+            .args(["backup", "data-copy"])
+            .arg("--data")
+            .arg(&data)
+            .current_dir(&directory.0)
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+fn a_development_certificate_without_its_key_is_refused_with_what_to_do() {
+    let directory = Directory::new("alone");
+    let daemon = Daemon::start("127.0.0.1:0", &directory.0);
+    let (address, fingerprint) = (daemon.address.clone(), daemon.fingerprint);
+    daemon.kill();
+    let [certificate, key] = ["development.crt", "development.key"].map(|name| directory.0.join(name));
+    fs::remove_file(&key).unwrap();
+    let says = format!(
+        "{} is not there, and {} is of no use without it: put it back, or remove both, and an identity with another \
+         fingerprint is made",
+        key.display(),
+        certificate.display()
+    );
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", directory.0.to_str().unwrap()];
+    assert_eq!(told(nam().args(serve)), says);
+    fs::remove_file(&certificate).unwrap();
+    let again = Daemon::start(&address, &directory.0);
+    assert_ne!(again.fingerprint, fingerprint);
 }
 
 #[test]
@@ -155,6 +215,14 @@ fn a_loss_that_cannot_be_accepted_is_refused_in_words() {
     assert!(contents(&data) == before);
 }
 
+/// What to do where nothing may be written.
+fn advice(arguments: &[String]) -> &'static str {
+    match &arguments[0][..] {
+        "serve" => "give a data directory where this process may write",
+        _ => "the log is mended before it is read, so copy the directory to where this process may write",
+    }
+}
+
 #[test]
 fn a_directory_that_may_not_be_written_is_refused_by_the_name_of_the_file() {
     const NOBODY: u32 = 65_534;
@@ -170,16 +238,13 @@ fn a_directory_that_may_not_be_written_is_refused_by_the_name_of_the_file() {
     let binary = directory.0.join("nam");
     assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_nam")).arg(&binary).status().unwrap().success());
     fs::set_permissions(&directory.0, PermissionsExt::from_mode(0o755)).unwrap();
-    for arguments in uses(&data) {
+    for arguments in uses(&data).into_iter().chain([backup_of(&data)]) {
         let mut command = Command::new(&binary);
         if is_root {
             // Permissions do not bind root.
             command.uid(NOBODY).gid(NOBODY);
         }
-        let says = format!(
-            "{}/lock: Permission denied (os error 13); give a data directory where this process may write",
-            data.display()
-        );
+        let says = format!("{}/lock: Permission denied (os error 13); {}", data.display(), advice(&arguments));
         assert_eq!(told(command.args(&arguments).current_dir("/")), says);
     }
     fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();
@@ -207,12 +272,11 @@ fn a_directory_on_a_device_for_reading_only_is_refused_by_the_name_of_the_file()
         println!("SKIPPED: this system grants no mount of one's own");
         return;
     }
-    for arguments in uses(&data) {
+    for arguments in uses(&data).into_iter().chain([backup_of(&data)]) {
         let mut command = unshare("shift && exec \"$@\"");
         command.arg("shifted").arg(env!("CARGO_BIN_EXE_nam")).args(&arguments);
-        let says = format!("{}/lock: Read-only file system (os error 30); ", data.display());
-        let told = told(&mut command);
-        assert!(told.starts_with(&says) && told.ends_with("where this process may write"), "{told}");
+        let says = format!("{}/lock: Read-only file system (os error 30); {}", data.display(), advice(&arguments));
+        assert_eq!(told(&mut command), says);
     }
     assert!(contents(&data) == before);
 }

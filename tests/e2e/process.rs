@@ -235,7 +235,10 @@ fn wrong_command_lines_are_told_what_to_change_in_one_sentence() {
             "/proc/foo cannot be made: No such file or directory",
         ),
         (check("known.lock", "latin.txt"), "latin.txt is no text in UTF-8 from byte 1 on"),
-        (["verify", "--data", "none"].join("\u{1f}"), "none is no data directory of nam"),
+        (
+            ["verify", "--data", "none"].join("\u{1f}"),
+            "none is no data directory of nam: give with --data the one that `nam serve` named when it began",
+        ),
         (["verify", "--data", &path("other")].join("\u{1f}"), "is in use by another process"),
         (["schema", "check", "--lock", "none", "none"].join("\u{1f}"), "cannot read none: No such file"),
     ];

@@ -1,6 +1,7 @@
 //! Who may talk to whom, and what each is told when it may not.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use nam::client::Node;
 use nam::error::Error;
@@ -125,8 +126,8 @@ impl Drop for Certificates {
     }
 }
 
-fn listen_with(ours: &Certificates) -> Listener {
-    let (identity, nodes) = (ours.identity("daemon"), ours.authorities());
+fn listen_with(ours: &Certificates, name: &str) -> Listener {
+    let (identity, nodes) = (ours.identity(name), ours.authorities());
     let secret = ResetSecret::random().unwrap();
     Listener::bind("127.0.0.1:0".parse().unwrap(), &identity, Some(&nodes), &secret).unwrap()
 }
@@ -134,7 +135,7 @@ fn listen_with(ours: &Certificates) -> Listener {
 #[tokio::test]
 async fn both_sides_show_certificates_of_one_authority() {
     let ours = Certificates::make("mutual");
-    let listener = listen_with(&ours);
+    let listener = listen_with(&ours, "daemon");
     let dialer = Dialer::new(Trust::Authorities(ours.authorities()), Some(ours.identity("node")));
     let address = listener.address().to_string();
     let accept = async { listener.accept().await.unwrap().link().await.unwrap() };
@@ -144,9 +145,28 @@ async fn both_sides_show_certificates_of_one_authority() {
 }
 
 #[tokio::test]
+async fn both_sides_take_the_certificates_that_the_guide_makes() {
+    let blocks = include_str!("../../docs/web.md").split("```sh\n");
+    let (script, _) = blocks.filter_map(|block| block.split_once("nam serve --listen 0.0.0.0")).next().unwrap();
+    let ours = Certificates(std::env::temp_dir().join(format!("nam-e2e-{}-guide", std::process::id())));
+    std::fs::create_dir_all(&ours.0).unwrap();
+    // The name of the guide's daemon is none of this machine's.
+    let made = Command::new("sh").arg("-ec").arg(script.replace("repo", "localhost")).current_dir(&ours.0).output();
+    let made = made.unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let listener = listen_with(&ours, "localhost");
+    let dialer = Dialer::new(Trust::Authorities(ours.authorities()), Some(ours.identity("instance")));
+    let address = format!("localhost:{}", listener.address().port());
+    let accept = async { listener.accept().await.unwrap().link().await.unwrap() };
+    let (node, mut daemon) = tokio::join!(dialer.dial_hello(&address), accept);
+    assert_eq!(records(&mut daemon, 5).await, b"hello");
+    drop(node);
+}
+
+#[tokio::test]
 async fn a_stranger_is_refused_on_both_sides_in_words() {
     let (ours, theirs) = (Certificates::make("ours"), Certificates::make("theirs"));
-    let listener = listen_with(&ours);
+    let listener = listen_with(&ours, "daemon");
 
     let dialer = Dialer::new(Trust::Authorities(theirs.authorities()), Some(ours.identity("node")));
     match dial_beside_accept(&dialer, &listener).await {
@@ -179,7 +199,7 @@ async fn a_node_that_is_refused_is_denied_and_told_why() {
     for (identity, fault) in
         [(None, "there is none"), (Some(theirs.identity("node")), "an unknown authority signed it")]
     {
-        let listener = listen_with(&ours);
+        let listener = listen_with(&ours, "daemon");
         let mut builder = Node::builder().address(listener.address().to_string());
         builder = builder.trust(Trust::Authorities(ours.authorities()));
         if let Some(identity) = identity {

@@ -11,6 +11,7 @@ use nam::Error;
 use nam::client::{Node, Token};
 use nam::ids::{FrameNumber, ShardId};
 use nam::journal::{Append, Entry, Frame, Journal};
+use nam::store::backup::{Place, backup};
 use nam::store::{DiskJournal, DiskSettings};
 
 use crate::dice::Dice;
@@ -227,8 +228,8 @@ fn an_interrupted_backup_or_restore_leaves_what_was_there() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!place.join("manifest").exists(), "it was killed in time");
-    assert!(told(restore(&place, &restored)).contains("never finished"));
-    assert!(told(back_up(&data, &place)).contains("never finished"));
+    assert!(told(restore(&place, &restored)).contains("not finished"));
+    assert!(told(back_up(&data, &place)).contains("not finished"));
     assert!(!restored.exists() && !draft_of(&restored).exists());
     fs::remove_dir_all(&place).unwrap();
     // Interrupted.
@@ -259,6 +260,23 @@ fn an_interrupted_backup_or_restore_leaves_what_was_there() {
     assert!(done(restore(&place, &restored)).contains("500 frames"));
     assert!(!draft_of(&restored).exists());
     assert!(done(nam(&["verify", "--data"], &[&restored])).contains("500 frames"));
+}
+
+#[test]
+fn a_place_that_one_backup_has_taken_is_left_to_it() {
+    let scratch = Scratch::new("backup-taken");
+    let [data, other, path] = ["data", "other", "place"].map(|name| scratch.0.join(name));
+    fill(&data, 3, 100);
+    fill(&other, 5, 100);
+    let place = Place::parse(path.to_str().unwrap(), None).unwrap();
+    let mut second = None;
+    let copied = backup(&data, &place, &mut |_| {
+        second.get_or_insert_with(|| told(back_up(&other, &path)));
+        true
+    });
+    assert_eq!(copied.unwrap()[0].frames, 3);
+    assert!(second.unwrap().contains("not finished"));
+    assert!(done(nam(&["verify", "--backup"], &[&path])).contains("3 frames"));
 }
 
 #[test]

@@ -279,7 +279,7 @@ async fn what_was_not_sent_whole_is_no_backup() {
     child.wait().unwrap();
     assert!(!store.held.lock().unwrap().objects.contains_key("bucket/nightly/manifest"), "it was killed in time");
     let told = last_line(&run(s3(address, &["restore", "--data"], &[&restored, place])).await);
-    assert!(told.contains("never finished") || told.contains("no backup of nam"), "{told}");
+    assert!(told.contains("not finished") || told.contains("no backup of nam"), "{told}");
     assert!(!restored.exists());
     *store.held.lock().unwrap() = Held { refused: Some("manifest"), ..Held::default() };
     // The store refuses the manifest: what was written is taken away again.

@@ -64,6 +64,24 @@ impl Author {
     }
 }
 
+/// No tables: all stays in the log.
+fn one_log() -> DiskSettings {
+    DiskSettings { gathered_bytes: 1 << 24, ..settings() }
+}
+
+/// A journal with so many frames in its log, open, with who goes on making more.
+fn write_log(path: &Path, count: usize, dice: &mut Dice) -> (DiskJournal, Author, Frames) {
+    let mut journal = DiskJournal::open(path, one_log()).unwrap();
+    let mut author = Author::new(&mut journal);
+    let mut frames = Frames::new();
+    for _ in 0..count {
+        let append = author.next(dice);
+        journal.append(&append).unwrap();
+        frames.push((append.frame.name, append.frame.crc));
+    }
+    (journal, author, frames)
+}
+
 /// A store with frames and images in its log and in its tables, and what is in force.
 fn make(path: &Path, dice: &mut Dice) -> Kept {
     let mut journal = DiskJournal::open(path, settings()).unwrap();
@@ -170,6 +188,14 @@ fn overwrite(path: &Path, bytes: &[u8]) {
     fs::OpenOptions::new().write(true).open(path).unwrap().write_all(bytes).unwrap();
 }
 
+/// Flips a bit in the middle of a file.
+fn flip_middle(path: &Path) {
+    let mut bytes = content(path);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    overwrite(path, &bytes);
+}
+
 /// Runs `nam verify`; what it says if it finds nothing, or what it finds.
 pub(crate) fn verify(path: &Path) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nam"));
@@ -189,11 +215,7 @@ fn verify_reads_everything_and_names_what_is_damaged() {
         assert!(said.contains(&format!("last frame {last}")), "{said}");
     }
     copy(&whole, &trial);
-    let log = trial.join("store/0.jnl");
-    let mut bytes = content(&log);
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 4;
-    overwrite(&log, &bytes);
+    flip_middle(&trial.join("store/0.jnl"));
     let told = verify(&trial).unwrap_err();
     assert!(told.contains("0.jnl is damaged at byte "), "{told}");
     assert!(told.starts_with("nam: ") && told.lines().count() == 1, "{told}");
@@ -267,16 +289,8 @@ pub(crate) fn tear(written: &mut Vec<u8>, dice: &mut Dice) {
 fn an_end_that_was_torn_before_anybody_was_told_is_no_damage() {
     let (scratch, mut dice) = (Scratch::new("torn"), Dice::new(13));
     let (whole, trial) = (scratch.0.join("whole"), scratch.0.join("trial"));
-    let settings = DiskSettings { gathered_bytes: 1 << 24, ..settings() };
     let (noted, log) = ("acknowledged", "store/0.jnl");
-    let mut journal = DiskJournal::open(&whole, settings).unwrap();
-    let mut author = Author::new(&mut journal);
-    let mut kept = Frames::new();
-    for _ in 0..20 {
-        let append = author.next(&mut dice);
-        journal.append(&append).unwrap();
-        kept.push((append.frame.name, append.frame.crc));
-    }
+    let (mut journal, mut author, mut kept) = write_log(&whole, 20, &mut dice);
     kept.sort();
     let (noted_before, log_before) = (fs::read(whole.join(noted)).unwrap(), content(&whole.join(log)));
     journal.append(&author.next(&mut dice)).unwrap();
@@ -294,7 +308,7 @@ fn an_end_that_was_torn_before_anybody_was_told_is_no_damage() {
         let acknowledged: Frames = there.iter().copied().filter(|frame| kept.contains(frame)).collect();
         assert_eq!(acknowledged, kept, "trial {trial_number}");
         in_doubt += there.len() - kept.len();
-        let mut journal = DiskJournal::open(&trial, settings).unwrap();
+        let mut journal = DiskJournal::open(&trial, one_log()).unwrap();
         let next = Author::new(&mut journal).next(&mut dice);
         journal.append(&next).unwrap();
         drop(journal);
@@ -307,24 +321,13 @@ fn an_end_that_was_torn_before_anybody_was_told_is_no_damage() {
 fn a_loss_is_accepted_only_by_name_and_never_before_it() {
     let (scratch, mut dice) = (Scratch::new("accepted"), Dice::new(37));
     let (whole, trial) = (scratch.0.join("whole"), scratch.0.join("trial"));
-    let settings = DiskSettings { gathered_bytes: 1 << 24, ..settings() };
-    let mut journal = DiskJournal::open(&whole, settings).unwrap();
-    let mut author = Author::new(&mut journal);
-    let mut kept = Frames::new();
-    for _ in 0..40 {
-        let append = author.next(&mut dice);
-        journal.append(&append).unwrap();
-        kept.push((append.frame.name, append.frame.crc));
-    }
+    let (journal, author, kept) = write_log(&whole, 40, &mut dice);
     drop(journal);
     copy(&whole, &trial);
     let log = trial.join("store/0.jnl");
-    let mut bytes = content(&log);
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 4;
-    overwrite(&log, &bytes);
+    flip_middle(&log);
     let before = content(&log);
-    let open = |accepted: &[FrameName]| DiskJournal::open_behind(&trial, settings, accepted);
+    let open = |accepted: &[FrameName]| DiskJournal::open_behind(&trial, one_log(), accepted);
     let refused = |accepted: &[FrameName]| {
         let told = open(accepted).unwrap_err();
         assert!(content(&log) == before, "{told}: something was changed");

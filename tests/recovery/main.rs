@@ -13,6 +13,7 @@ mod bucket;
 mod copies;
 mod damage;
 mod dice;
+mod former;
 mod images;
 mod keeper;
 mod kill;

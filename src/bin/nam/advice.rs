@@ -2,7 +2,7 @@
 //!
 //! Source: own reasoning.
 
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 
 use nam::journal::JournalError;
 use nam::server::StartError;
@@ -30,12 +30,24 @@ pub(crate) fn of_start(error: &StartError) -> String {
 pub(crate) fn of_reading(error: &DataError) -> String {
     let advice = match error {
         DataError::InUse { .. } => Some("stop it, or take a backup and read that with --backup"),
-        DataError::File { source, .. } if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+        DataError::File { source, .. } if is_forbidden(source) => {
             Some("the log is mended before it is read, so copy the directory to where this process may write")
         }
         error => of(error),
     };
     with(error, advice)
+}
+
+/// Why there is no backup of a data directory, and what to do.
+pub(crate) fn of_backup(error: &BackupError) -> String {
+    match error {
+        BackupError::Data(error @ DataError::InUse { .. }) => with(
+            error,
+            Some("if its daemon starts or stops, do it again then; if it offers no backups, its log says why"),
+        ),
+        BackupError::Data(error @ DataError::File { .. }) => of_reading(error),
+        error => of_copy(error),
+    }
 }
 
 /// Why there is no copy, and what to do.
@@ -44,6 +56,11 @@ pub(crate) fn of_copy(error: &BackupError) -> String {
         BackupError::Data(error) => with(error, of(error)),
         error => error.to_string(),
     }
+}
+
+/// Whether this process may not write there.
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)
 }
 
 fn with(error: &dyn std::error::Error, advice: Option<&str>) -> String {
@@ -58,10 +75,10 @@ fn of(error: &DataError) -> Option<&'static str> {
         DataError::Damaged { path, .. } if path.ends_with("acknowledged") => Some(RESTORE_OR_ACCEPT),
         DataError::Journal { error: JournalError::InDoubt(_), .. } => Some("see to its device, and do it again"),
         DataError::Damaged { .. } | DataError::Journal { .. } | DataError::Store { .. } => Some(RESTORE),
+        DataError::File { source, .. } if is_forbidden(source) => {
+            Some("give a data directory where this process may write")
+        }
         DataError::File { source, .. } => match source.kind() {
-            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-                Some("give a data directory where this process may write")
-            }
             ErrorKind::StorageFull => Some("make room on its device"),
             ErrorKind::NotADirectory => Some("give a directory"),
             ErrorKind::NotFound => Some(RESTORE),

@@ -60,25 +60,27 @@ impl S3 {
 impl Backup {
     pub(crate) fn run(self) -> Result<(), String> {
         let place = self.s3.place(&self.place)?;
-        watched(&mut |watch| backup(&self.data, &place, watch)).map(|shards| told("copied", &shards))
+        let copied = watched(&mut |watch| backup(&self.data, &place, watch))?;
+        copied.map(|shards| told("copied", &shards)).map_err(|error| advice::of_backup(&error))
     }
 }
 
 impl Restore {
     pub(crate) fn run(self) -> Result<(), String> {
         let place = self.s3.place(&self.place)?;
-        watched(&mut |watch| restore(&place, &self.data, watch)).map(|shards| {
-            told("restored", &shards);
-            let note = "commits behind these frames are gone, and nodes that saw them are told so";
-            let _closed = writeln!(std::io::stdout(), "{note}");
-        })
+        let restored = watched(&mut |watch| restore(&place, &self.data, watch))?;
+        told("restored", &restored.map_err(|error| advice::of_copy(&error))?);
+        let note = "commits behind these frames are gone, and nodes that saw them are told so";
+        let _closed = writeln!(std::io::stdout(), "{note}");
+        Ok(())
     }
 }
 
 /// Reads a backup whole.
 pub(crate) fn verify(place: &str, s3: &S3) -> Result<(), String> {
     let place = s3.place(place)?;
-    watched(&mut |watch| verify_backup(&place, watch)).map(|shards| told("whole", &shards))
+    let read = watched(&mut |watch| verify_backup(&place, watch))?;
+    read.map(|shards| told("whole", &shards)).map_err(|error| advice::of_copy(&error))
 }
 
 fn told(what: &str, shards: &[CopiedShard]) {
@@ -89,10 +91,11 @@ fn told(what: &str, shards: &[CopiedShard]) {
     }
 }
 
+/// What became of a copy.
+type Copied = Result<Vec<CopiedShard>, BackupError>;
+
 /// Shows how far a copy is, and stops it at the first SIGINT or SIGTERM; at the second the process ends.
-fn watched(
-    copy: &mut dyn FnMut(Watcher<'_>) -> Result<Vec<CopiedShard>, BackupError>,
-) -> Result<Vec<CopiedShard>, String> {
+fn watched(copy: &mut dyn FnMut(Watcher<'_>) -> Copied) -> Result<Copied, String> {
     let is_stopped = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&is_stopped))?;
     let bar = ProgressBar::new_spinner();
@@ -116,7 +119,7 @@ fn watched(
     };
     let done = copy(watch);
     bar.finish_and_clear();
-    done.map_err(|error| advice::of_copy(&error))
+    Ok(done)
 }
 
 fn stop_on_signal(is_stopped: Arc<AtomicBool>) -> Result<(), String> {

@@ -83,6 +83,14 @@ pub enum BackupError {
         /// The place.
         place: String,
     },
+    /// A backup is to be written into what it is a copy of.
+    #[error("{place} is in the data directory {data}, and would be lost with it: give a place outside")]
+    Inside {
+        /// The place.
+        place: String,
+        /// The data directory.
+        data: PathBuf,
+    },
     /// Something else stands there.
     #[error("{place} holds {found}: give a place that is empty")]
     NotEmpty {
@@ -91,8 +99,8 @@ pub enum BackupError {
         /// What stands there.
         found: String,
     },
-    /// A backup that was interrupted.
-    #[error("{place} holds a backup that was never finished, and nothing can be made of it: give another place")]
+    /// A backup that is under way, or was interrupted.
+    #[error("{place} holds a backup that is not finished, and nothing can be made of it: give another place")]
     Unfinished {
         /// The place.
         place: String,
@@ -172,9 +180,14 @@ pub type Watcher<'a> = &'a mut dyn FnMut(Progress) -> bool;
 /// # Errors
 /// [`BackupError`]; nothing is left in `place` that was not there.
 pub fn backup(data: &Path, place: &Place, watch: Watcher<'_>) -> Result<Vec<CopiedShard>, BackupError> {
-    let source = Source::open(data)?;
+    if place.is_in(data) {
+        return Err(BackupError::Inside { place: place.to_string(), data: data.into() });
+    }
+    let mut source = Source::open(data)?;
+    // Who is refused here has not touched the place, where another backup may be under way.
+    let announced = source.announced()?;
     place.begin()?;
-    let (written, copied) = copy(source, place, watch);
+    let (written, copied) = copy(source, &announced, place, watch);
     if copied.is_err() {
         place.abandon(written);
     }
@@ -182,7 +195,12 @@ pub fn backup(data: &Path, place: &Place, watch: Watcher<'_>) -> Result<Vec<Copi
 }
 
 /// Puts each chunk while the next one is read; answers how many were begun, too.
-fn copy(source: Source, place: &Place, watch: Watcher<'_>) -> (u32, Result<Vec<CopiedShard>, BackupError>) {
+fn copy(
+    source: Source,
+    announced: &[Extent],
+    place: &Place,
+    watch: Watcher<'_>,
+) -> (u32, Result<Vec<CopiedShard>, BackupError>) {
     thread::scope(|scope| {
         // Nobody waits in it: one chunk is being put, and one is being filled.
         let (full, chunks) = sync_channel(0);
@@ -191,7 +209,7 @@ fn copy(source: Source, place: &Place, watch: Watcher<'_>) -> (u32, Result<Vec<C
             Ok(putting) => putting,
             Err(error) => return (0, Err(BackupError::File { name: place.to_string(), text: error.to_string() })),
         };
-        let gathered = gather(source, &full, watch);
+        let gathered = gather(source, announced, &full, watch);
         drop(full);
         let (written, put) = putting.join().unwrap_or_else(|panic| resume_unwind(panic));
         let finish = |manifest: Manifest| {
@@ -216,10 +234,14 @@ fn put_all(place: &Place, chunks: &Receiver<(u32, Vec<u8>)>) -> (u32, Result<(),
 }
 
 /// Checks what the source has and hands it on in chunks; answers what to say of them when they are all put.
-fn gather(mut source: Source, full: &SyncSender<(u32, Vec<u8>)>, watch: Watcher<'_>) -> Result<Manifest, BackupError> {
+fn gather(
+    source: Source,
+    announced: &[Extent],
+    full: &SyncSender<(u32, Vec<u8>)>,
+    watch: Watcher<'_>,
+) -> Result<Manifest, BackupError> {
     let from = source.name();
-    let announced = source.announced()?;
-    let mut checker = Checker::new(&announced);
+    let mut checker = Checker::new(announced);
     let mut chunks = Chunks::default();
     let mut progress = Progress::default();
     let put = |chunk: Option<(u32, Vec<u8>)>| {

@@ -57,7 +57,7 @@ pub enum DataError {
         found: String,
     },
     /// There is none.
-    #[error("{path} is no data directory of nam")]
+    #[error("{path} is no data directory of nam: give with --data the one that `nam serve` named when it began")]
     Absent {
         /// The path.
         path: PathBuf,
@@ -85,6 +85,14 @@ pub enum DataError {
         has: u16,
         /// Shards asked for.
         asked: u16,
+    },
+    /// What it needs was not written, and its device is nearly full.
+    #[error("{what}; its device has {} MiB free: make room there, nothing is lost", free_bytes >> 20)]
+    NoRoom {
+        /// What failed, and where.
+        what: String,
+        /// Bytes free.
+        free_bytes: u64,
     },
     /// It is not there and cannot be made.
     #[error("{path} cannot be made: {source}; give a data directory where this process may write")]
@@ -154,6 +162,22 @@ pub enum DataError {
         /// What it said.
         what: String,
     },
+}
+
+impl DataError {
+    /// The same of the directory `path`, whose device must have `free_bytes_min` free: with less it is that which ended what
+    /// ended without known damage.
+    pub(super) fn or_no_room(self, path: &Path, free_bytes_min: u64) -> Self {
+        let is_no_damage = match &self {
+            Self::Store { .. } | Self::Journal { error: JournalError::InDoubt(_), .. } => true,
+            Self::File { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        };
+        match free_bytes(path).filter(|free| is_no_damage && *free < free_bytes_min) {
+            Some(free_bytes) => Self::NoRoom { what: self.to_string(), free_bytes },
+            None => self,
+        }
+    }
 }
 
 /// An error of the system about a file.

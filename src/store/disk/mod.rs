@@ -92,6 +92,7 @@ struct Open {
     heads: Vec<Head>,
     settings: DiskSettings,
     failure: Failure,
+    had_room: bool,
     directory: DataDirectory,
 }
 
@@ -119,6 +120,11 @@ impl DiskJournal {
     /// # Errors
     /// [`DataError`]; [`DataError::NoLoss`] if nothing is.
     pub fn open_behind(path: &Path, settings: DiskSettings, accepted: &[FrameName]) -> Result<Self, DataError> {
+        let opened = Self::open_checked(path, settings, accepted);
+        opened.map_err(|error| error.or_no_room(path, settings.free_bytes_min))
+    }
+
+    fn open_checked(path: &Path, settings: DiskSettings, accepted: &[FrameName]) -> Result<Self, DataError> {
         let directory = DataDirectory::open(path, settings.shards)?;
         let losses = Losses::read(path, directory.shards, accepted)?;
         let place = directory.store();
@@ -140,8 +146,16 @@ impl DiskJournal {
         losses.settle(path, &store, &lasts)?;
         let noted = AcknowledgedFile::open(path)?;
         let heads = lasts.into_iter().map(|(last, last_crc)| Head { epoch: Epoch(0), last, last_crc }).collect();
-        let open = Open { store: Arc::new(store), noted, heads, settings, failure: Failure::default(), directory };
+        let (store, failure) = (Arc::new(store), Failure::default());
+        let open = Open { store, noted, heads, settings, failure, had_room: true, directory };
         Ok(Self { open: Arc::new(Mutex::new(open)), claimed: BTreeMap::new() })
+    }
+
+    /// Why a shard was not claimed, for who gave the directory.
+    pub(crate) fn unclaimed(&self, error: JournalError) -> DataError {
+        let open = self.open.lock();
+        let DataDirectory { path, .. } = &open.directory;
+        DataError::Journal { path: open.directory.store(), error }.or_no_room(path, open.settings.free_bytes_min)
     }
 
     /// Shards of the directory.
@@ -195,9 +209,28 @@ impl Open {
         let Head { last, last_crc, .. } = *self.head(shard)?;
         let (known, last_ms) = (self.store.term(shard)?, self.store.time_ms(last)?);
         let term = known.unwrap_or_default().next(last_ms, wall_ms, false);
-        self.store.put_term(shard, term).map_err(JournalError::Unreadable)?;
+        self.store.put_term(shard, term).map_err(JournalError::InDoubt)?;
         self.head(shard)?.epoch = term.epoch;
         Ok(term.claim(last_crc))
+    }
+
+    /// Whether there is room for commits; says so when that is otherwise than before.
+    fn has_room(&mut self) -> bool {
+        const MIB: u64 = 1024 * 1024;
+        let Self { directory: DataDirectory { path, .. }, settings: DiskSettings { free_bytes_min, .. }, .. } = self;
+        let Some(free) = directory::free_bytes(path) else { return true };
+        let has_room = free >= *free_bytes_min;
+        if has_room != std::mem::replace(&mut self.had_room, has_room) {
+            let (path, free, needed) = (path.display(), free / MIB, *free_bytes_min / MIB);
+            if has_room {
+                tracing::warn!("{path}: its device has {free} MiB free, commits are taken again");
+            } else {
+                tracing::error!(
+                    "{path}: its device has {free} MiB free; commits are refused until it has {needed} MiB"
+                );
+            }
+        }
+        has_room
     }
 
     /// Why a frame is not taken, if it is not.
@@ -297,8 +330,7 @@ impl Journal for DiskJournal {
     }
 
     fn has_room(&mut self) -> bool {
-        let open = self.open.lock();
-        directory::free_bytes(&open.directory.path).is_none_or(|free| free >= open.settings.free_bytes_min)
+        self.open.lock().has_room()
     }
 }
 
@@ -378,6 +410,39 @@ mod tests {
         let with = |free_bytes_min| DiskSettings { free_bytes_min, ..settings(1) };
         assert!(DiskJournal::open(&directory.0, with(0)).unwrap().has_room());
         assert!(!DiskJournal::open(&directory.0, with(u64::MAX)).unwrap().has_room());
+    }
+
+    #[test]
+    fn what_fails_without_known_damage_on_a_full_device_is_a_full_device() {
+        let directory = Scratch::new("no-room");
+        let with = |free_bytes_min| DiskSettings { free_bytes_min, ..settings(1) };
+        let journal = DiskJournal::open(&directory.0, with(u64::MAX)).unwrap();
+        let undone = || JournalError::InDoubt("no space".to_owned());
+        assert!(matches!(journal.unclaimed(undone()), DataError::NoRoom { .. }));
+        assert!(matches!(journal.unclaimed(JournalError::Fenced), DataError::Journal { .. }));
+        drop(journal);
+        let journal = DiskJournal::open(&directory.0, with(0)).unwrap();
+        assert!(matches!(journal.unclaimed(undone()), DataError::Journal { .. }), "there is room");
+        drop(journal);
+        // Nobody knows why it does not open.
+        std::fs::remove_dir_all(directory.0.join("store/keyspaces/1")).unwrap();
+        let told = |free_bytes_min| DiskJournal::open(&directory.0, with(free_bytes_min)).unwrap_err();
+        assert!(matches!(told(u64::MAX), DataError::NoRoom { .. }));
+        assert!(matches!(told(0), DataError::Store { .. }));
+    }
+
+    #[test]
+    fn a_store_without_its_version_is_refused_and_not_begun_anew() {
+        let directory = Scratch::new("version");
+        drop(DiskJournal::open(&directory.0, settings(1)).unwrap());
+        let store = directory.0.join("store");
+        let told = || DiskJournal::open(&directory.0, settings(1)).unwrap_err().to_string();
+        std::fs::rename(store.join("0.jnl"), store.join("7.jnl")).unwrap();
+        std::fs::remove_file(store.join("version")).unwrap();
+        assert!(told().contains("version is damaged: it is not there"), "{}", told());
+        assert!(!store.join("version").exists() && !store.join("0.jnl").exists(), "nothing was made");
+        std::fs::write(store.join("version"), "FJL\x02").unwrap();
+        assert!(told().contains("it is no version of the store"));
     }
 
     #[test]

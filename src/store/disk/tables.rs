@@ -3,12 +3,15 @@
 //! fjall allocates by lengths in these files before it has checked the sums over them. So the sums are checked here:
 //!
 //! ```text
+//! version               "FJL" 3
 //! keyspaces/N/current   number of a list: 8 LE · xxh3-128 of that list: 16 LE · 0
 //! keyspaces/N/vM        a list of tables, in the form of a table
 //! keyspaces/N/tables/M  sections · contents · "SFA!" 1 0 · xxh3-128 of the contents: 16 LE · from: 8 LE · size: 8 LE
 //! contents              "TOC!" · count: 4 LE · (from: 8 LE · size: 8 LE · name: length 2 LE and bytes)*
 //! section "tables"      levels: 1 · (runs: 1 · (tables: 4 LE · (number: 8 LE · 0 · sum: 16 LE · sequence: 8 LE)*)*)*
 //! ```
+//! A store whose version is gone is taken for a new one by fjall, which begins to write it.
+//!
 //! What is in a table stands in blocks with sums of their own, which the store checks; when one is wrong it does not say
 //! of which file, and the sums over whole tables do. Source: lsm-tree 3.1, `src/version/persist.rs`; sfa 1.0,
 //! `src/trailer/reader.rs`.
@@ -22,16 +25,26 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use super::directory::{DataError, failed};
 use crate::coding::{DecodeError, Reader};
 
+const VERSION: [u8; 4] = *b"FJL\x03";
 const TRAILER_BYTES: u64 = 38;
 const TRAILER_HEAD: [u8; 6] = *b"SFA!\x01\x00";
 /// Bytes of a table's contents; a real one has some hundred.
 const CONTENTS_BYTES_MAX: u64 = 64 * 1024;
 
-/// Checks the list of tables of every keyspace, and every table in it.
+/// Checks the version of the store, the list of tables of every keyspace, and every table in it.
 ///
 /// # Errors
 /// `Damaged`, with the file.
 pub(super) fn check(store: &Path) -> Result<(), DataError> {
+    let version = store.join("version");
+    match fs::read(&version) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged(&version, "it is not there")),
+        found => {
+            if found.map_err(failed(&version))? != VERSION {
+                return Err(damaged(&version, "it is no version of the store"));
+            }
+        }
+    }
     for keyspace in keyspaces(store)? {
         for table in tables(&keyspace, &list(&keyspace)?)? {
             check_contents(&table.path)?;

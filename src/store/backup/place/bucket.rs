@@ -27,6 +27,9 @@ use crate::limits::{BACKUP_PART_BYTES, BACKUP_PARTS_IN_FLIGHT_MAX};
 /// Characters of what a store answers that are told.
 const TOLD_MAX: usize = 300;
 
+/// Where a machine of a cloud tells its own credentials; asked when none are set.
+const CREDENTIALS_OF_MACHINE: &str = "http://169.254.169.254/";
+
 /// Tries of a request after the first, within a minute; then the backup ends.
 const TRIES: RetryConfig = RetryConfig {
     backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 2.0 },
@@ -192,13 +195,25 @@ fn judged(endpoint: &str, is_plain_allowed: bool) -> Result<(), String> {
 /// What a store answered, on one line and not at length.
 fn sentence(error: &object_store::Error) -> String {
     let words = error.to_string();
+    let advice = match words.contains(CREDENTIALS_OF_MACHINE) {
+        true => "no credentials are set and the machine has none: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: ",
+        false => "",
+    };
     let words: Vec<&str> = words.split_whitespace().collect();
-    words.join(" ").chars().take(TOLD_MAX).collect()
+    format!("{advice}{}", words.join(" ")).chars().take(TOLD_MAX).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_that_are_missing_are_told_as_such() {
+        let told = |source: &str| sentence(&object_store::Error::Generic { store: "S3", source: source.into() });
+        assert_eq!(told("one\n  two"), "Generic S3 error: one two");
+        let none = told("PUT http://169.254.169.254/latest/api/token: refused");
+        assert!(none.starts_with("no credentials are set") && none.ends_with("token: refused"), "{none}");
+    }
 
     #[test]
     fn only_the_loopback_is_reached_in_the_clear() {

@@ -1,6 +1,6 @@
 //! A directory that keeps a backup.
 //!
-//! Invariant: a file is there wholly and synced, or not at all. Source: own reasoning.
+//! Invariants: a file is there wholly and synced, or not at all; one backup writes. Source: own reasoning.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{BackupError, Found};
+use super::{BackupError, Found, MANIFEST};
 
 /// A directory, which need not be there yet.
 #[derive(Clone, Debug)]
@@ -22,10 +22,22 @@ impl fmt::Display for Directory {
 }
 
 impl Directory {
-    /// Makes it, for its owner alone.
-    pub(super) fn make(&self) -> Result<(), BackupError> {
+    /// Makes it, for its owner alone, and takes it for one backup by the draft of its manifest; false if another has it.
+    pub(super) fn make(&self) -> Result<bool, BackupError> {
         let made = fs::create_dir_all(&self.0).and_then(|()| private(&self.0));
-        made.map_err(|error| failed(&self.0, &error))
+        made.map_err(|error| failed(&self.0, &error))?;
+        let draft = self.0.join(format!("{MANIFEST}.new"));
+        match drafts().create_new(true).open(&draft) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            taken => taken.map(|_| true).map_err(|error| failed(&draft, &error)),
+        }
+    }
+
+    /// Whether it is, or would be made, in the directory `other`, by whatever names both go.
+    pub(super) fn is_in(&self, other: &Path) -> bool {
+        let there = self.0.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+        let place = there.map(Path::canonicalize).find_map(Result::ok);
+        place.zip(other.canonicalize().ok()).is_some_and(|(place, other)| place.starts_with(other))
     }
 
     /// What stands there.
@@ -46,11 +58,7 @@ impl Directory {
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), BackupError> {
         let (draft, path) = (self.0.join(format!("{name}.new")), self.0.join(name));
         let write = || {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&draft)?;
+            let mut file = drafts().create(true).truncate(true).open(&draft)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&draft, &path)?;
@@ -78,6 +86,15 @@ impl Directory {
         }
         let _ = fs::remove_dir(&self.0);
     }
+}
+
+/// Files that only their owner reads.
+fn drafts() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// A directory that only its owner reads.

@@ -12,6 +12,7 @@ mod directory;
 mod https;
 
 use std::fmt;
+use std::path::Path;
 
 use bytes::Bytes;
 
@@ -99,6 +100,11 @@ impl Place {
         Ok(Self(kind))
     }
 
+    /// Whether it is in a directory of this machine.
+    pub(super) fn is_in(&self, other: &Path) -> bool {
+        matches!(&self.0, Kind::Directory(directory) if directory.is_in(other))
+    }
+
     /// Makes the place, if nothing stands there.
     pub(super) fn begin(&self) -> Result<(), BackupError> {
         let place = self.to_string();
@@ -109,7 +115,8 @@ impl Place {
             Found::Nothing => {}
         }
         match &self.0 {
-            Kind::Directory(directory) => directory.make(),
+            Kind::Directory(directory) if directory.make()? => Ok(()),
+            Kind::Directory(_) => Err(BackupError::Unfinished { place }),
             #[cfg(feature = "s3")]
             Kind::Bucket(_) => Ok(()),
         }
