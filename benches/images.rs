@@ -11,6 +11,7 @@
     reason = "a benchmark stops when something is wrong"
 )]
 
+mod scratch;
 mod table;
 
 #[path = "../tests/memory/shapes.rs"]
@@ -18,10 +19,10 @@ mod table;
 mod shapes;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -33,6 +34,7 @@ use nam::ids::{Alias, Birth, CommitNumber, Epoch, PartId, ShardId};
 use nam::journal::{Head, HeadBody, ImageName, Images, JournalError, LiveHead, Part};
 use nam::limits::{IMAGE_BATCH_BYTES_MAX, SEGMENT_BYTES_MAX, STEP_CELLS_MAX};
 use nam::store::{DiskImages, DiskJournal, DiskSettings};
+use scratch::Scratch;
 use table::{Budget, Samples};
 
 use shapes::{Shape, load};
@@ -41,23 +43,6 @@ const SHARD: ShardId = ShardId(0);
 const BIRTH: Birth = Birth(CommitNumber { epoch: Epoch(1), n: 1 });
 const NAME: ImageName = ImageName { shard: SHARD, birth: BIRTH };
 const CHANGES: usize = 200;
-
-/// A directory that is removed with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("nam-bench-images-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Opens the images of a directory whose store sorts its parts into tables.
 fn open(directory: &Path) -> DiskImages {
@@ -121,7 +106,7 @@ fn change(document: &mut Document, state: &mut u64) {
 }
 
 fn cold(_: &mut Criterion) {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("images");
     let mut document = load(Shape::Catalogue);
     let mut table = BTreeMap::new();
     let mut images = open(&scratch.0.join("data"));

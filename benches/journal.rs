@@ -11,9 +11,9 @@
 )]
 
 mod parties;
+mod scratch;
 mod table;
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -26,28 +26,12 @@ use tokio::task::JoinSet;
 
 use parties::synced::{BYTES, Synced};
 use parties::{Desk, reprice};
+use scratch::Scratch;
 use table::{Budget, Samples};
 
 const NODES: usize = 16;
 const TURNS: usize = 3;
 const TURN: Duration = Duration::from_secs(1);
-
-/// A directory that is removed with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("nam-bench-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A daemon and its nodes.
 struct Party {
@@ -102,7 +86,7 @@ impl Party {
 }
 
 fn journal(_: &mut Criterion) {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("journal");
     let [mut file, mut alone] = Samples::several();
     Synced::new(&scratch.0).run(2_000, Duration::ZERO, &mut file, &mut alone);
     table::title(&format!("a synced append of {BYTES} bytes, one after the other, p50"));

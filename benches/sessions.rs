@@ -19,11 +19,12 @@
 )]
 
 mod parties;
+mod scratch;
 mod table;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -39,6 +40,7 @@ use tokio::task::JoinSet;
 
 use parties::one_thread;
 use parties::stored::{Handed, Stored};
+use scratch::Scratch;
 
 const SESSIONS: u64 = 10_000;
 const NODES: usize = 4;
@@ -243,15 +245,6 @@ fn restart(data: &Path, journal_bytes: u64, session: u64) -> (f64, f64) {
     (listening, answered)
 }
 
-/// A directory that is removed with it.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn number(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().unwrap())
 }
@@ -259,7 +252,7 @@ fn number(name: &str) -> Option<u64> {
 fn sessions(_: &mut Criterion) {
     let sessions = number("NAM_BENCH_SESSIONS").unwrap_or(SESSIONS);
     let journal_bytes = JOURNAL_BYTES * sessions / SESSIONS;
-    let scratch = Scratch(std::env::temp_dir().join(format!("nam-bench-sessions-{}", std::process::id())));
+    let scratch = Scratch::new("sessions");
     let begun = Instant::now();
     let party = Party::start(&scratch.0, sessions, journal_bytes);
     table::title(&format!("{sessions} sessions of 150 kB, a journal of {} MB", journal_bytes / 1_000_000));

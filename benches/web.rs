@@ -3,7 +3,9 @@
 //! Applications are called as their server would call them, on one thread, without sockets of browsers. The first table
 //! is without a network: what the layer itself takes of the processor. The second has a daemon over QUIC, and the same
 //! application twice: sessions of its own type, and tower-sessions with the store; each with sessions of four sizes, of which
-//! one number changes. Bytes are what the node sent and received by UDP.
+//! one number changes. Bytes are what the node sent and received by UDP. A load of tower-sessions is a map of its own for
+//! each request, whatever the store: what such a copy takes stands beside it. The third has one session that 64 requests
+//! change at once, again and again, beside 64 tasks that change its object without the layer.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -13,7 +15,7 @@
 
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -22,9 +24,11 @@ use axum::http::{Request, StatusCode, header};
 use axum::routing::{get, post};
 use criterion::{Criterion, criterion_group, criterion_main};
 use nam::server::{Server, ServerConfig};
-use nam::web::{Key, NamStore, Session, SessionError, SessionLayer};
-use nam::{Node, Tracked};
+use nam::web::{Key, NamStore, Session, SessionError, SessionLayer, Stored};
+use nam::{Node, Object, Tracked};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 use tower_sessions::SessionManagerLayer;
 
@@ -37,8 +41,17 @@ const ENTRY_BYTES: usize = 480;
 const SIZES: [(&str, usize, usize); 4] =
     [("1 kB", 1_000, 500), ("30 kB", 30_000, 500), ("1 MB", 1_000_000, 100), ("15 MB", 15_000_000, 20)];
 
+/// Before each measurement: who has just copied a large session is put off for as long by a busy machine, and what comes
+/// next would pay for it.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// For so long after a write every read asks the repository.
 const VALIDATED: Duration = Duration::from_secs(6);
+
+/// Requests at once of one session, how many each sends in a turn, and turns.
+const TABS: u64 = 64;
+const REQUESTS: u64 = 20;
+const TURNS: usize = 9;
 
 #[derive(Tracked, Clone, Default)]
 #[nam(name = "bench.Visit")]
@@ -62,12 +75,26 @@ fn native(node: &Node, bytes: usize) -> Router {
         visit.update(|visit| *visit.orders_mut() += 1).await?;
         Ok::<_, SessionError>(StatusCode::NO_CONTENT)
     };
+    let order_now = async |visit: Session<Visit>| {
+        visit.update_now(|visit| *visit.orders_mut() += 1).await?;
+        Ok::<_, SessionError>(StatusCode::NO_CONTENT)
+    };
+    let note = async |visit: Session<Visit>, note: String| {
+        let tab: u64 = note.split(' ').next().unwrap().parse().unwrap();
+        let noted = visit.update(move |visit| {
+            visit.entries_mut().insert(tab, note.clone());
+        });
+        noted.await?;
+        Ok::<_, SessionError>(StatusCode::NO_CONTENT)
+    };
     let layer = SessionLayer::<Visit>::builder(node.clone()).with_signed(Key::from(&[7; 64])).build().unwrap();
     let unused = get(async || "0");
     Router::new()
         .route("/make", post(make))
         .route("/read", get(read))
         .route("/order", post(order))
+        .route("/order_now", post(order_now))
+        .route("/note", post(note))
         .route("/", unused)
         .layer(layer)
 }
@@ -92,10 +119,15 @@ fn stored(node: &Node, bytes: usize) -> Router {
 
 /// Sends a request of a browser and takes the answer's cookies.
 async fn send(app: &Router, path: &str, cookies: &mut BTreeMap<String, String>) {
+    say(app, path, String::new(), cookies).await;
+}
+
+/// The same with a body.
+async fn say(app: &Router, path: &str, body: String, cookies: &mut BTreeMap<String, String>) {
     let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let method = if matches!(path, "/" | "/read") { "GET" } else { "POST" };
     let request = Request::builder().method(method).uri(path).header(header::COOKIE, pairs.join("; "));
-    let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let response = app.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
     assert!(response.status().is_success(), "{path}: {}", response.status());
     for cookie in response.headers().get_all(header::SET_COOKIE) {
         let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
@@ -161,6 +193,7 @@ impl Party {
     }
 
     async fn turn(&mut self) {
+        tokio::time::sleep(PAUSE).await;
         let begun = Instant::now();
         send(&self.app, "/read", &mut self.cookies).await;
         self.read.add(begun.elapsed());
@@ -178,14 +211,24 @@ fn sizes() {
         one_thread().block_on(async {
             let mut own = Party::new(&address, |node| native(node, bytes)).await;
             let mut store = Party::new(&address, |node| stored(node, bytes)).await;
+            let mut copied = Samples::default();
+            let record = HashMap::from([
+                ("entries".to_owned(), serde_json::to_value(entries(bytes)).unwrap()),
+                ("orders".to_owned(), Value::from(0)),
+            ]);
             for _ in 0..requests {
                 own.turn().await;
                 store.turn().await;
+                tokio::time::sleep(PAUSE).await;
+                let begun = Instant::now();
+                drop(record.clone());
+                copied.add(begun.elapsed());
             }
             let each = |party: &Party| format!("{} B", party.bytes / requests as u64);
             table::title(&format!("a session of {name}: a read within 5 s of a write, and a change of one number"));
             table::time("read, a session of its own type", own.read.p50(), None, Budget::None);
             table::time("read, the store", store.read.p50(), Some(("its own", own.read.p50())), Budget::None);
+            table::time("a copy of the store's map", copied.p50(), None, Budget::None);
             table::time("change, a session of its own type", own.order.p50(), None, Budget::None);
             table::time("change, the store", store.order.p50(), Some(("its own", own.order.p50())), Budget::None);
             let beside = format!("{} by the store", each(&store));
@@ -197,9 +240,80 @@ fn sizes() {
     server.stop();
 }
 
+/// Requests of one session by all browsers' tabs together; each changes a place of its own, if the path has such.
+async fn crowd(app: &Router, cookies: &BTreeMap<String, String>, path: &'static str) {
+    let mut tabs = JoinSet::new();
+    for tab in 0..TABS {
+        let (app, mut cookies) = (app.clone(), cookies.clone());
+        tabs.spawn(async move {
+            for request in 0..REQUESTS {
+                say(&app, path, format!("{tab} {request}"), &mut cookies).await;
+            }
+        });
+    }
+    tabs.join_all().await;
+}
+
+/// The same without requests.
+async fn tasks(session: &Object<Stored<Visit>>) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..TABS {
+        let session = session.clone();
+        tasks.spawn(async move {
+            for _ in 0..REQUESTS {
+                let more = session.update(|stored| {
+                    *stored.data_mut().orders_mut() += 1;
+                    Ok::<(), nam::Error>(())
+                });
+                more.await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+fn hot() {
+    let server = Server::start(&ServerConfig::default()).unwrap();
+    let runtime = one_thread();
+    let (party, session) = runtime.block_on(async {
+        let party = Party::new(&server.addresses()[0].to_string(), |node| native(node, 30_000)).await;
+        let key = party.node.keys::<Stored<Visit>>("").await.unwrap().remove(0);
+        let session = party.node.open::<Stored<Visit>>(&key).await.unwrap();
+        (party, session)
+    });
+    let (app, cookies) = (&party.app, &party.cookies);
+    let [bare, read, order, note, now] = table::in_turn(
+        TURNS,
+        1,
+        [
+            &mut || runtime.block_on(tasks(&session)),
+            &mut || runtime.block_on(crowd(app, cookies, "/read")),
+            &mut || runtime.block_on(crowd(app, cookies, "/order")),
+            &mut || runtime.block_on(crowd(app, cookies, "/note")),
+            &mut || runtime.block_on(crowd(app, cookies, "/order_now")),
+        ],
+    );
+    table::title("one session of 30 kB, 64 requests at once: a second");
+    let a_second = |samples: &Samples| (TABS * REQUESTS) as f64 * 1e9 / samples.p50();
+    let bare_a_second = a_second(&bare);
+    table::row("updates of its object without a layer", &format!("{bare_a_second:.0}"), "", "", true);
+    for (what, samples) in [
+        ("requests that read, within 5 s of a write", read),
+        ("requests that `update` one field", order),
+        ("requests that `update` a field each", note),
+        ("requests that `update_now` one field", now),
+    ] {
+        let beside = format!("{:.2} × without a layer", a_second(&samples) / bare_a_second);
+        table::row(what, &format!("{:.0}", a_second(&samples)), &beside, "", true);
+    }
+    runtime.block_on(party.node.close()).unwrap();
+    server.stop();
+}
+
 fn web(_: &mut Criterion) {
     overhead();
     sizes();
+    hot();
 }
 
 criterion_group!(benches, web);
