@@ -12,5 +12,5 @@ use app::{Shop, app};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    site::serve(async |instance, sessions| Ok(app(Shop::open(instance).await?, sessions))).await
+    site::serve(async |instance, sessions| Ok(app(Shop::new(instance), sessions))).await
 }

@@ -18,7 +18,7 @@ use nam::web::{Key, SessionLayer};
 use tokio::net::TcpListener;
 
 pub(crate) use figures::{Figures, shipped};
-pub(crate) use page::{Brand, Page, plain};
+pub(crate) use page::{Brand, Page, plain, spoken};
 
 /// One instance of several that have the same sessions.
 #[derive(Clone)]

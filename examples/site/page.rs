@@ -1,8 +1,12 @@
 //! What is around a page: HTML from the server, one style sheet.
 
-use axum::response::Html;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
 
-use super::Figures;
+use super::{Figures, Instance};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #23201c; --paper: #faf7f2; --card: #fff; --line: #e2dacd; --soft: #6d655b }
@@ -11,7 +15,7 @@ const STYLE: &str = "
 }
 * { box-sizing: border-box }
 body { margin: 0; min-height: 100vh; display: flex; flex-direction: column; background: var(--paper); color: var(--ink);
-  font: 1.05rem/1.5 var(--face) }
+  font: 1.05rem/1.5 var(--face); overflow-wrap: anywhere }
 header, main, footer { width: 100%; max-width: 64rem; margin: 0 auto; padding: 1rem }
 main { flex: 1 }
 header { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: center; border-bottom: 1px solid var(--line) }
@@ -61,9 +65,7 @@ pub(crate) struct Page {
 }
 
 impl Brand {
-    pub(crate) fn page(self, figures: &Figures, Page { title, nav, main }: &Page) -> Html<String> {
-        let Self { name, style } = self;
-        let instance = plain(&figures.instance);
+    pub(crate) fn page(self, figures: &Figures, page: &Page) -> Html<String> {
         let session = match figures.session_bytes {
             0 => "no session yet".to_owned(),
             bytes => format!("session <b id=session>{}</b> in memory", size(bytes as f64)),
@@ -72,15 +74,44 @@ impl Brand {
             None => "nothing changed yet".to_owned(),
             Some(bytes) => format!("your last change sent <b id=shipped>{}</b>", size(bytes as f64)),
         };
+        self.frame(&format!("{}<span>{session}</span><span>{shipped}</span>", served_by(&figures.instance)), page)
+    }
+
+    /// Around a page: what it is called, where one can go, and what stands below.
+    fn frame(self, below: &str, Page { title, nav, main }: &Page) -> Html<String> {
+        let Self { name, style } = self;
         Html(format!(
             "<!doctype html><html lang=en><meta charset=utf-8>\
              <meta name=viewport content=\"width=device-width, initial-scale=1\">\
              <title>{title} · {name}</title><style>{STYLE}{style}</style>\
              <header><strong>{name}</strong><nav>{nav}</nav></header><main><h1>{title}</h1>{main}</main>\
-             <footer><span>served by instance <b id=instance>{instance}</b></span><span>{session}</span>\
-             <span>{shipped}</span></footer></html>"
+             <footer>{below}</footer></html>"
         ))
     }
+}
+
+fn served_by(instance: &str) -> String {
+    format!("<span>served by instance <b id=instance>{}</b></span>", plain(instance))
+}
+
+/// Says as a page what a handler or the layer of the sessions answered in plain words: a layer around both.
+pub(crate) async fn spoken(
+    State((instance, brand)): State<(Instance, Brand)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut head, body) = next.run(request).await.into_parts();
+    let is_plain = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/plain");
+    if !head.headers.get(CONTENT_TYPE).is_some_and(is_plain) {
+        return Response::from_parts(head, body);
+    }
+    let said = to_bytes(body, 1_000).await.unwrap_or_default();
+    let said = plain(&String::from_utf8_lossy(&said));
+    let main = format!("<p>It says: {said}.</p><p><a href=/>To the first page</a>");
+    let page = Page { title: "That did not work", nav: String::new(), main };
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.remove(CONTENT_TYPE);
+    (head.status, head.headers, brand.frame(&served_by(&instance.name), &page)).into_response()
 }
 
 /// Bytes as people say it.

@@ -42,7 +42,8 @@ pub struct Event<T> {
     /// for one that this program cannot read.
     pub last: Option<T>,
     /// Events before this one that the group had to give up, because nobody acknowledged and it keeps 65,536 of them for
-    /// each shard, or its share of 64 MiB.
+    /// each shard, or its share of 64 MiB. If this one had been told when they were given up, only another telling of it
+    /// says so.
     pub missed: u64,
     acknowledgement: Acknowledgement,
 }

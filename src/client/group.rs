@@ -258,7 +258,7 @@ impl Group {
         let mut departed: Vec<Departed> = parts.into_iter().map(|part| part.depart()).collect();
         let sent = departed.iter_mut().filter_map(|part| Some((Arc::clone(&part.replica), part.outgoing.take()?)));
         port.push(Input::Group(sent.collect()));
-        let done = settle(&shared, departed).await?;
+        let done = settle((&shared, &port), departed).await?;
         shared.count_group();
         Ok(done)
     }
@@ -396,12 +396,12 @@ struct Departed {
 }
 
 /// Waits for what became of every part: they all say the same, but one whose object is gone says which that is.
-async fn settle(shared: &Shared, departed: Vec<Departed>) -> Result<GroupCommitted<()>, Error> {
+async fn settle(at: (&Shared, &Port), departed: Vec<Departed>) -> Result<GroupCommitted<()>, Error> {
     let mut versions = Vec::with_capacity(departed.len());
     let mut failure: Option<Error> = None;
     for Departed { replica, name, base, ticket, .. } in departed {
         let outcome = match ticket {
-            Some(ticket) => outcome(shared, &name, (), ticket).await,
+            Some(ticket) => outcome(at, &name, (), ticket).await,
             None => Ok(Next::Done(base, ())),
         };
         let error = match outcome {

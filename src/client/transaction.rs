@@ -78,6 +78,12 @@ impl<T: Class> Lock<T> {
 }
 
 impl<T: Class> Transaction<T> {
+    /// Whether other commits of this node to the object are in front of this one.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is_queued(&self) -> bool {
+        self.object.slot.is_crowded()
+    }
+
     /// Runs one step on the newest committed state with the transaction's own writes.
     ///
     /// ```

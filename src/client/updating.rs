@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::chance::pause;
 use super::object::Object;
+use super::port::Port;
 use super::shared::{Elapsed, Shared};
 use crate::error::{Error, UpdateError};
 use crate::ids::{ObjectName, Version};
@@ -242,23 +243,19 @@ impl<T: Class> Object<T> {
     }
 
     pub(super) async fn outcome<V>(&self, value: V, ticket: Ticket) -> Result<Next<V>, Error> {
-        outcome(&self.shared, self.name(), value, ticket).await
+        outcome((&self.shared, &self.port), self.name(), value, ticket).await
     }
 }
 
 /// Waits for what became of a commit of `object`.
 pub(super) async fn outcome<V>(
-    shared: &Shared,
+    (shared, port): (&Shared, &Port),
     object: &ObjectName,
     value: V,
     ticket: Ticket,
 ) -> Result<Next<V>, Error> {
     let patience = shared.settings.patience;
-    let settled = match shared.port(&object.key) {
-        Ok(port) => shared.patient(port, ticket).await,
-        Err(error) => return Err(error),
-    };
-    match settled {
+    match shared.patient(port, ticket).await {
         Ok(Settled::Committed(version)) => Ok(Next::Done(version, value)),
         Ok(Settled::Conflict) => Ok(Next::Conflict),
         Ok(Settled::Rerun) => Ok(Next::Again),

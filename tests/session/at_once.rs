@@ -11,62 +11,6 @@ fn one_more(visit: &mut VisitMut<'_>) {
     *visit.visits_mut() += 1;
 }
 
-/// The status that a body names.
-fn status(text: &str) -> StatusCode {
-    StatusCode::from_u16(text.parse().unwrap()).unwrap()
-}
-
-#[tokio::test]
-async fn signing_in_makes_the_session_of_what_was_written_before() {
-    let instances = Instance::several(2).await;
-    let entering = instances[0].with(post(async |session: Visits, text: String| {
-        session.update(one_more).await?;
-        session.sign_in("alice").await?;
-        session.update(one_more).await?;
-        assert_eq!((session.read().await?.visits, session.principal().await?.as_deref()), (2, Some("alice")));
-        Ok::<_, SessionError>(status(&text))
-    }));
-    for (status, shown) in [("500", "1//0"), ("200", "2//0")] {
-        let mut browser = Browser::default();
-        let answer = browser.send(&entering, "/more", status).await;
-        assert_eq!((answer.status.as_str(), answer.cookies().len()), (status, 2), "who signed in is told so");
-        assert_eq!(browser.send(&instances[1], "/show", "").await.text, shown);
-        assert_eq!(browser.send(&instances[1], "/who", "").await.text, "alice");
-    }
-}
-
-#[tokio::test]
-async fn a_new_name_leaves_what_was_written_to_the_response() {
-    let instances = Instance::several(2).await;
-    let entering = instances[0].with(post(async |session: Visits, text: String| {
-        session.update(one_more).await?;
-        session.rotate().await?;
-        session.update(one_more).await?;
-        session.sign_in("alice").await?;
-        assert_eq!((session.read().await?.visits, session.principal().await?.as_deref()), (3, Some("alice")));
-        Ok::<_, SessionError>(status(&text))
-    }));
-    for (status, shown) in [("500", "1//0"), ("200", "3//0")] {
-        let mut browser = Browser::default();
-        browser.send(&instances[0], "/visit", "").await;
-        let before = browser.clone();
-        let answer = browser.send(&entering, "/more", status).await;
-        assert_eq!(answer.status.as_str(), status, "{}", answer.text);
-        assert_eq!(browser.send(&instances[1], "/show", "").await.text, shown);
-        assert_eq!(browser.send(&instances[1], "/who", "").await.text, "alice");
-        assert_eq!(before.clone().send(&instances[1], "/maybe", "").await.text, "false", "the former name is dead");
-    }
-    let renaming = instances[0].with(post(async |session: Visits, text: String| {
-        session.update(one_more).await?;
-        session.rotate().await?;
-        Ok::<_, SessionError>(status(&text))
-    }));
-    let mut first = Browser::default();
-    assert_eq!(first.send(&renaming, "/more", "500").await.cookies().len(), 0, "what is not there has no name");
-    assert_eq!(first.send(&renaming, "/more", "200").await.cookies().len(), 2);
-    assert_eq!(first.send(&instances[1], "/show", "").await.text, "1//0");
-}
-
 #[tokio::test]
 async fn after_the_head_no_name_is_given_that_the_browser_would_not_hear_of() {
     let instances = Instance::several(1).await;

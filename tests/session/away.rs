@@ -45,7 +45,7 @@ async fn reads_go_on_or_not_as_the_route_says_and_writes_say_when_to_try_again()
 async fn a_response_that_cannot_be_kept_is_replaced_and_nothing_of_it_is_promised() {
     let server = Server::start(&ServerConfig::default()).unwrap();
     let address = server.addresses()[0].to_string();
-    let node = Node::builder().address(address).patience(Duration::from_millis(300)).connect().await.unwrap();
+    let node = Node::builder().address(address).patience(Duration::from_secs(2)).connect().await.unwrap();
     let plain = Instance::new(&node, |builder| builder);
     let pause = plain.pause.clone();
     let writing = plain.with(post(async move |session: Visits| {

@@ -57,30 +57,38 @@ impl Site {
 }
 
 /// One of a browser's connections.
-struct Connection(SendRequest<Full<Bytes>>);
+pub(crate) struct Connection(SendRequest<Full<Bytes>>);
 
 impl Connection {
     async fn open(site: &Site) -> Self {
-        let stream = TcpStream::connect(site.address).await.unwrap();
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+        Self::to(TcpStream::connect(site.address).await.unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn to(stream: TcpStream) -> hyper::Result<Self> {
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Self(sender)
+        Ok(Self(sender))
     }
 
     async fn send(&mut self, path: &str, cookies: &str) -> Answer {
+        self.try_send(path, "", cookies).await.unwrap()
+    }
+
+    /// Sends a request, which is answered 200 if it is answered.
+    pub(crate) async fn try_send(&mut self, path: &str, body: &str, cookies: &str) -> hyper::Result<Answer> {
         let method = if path == "/show" { "GET" } else { "POST" };
         let request = Request::builder().uri(path).method(method).header(header::HOST, "shop");
-        let request = request.header(header::COOKIE, cookies).body(Full::default()).unwrap();
-        self.0.ready().await.unwrap();
-        let (parts, body) = self.0.send_request(request).await.unwrap().into_parts();
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let request = request.header(header::COOKIE, cookies).body(Full::from(body.to_owned())).unwrap();
+        self.0.ready().await?;
+        let (parts, body) = self.0.send_request(request).await?.into_parts();
+        let text = String::from_utf8(body.collect().await?.to_bytes().to_vec()).unwrap();
         assert_eq!(parts.status, StatusCode::OK, "{path}: {text}");
-        Answer { status: parts.status, text, headers: parts.headers }
+        Ok(Answer { status: parts.status, text, headers: parts.headers })
     }
 }
 
 /// What a response shows: how many visits.
-fn visits(answer: &Answer) -> u64 {
+pub(crate) fn visits(answer: &Answer) -> u64 {
     answer.text.split('/').next().unwrap().parse().unwrap()
 }
 

@@ -278,3 +278,27 @@ async fn what_a_handler_made_of_nothing_is_too_large_for_its_response() {
     assert_eq!((refused.status, refused.cookies().len()), (StatusCode::PAYLOAD_TOO_LARGE, 0), "{}", refused.text);
     assert!(instances[0].kept().await.is_empty());
 }
+
+#[tokio::test]
+async fn requests_that_end_together_share_commits() {
+    const REQUESTS: u64 = 32;
+    let instances = Instance::several(2).await;
+    let mut browser = Browser::default();
+    browser.send(&instances[0], "/visit", "").await;
+    let meeting = Arc::new(tokio::sync::Barrier::new(REQUESTS as usize));
+    let route = post(async move |session: Visits, item: String| {
+        session.update(take(&item)).await?;
+        meeting.wait().await;
+        Ok::<_, SessionError>(())
+    });
+    let together = instances[0].with(route);
+    let mut requests = JoinSet::new();
+    for request in 0..REQUESTS {
+        let (together, cookies) = (together.clone(), [browser.header()]);
+        requests.spawn(async move { together.send("/more", &request.to_string(), &cookies).await.status });
+    }
+    assert!(requests.join_all().await.iter().all(|status| *status == StatusCode::OK));
+    assert_eq!(browser.send(&instances[1], "/show", "").await.text, format!("1//{REQUESTS}"));
+    let commits = instances[1].only().await.fresh().await.unwrap().version().0 - 1;
+    assert!(commits < REQUESTS / 2, "{commits} commits for {REQUESTS} requests");
+}

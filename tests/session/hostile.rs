@@ -1,10 +1,12 @@
 //! Cookies of strangers, and sessions that are too large.
 
+use std::sync::{Arc, Mutex};
+
 use axum::http::StatusCode;
 use axum::routing::post;
 use nam::web::SessionError;
 
-use crate::shop::{Browser, Instance, Visits};
+use crate::shop::{Browser, Instance, Visits, key};
 
 /// A fresh session, as for a browser without a cookie; nothing is adopted, nothing is a server error.
 async fn is_fresh(instance: &Instance, cookies: &[String]) {
@@ -23,7 +25,8 @@ async fn what_is_no_cookie_of_ours_is_a_fresh_session() {
     for _ in 0..3 {
         browser.send(instance, "/visit", "").await;
     }
-    let (name, seen) = (browser.jar["__Host-session"].clone(), browser.jar["__Host-session-seen"].clone());
+    let name = browser.jar["__Host-session"].clone();
+    let seen = browser.jar["__Host-session-seen"].clone();
     let mut stranger = Browser::default();
     stranger.send(instance, "/visit", "").await;
     let other = stranger.jar["__Host-session"].clone();
@@ -34,18 +37,57 @@ async fn what_is_no_cookie_of_ours_is_a_fresh_session() {
         format!("{name}0"),
         name.replace('.', ".1"),
         format!("{}{}", &name[..44], &other[44..]),
+        format!("{}{}", &seen[..44], &name[44..]),
         "00112233445566778899aabbccddeeff.0".to_owned(),
         name.chars().rev().collect(),
         "y".repeat(100_000),
     ] {
-        is_fresh(instance, &[format!("__Host-session={value}; __Host-session-seen={seen}")]).await;
+        is_fresh(instance, &[format!("__Host-session={value}")]).await;
+        is_fresh(instance, &[format!("__Host-session-seen={value}")]).await;
     }
+    is_fresh(instance, &[format!("__Host-session={seen}; __Host-session-seen={name}")]).await;
     is_fresh(instance, &[format!("__Host-session={name}; __Host-session={other}")]).await;
     is_fresh(instance, &[format!("__Host-session={name}"), format!("__Host-session={other}")]).await;
     let both = format!("__Host-session=forged; __Host-session={name}; __Host-session-seen=forged");
     assert_eq!(instance.send("/show", "", &[both]).await.text, "3//0", "exactly one valid is accepted");
     let alien = format!("__Host-session={name}; __Host-session-seen={}", stranger.jar["__Host-session-seen"]);
     assert_eq!(instance.send("/show", "", &[alien]).await.text, "3//0", "what another has seen says nothing here");
+}
+
+/// What an instance logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_counts_for_nothing_is_logged_without_what_it_holds() {
+    let instance = &Instance::several(1).await[0];
+    let stranger = Instance::sealed(&instance.node, |builder| builder.with_signed(key(9)));
+    let mut browser = Browser::default();
+    browser.send(&stranger, "/visit", "").await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    is_fresh(instance, &[browser.header()]).await;
+    is_fresh(instance, &["__Host-session=00112233445566778899aabbccddeeff.0".to_owned()]).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("sealed with no key of this instance"), "instances with two keys are noticed: {text}");
+    let is_told = |value: &str| value.split(['=', '.']).any(|part| part.len() > 8 && text.contains(part));
+    assert!(
+        !browser.jar.values().any(|value| is_told(value)) && !is_told("00112233445566778899aabbccddeeff"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -9,10 +9,14 @@ mod cookies;
 mod desk;
 mod everywhere;
 mod gathered;
+mod guide;
 mod hostile;
 mod in_place;
+mod killed;
 mod outage;
 mod races;
+mod relay;
+mod renewals;
 #[path = "../recovery/scratch.rs"]
 #[allow(dead_code, reason = "other tests look at files")]
 mod scratch;

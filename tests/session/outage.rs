@@ -22,14 +22,14 @@ const REFUSED: usize = 10;
 const WRITES: u64 = 50;
 
 /// A daemon on a data directory.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Daemon {
     /// Starts `nam serve` with a journal on disk.
-    fn start(listen: &str, data: &Path) -> Self {
+    pub(crate) fn start(listen: &str, data: &Path) -> Self {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_nam"));
         serve.args(["serve", "--listen", listen, "--data"]).arg(data).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = serve.spawn().unwrap();

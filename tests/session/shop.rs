@@ -154,8 +154,15 @@ impl Instance {
         node: &Node,
         build: impl FnOnce(SessionLayerBuilder<Visit>) -> SessionLayerBuilder<Visit>,
     ) -> Self {
-        let builder = SessionLayer::<Visit>::builder(node.clone()).with_signed(key(1));
-        let layer = build(builder).build().unwrap();
+        Self::sealed(node, |builder| build(builder.with_signed(key(1))))
+    }
+
+    /// As `new`, with keys of its own.
+    pub(crate) fn sealed(
+        node: &Node,
+        build: impl FnOnce(SessionLayerBuilder<Visit>) -> SessionLayerBuilder<Visit>,
+    ) -> Self {
+        let layer = build(SessionLayer::builder(node.clone())).build().unwrap();
         let (has_read, goes_on) = (Arc::new(Barrier::new(2)), Arc::new(Semaphore::new(0)));
         let pause = Pause { has_read, goes_on };
         let own = pause.clone();

@@ -10,7 +10,7 @@ use nam::{InProcess, Node};
 
 use crate::shop::{Answer, Browser, key, send};
 use crate::site::Instance;
-use app::{Order, Shop};
+use app::{Catalogue, Order, Shop};
 
 /// The instances, and the node of each.
 async fn instances() -> Vec<(Router, Node)> {
@@ -19,7 +19,7 @@ async fn instances() -> Vec<(Router, Node)> {
     for name in ["one", "two", "three"] {
         let node = repository.node().await.unwrap();
         let sessions = SessionLayer::builder(node.clone()).with_signed(key(1)).build().unwrap();
-        instances.push((app::app(Shop::open(Instance::new(node.clone(), name)).await.unwrap(), sessions), node));
+        instances.push((app::app(Shop::new(Instance::new(node.clone(), name)), sessions), node));
     }
     instances
 }
@@ -103,11 +103,24 @@ async fn an_instance_that_ends_takes_no_cart_with_it_and_its_order_is_placed_by_
 }
 
 #[tokio::test]
+async fn a_catalogue_that_is_lost_is_printed_anew_also_for_those_who_chose_from_it() {
+    let shops = instances().await;
+    let (mut alice, mut bob) = (Browser::default(), Browser::default());
+    alice.press(&shops[0], "/cart", "article=tray").await;
+    shops[0].1.destroy::<Catalogue>("spring").await.unwrap();
+    for shop in &shops {
+        assert!(bob.see(shop, "/").await.contains("Kettle"));
+        assert!(alice.see(shop, "/cart").await.contains("Tray"));
+    }
+}
+
+#[tokio::test]
 async fn what_a_browser_invents_is_text_or_not_there() {
     let shops = instances().await;
     let mut mallory = Browser::default();
     let answer = send(&shops[0].0, "POST", "/cart", "article=%3Cb%3E", &[]).await;
     assert_eq!((answer.status, answer.cookies().len()), (StatusCode::NOT_FOUND, 0));
+    assert!(answer.text.starts_with("<!doctype html>") && answer.text.contains("no such article"), "{}", answer.text);
     mallory.press(&shops[0], "/sign-in", "name=%3Cscript%3E%26%27%22").await;
     let page = mallory.see(&shops[1], "/").await;
     assert!(page.contains("&lt;script&gt;&amp;&#39;&quot;") && !page.contains("<script"), "{page}");

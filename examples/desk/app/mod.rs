@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 use nam::Tracked;
 use nam::web::SessionLayer;
 
-use crate::site::{Instance, shipped};
+use crate::site::{Instance, shipped, spoken};
 use catalogue::Instrument;
 
 /// What a trader begins with.
@@ -122,6 +122,7 @@ pub(crate) fn app(desk: Desk, sessions: SessionLayer<Trader>) -> Router {
         .route("/trade", post(handlers::trade))
         .route("/close", post(handlers::close))
         .layer(sessions)
+        .layer(from_fn_with_state((desk.instance.clone(), pages::BRAND), spoken))
         .layer(from_fn_with_state(desk.instance.clone(), shipped))
         .with_state(desk)
 }

@@ -8,7 +8,7 @@ use super::catalogue::Instrument;
 use super::{LOT, Refusal, Trader};
 use crate::site::{Brand, Figures, Page, plain};
 
-const BRAND: Brand = Brand {
+pub(super) const BRAND: Brand = Brand {
     name: "Desk",
     style: "
 :root { --mark: #0b5a7a; --on: #fff; --up: #cdebd8; --face: system-ui, sans-serif; --paper: #f4f6f8; --line: #d8dfe5 }
@@ -35,6 +35,7 @@ ul.rows div .soft { display: block; font-size: .9rem; overflow: hidden; text-ove
   ul.rows .sum { grid-area: price }
   ul.rows .held { grid-area: held; text-align: left }
   .deal { grid-area: deal }
+  .each { display: none }
 }
 ",
 };
@@ -44,6 +45,8 @@ const SCRIPT: &str = "
 const cells = new Map([...document.querySelectorAll('[data-symbol]')].map(cell => [cell.dataset.symbol, cell]));
 const stream = new EventSource('/live?symbols=' + encodeURIComponent([...cells.keys()].join(',')));
 const live = document.getElementById('live');
+// It is read out to who does not see it: not again with each price.
+const say = text => { if (live.textContent !== text) live.textContent = text };
 stream.onmessage = ({ data }) => {
   const { instance, prices, totals } = JSON.parse(data);
   for (const [symbol, price] of Object.entries(prices)) {
@@ -54,9 +57,9 @@ stream.onmessage = ({ data }) => {
     requestAnimationFrame(() => requestAnimationFrame(() => cell.classList.remove('moved')));
   }
   for (const [name, sum] of Object.entries(totals)) document.getElementById(name).textContent = sum;
-  live.textContent = 'live prices from instance ' + instance;
+  say('live prices from instance ' + instance);
 };
-stream.onerror = () => { live.textContent = 'waiting for prices' };
+stream.onerror = () => say('waiting for prices');
 stream.addEventListener('closed', () => { stream.close(); location.reload() });
 ";
 
@@ -163,10 +166,10 @@ pub(super) fn blotter(figures: &Figures, trader: &Trader) -> Html<String> {
         let (symbol, instance) = (plain(&fill.symbol), plain(&fill.instance));
         let _ = write!(
             rows,
-            "<tr><td>{symbol}<td>{side} {count}<td class=sum>{price}<td class=sum>{sum}<td class=sum>{instance}"
+            "<tr><td>{symbol}<td>{side} {count}<td class=\"sum each\">{price}<td class=sum>{sum}<td class=sum>{instance}"
         );
     }
-    let head = "<tr><th>Instrument<th>Trade<th class=sum>Price<th class=sum>Paid<th class=sum>Instance";
+    let head = "<tr><th>Instrument<th>Trade<th class=\"sum each\">Price<th class=sum>Paid<th class=sum>Instance";
     page(figures, "Blotter", format!("<div class=card><table>{head}{rows}</table></div>"))
 }
 

@@ -44,11 +44,13 @@ async fn frame(mut figures: Figures, visit: &Visit) -> Answer<Frame> {
 /// The catalogue that this visitor chooses from.
 async fn articles(shop: &Shop, visit: &Visit) -> Answer<Guard<Catalogue>> {
     let chosen = visit.read().await?.catalogue.clone();
-    let catalogue = match chosen {
-        Some(reference) => shop.instance.node.resolve(&reference).await?,
-        None => shop.catalogue.clone(),
-    };
-    Ok(catalogue.read().await?)
+    if let Some(reference) = chosen {
+        match shop.instance.node.resolve(&reference).await {
+            Err(Error::Gone { .. }) => {} // sold out
+            found => return Ok(found?.read().await?),
+        }
+    }
+    Ok(shop.catalogue().await?.read().await?)
 }
 
 pub(super) async fn catalogue(State(shop): State<Shop>, visit: Visit, figures: Figures) -> Answer {
@@ -65,7 +67,7 @@ pub(super) async fn put(State(shop): State<Shop>, visit: Visit, Form(choice): Fo
     if !articles(&shop, &visit).await?.articles.contains_key(&choice.article) {
         return Ok((StatusCode::NOT_FOUND, "there is no such article").into_response());
     }
-    let reference = shop.catalogue.reference()?;
+    let reference = shop.catalogue().await?.reference()?;
     let put = visit.update(move |visitor| {
         if visitor.catalogue.is_none() {
             visitor.catalogue_mut().set(Some(reference.clone()));

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use nam::web::SessionLayer;
 use nam::{Object, Ref, Tracked};
 
-use crate::site::{Instance, shipped};
+use crate::site::{Instance, shipped, spoken};
 
 /// What is kept of a visitor: the session.
 #[derive(Tracked, Clone, Default)]
@@ -67,13 +67,16 @@ impl Order {
 #[derive(Clone)]
 pub(crate) struct Shop {
     instance: Instance,
-    catalogue: Object<Catalogue>,
 }
 
 impl Shop {
-    pub(crate) async fn open(instance: Instance) -> Result<Self, nam::Error> {
-        let catalogue = instance.node.open_or_create("spring", Catalogue::spring).await?;
-        Ok(Self { instance, catalogue })
+    pub(crate) fn new(instance: Instance) -> Self {
+        Self { instance }
+    }
+
+    /// The catalogue of now: a look into memory, and printed anew if it is lost.
+    async fn catalogue(&self) -> Result<Object<Catalogue>, nam::Error> {
+        self.instance.node.open_or_create("spring", Catalogue::spring).await
     }
 }
 
@@ -111,6 +114,7 @@ pub(crate) fn app(shop: Shop, sessions: SessionLayer<Visitor>) -> Router {
         .route("/sign-out", post(handlers::sign_out))
         .route("/sign-out/everywhere", post(handlers::sign_out_everywhere))
         .layer(sessions)
+        .layer(from_fn_with_state((shop.instance.clone(), pages::BRAND), spoken))
         .layer(from_fn_with_state(shop.instance.clone(), shipped))
         .with_state(shop)
 }

@@ -9,7 +9,7 @@ use nam::Guard;
 use super::{Catalogue, Order};
 use crate::site::{Brand, Figures, Page, plain};
 
-const BRAND: Brand = Brand {
+pub(super) const BRAND: Brand = Brand {
     name: "Afternoon",
     style: "
 :root { --mark: #9a3b12; --on: #fff; --face: Georgia, serif }
@@ -36,11 +36,16 @@ fn price(cents: u64) -> String {
     format!("{}.{:02} €", cents / 100, cents % 100)
 }
 
-fn button(action: &str, article: &str, class: &str, text: &str) -> String {
-    let (article, text) = (plain(article), plain(text));
+/// A button that does something with an article, whose name is said where it is not seen.
+fn button(action: &str, id: &str, class: &str, (verb, name): (&str, &str)) -> String {
+    let (id, name) = (plain(id), plain(name));
+    let (label, text) = match class {
+        "" => (String::new(), format!("{verb} {name}")),
+        _ => (format!(" aria-label=\"{verb} {name}\""), verb.to_owned()),
+    };
     format!(
-        "<form method=post action=\"{action}\"><input type=hidden name=article value=\"{article}\">\
-         <button class=\"{class}\">{text}</button></form>"
+        "<form method=post action=\"{action}\"><input type=hidden name=article value=\"{id}\">\
+         <button class=\"{class}\"{label}>{text}</button></form>"
     )
 }
 
@@ -62,7 +67,7 @@ pub(super) fn catalogue(frame: &Frame, catalogue: &Catalogue) -> Html<String> {
     let mut goods = String::new();
     for (id, article) in &catalogue.articles {
         let (name, words, price) = (plain(&article.name), plain(&article.words), price(article.cents));
-        let put = button("/cart", id, "", &format!("Add {}", article.name));
+        let put = button("/cart", id, "", ("Add", &article.name));
         let end = format!("<div class=end><span>{price}</span>{put}</div>");
         let _ = write!(goods, "<li class=card><h2>{name}</h2><p>{words}</p>{end}</li>");
     }
@@ -91,7 +96,8 @@ pub(super) fn cart(frame: &Frame, cart: &BTreeMap<String, u32>, catalogue: &Cata
     }
     let lines = cart.iter().filter_map(|(id, count)| {
         let article = catalogue.articles.get(id)?;
-        Some((article.name.clone(), *count, article.cents, button("/cart/remove", id, "quiet", "Remove")))
+        let remove = button("/cart/remove", id, "quiet", ("Remove", &article.name));
+        Some((article.name.clone(), *count, article.cents, remove))
     });
     let end = match frame.account {
         Some(_) => "<form method=post action=/checkout><button id=order>Order now</button></form>",

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::error::Error;
 
 /// Why a session could not be read or changed. As a response it has the status that its variant names, and one sentence.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum SessionError {
     /// 409: other requests changed the same fields. An update whose closure gives nothing back is run again by itself, and
@@ -40,6 +40,9 @@ pub enum SessionError {
     /// 503 with `Retry-After`: the repository cannot be reached.
     #[error("sessions are not available for the moment; try again")]
     Unavailable(#[source] Error),
+    /// 500: no layer is around the route, which `Option<Session<T>>` finds out.
+    #[error(transparent)]
+    Missing(#[from] MissingLayer),
     /// 500: anything else, which the log has.
     #[error("the session cannot be used")]
     Internal(#[source] Error),
@@ -69,15 +72,17 @@ impl SessionError {
             Self::Ended => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Missing(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
 
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        if let Self::Internal(error) | Self::Unavailable(error) = &self {
-            tracing::warn!(%error, "a session could not be used");
+        match &self {
+            Self::Missing(missing) => return missing.into_response(),
+            Self::Internal(error) | Self::Unavailable(error) => tracing::warn!(%error, "a session could not be used"),
+            _ => {}
         }
         let mut response = (self.status(), self.to_string()).into_response();
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -87,13 +92,30 @@ impl IntoResponse for SessionError {
     }
 }
 
-/// The layer is missing; as a response 500 that says which line to add.
+/// The layer is missing; as a response 500 that says which line to add, and a line in the log that says for which type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no SessionLayer of this session's type is around the route: add `.layer(SessionLayer::builder(node)...)`")]
-pub struct MissingLayer;
+pub struct MissingLayer {
+    pub(super) session: &'static str,
+}
 
 impl IntoResponse for MissingLayer {
     fn into_response(self) -> Response {
+        tracing::error!(session = self.session, "{self}");
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+/// Two layers are around one route whose cookies have one name.
+#[derive(Debug, Error)]
+#[error("two session layers around this route set the cookie `{name}`: give one of them another name by `with_name`")]
+pub(super) struct SameCookie {
+    pub(super) name: String,
+}
+
+impl IntoResponse for SameCookie {
+    fn into_response(self) -> Response {
+        tracing::error!("{self}");
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
     }
 }

@@ -23,6 +23,16 @@ pub(super) enum First<T: Class> {
     Failed(Error),
 }
 
+impl<T: Class> First<T> {
+    /// Who is to be signed in.
+    pub(super) fn principal(&self) -> String {
+        match self {
+            Self::Written { stored, .. } => stored.principal.clone(),
+            Self::Nothing | Self::Failed(_) => String::new(),
+        }
+    }
+}
+
 impl<T: Class + Default> First<T> {
     /// Writes; the first closure that does not refuse makes that there is something.
     pub(super) fn write<V, E>(

@@ -1,6 +1,6 @@
 //! What a request wants written in its session, until the response is known.
 //!
-//! Each update runs at once as a step of a transaction, which keeps what it wrote and undoes it in the value, so nothing is
+//! Each change runs at once as a step of a transaction, which keeps what it wrote and undoes it in the value, so nothing is
 //! copied. Invariants: all of it becomes one commit, or nothing of it does; what another request overtook is run again only
 //! if no closure gave the handler anything that the next run might give differently; once it cannot be committed any more
 //! nothing is added to it, and whoever tries hears why. Source: own reasoning (S4, W12).
@@ -8,36 +8,40 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::error::SessionError;
+use super::renewal::renew;
 use super::stored::{Stored, StoredMut};
 use super::view::Private;
 use crate::client::{Object, Transaction};
-use crate::error::{Error, UpdateError};
+use crate::error::UpdateError;
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::tracked::{Class, Tracked};
 
-/// An update that can be run again; it may refuse then.
-type Change<T> = Box<dyn for<'a, 'b> FnMut(&'a mut <T as Tracked>::Mut<'b>) -> Result<(), Refused> + Send>;
-
-/// The answer of a closure that had another one the first time.
-struct Refused;
+/// A change that can be run again; it may refuse then.
+type Change<T> = Box<dyn for<'a, 'b> FnMut(&'a mut <Stored<T> as Tracked>::Mut<'b>) -> Result<(), SessionError> + Send>;
 
 /// The writes of a request in a session that exists.
 pub(super) struct Gathered<T: Class> {
     /// What was written; nothing before the first write, and if all is to be run again.
     transaction: Option<Transaction<Stored<T>>>,
-    /// Every update, to be run again.
+    /// Every change, to be run again.
     changes: Vec<Change<T>>,
     /// Whether the handler was given a value that it may have used.
     has_answered: bool,
+    /// How many of the changes give the session a new name.
+    renewals: u64,
+    /// Who signs in.
+    principal: Option<String>,
     /// The session with what was written, from when it is read until it is written again.
     copy: Option<Arc<Private<T>>>,
     /// Why it cannot be committed.
-    failed: Option<Error>,
+    failed: Option<SessionError>,
 }
 
 impl<T: Class> Default for Gathered<T> {
     fn default() -> Self {
-        Self { transaction: None, changes: Vec::new(), has_answered: false, copy: None, failed: None }
+        let (transaction, changes, copy, failed) = (None, Vec::new(), None, None);
+        Self { transaction, changes, has_answered: false, renewals: 0, principal: None, copy, failed }
     }
 }
 
@@ -48,7 +52,7 @@ impl<T: Class> Gathered<T> {
     }
 
     /// What was to be written, and why it cannot be.
-    pub(super) fn failed(error: Error) -> Self {
+    pub(super) fn failed(error: SessionError) -> Self {
         Self { failed: Some(error), ..Self::default() }
     }
 
@@ -57,23 +61,55 @@ impl<T: Class> Gathered<T> {
         self.copy = None;
     }
 
+    /// Whether the session gets a new name.
+    pub(super) fn is_renewal(&self) -> bool {
+        self.renewals > 0
+    }
+
+    /// Who signs in, if somebody does or leaves.
+    pub(super) fn principal(&self) -> Option<&str> {
+        self.principal.as_deref()
+    }
+
     /// Runs an update on what is newest here with all that was written before.
     pub(super) async fn add<V, E>(
         &mut self,
         object: &Object<Stored<T>>,
         mut closure: impl FnMut(&mut T::Mut<'_>) -> Result<V, E> + Send + 'static,
-    ) -> Result<Result<V, E>, Error> {
-        self.let_go();
+    ) -> Result<Result<V, E>, SessionError> {
         let answer = self.step(object, |stored| closure(&mut stored.data_mut())).await?;
         if answer.is_ok() {
             self.has_answered |= size_of::<V>() > 0;
-            self.changes.push(Box::new(move |data| closure(data).map(drop).map_err(|_| Refused)));
+            // One that refuses only now has told the handler otherwise.
+            self.changes.push(Box::new(move |stored| {
+                closure(&mut stored.data_mut()).map(drop).map_err(|_| SessionError::Conflict)
+            }));
         }
         Ok(answer)
     }
 
+    /// Gives the session of a ticket of this rotation a new name; if another request does the same, theirs, if `may_join` or
+    /// it is said who signs in.
+    pub(super) async fn renew(
+        &mut self,
+        object: &Object<Stored<T>>,
+        rotation: u64,
+        principal: Option<&str>,
+        may_join: bool,
+    ) -> Result<(), SessionError> {
+        let (expected, signing_in) = (rotation + self.renewals, principal.map(ToOwned::to_owned));
+        let change = move |stored: &mut StoredMut<'_, T>| renew(stored, expected, signing_in.as_deref(), may_join);
+        self.step(object, |stored| change(stored)).await??;
+        self.changes.push(Box::new(change));
+        self.renewals += 1;
+        if let Some(principal) = principal {
+            self.principal = Some(principal.to_owned());
+        }
+        Ok(())
+    }
+
     /// The session with what was written: copied at the first read after a write.
-    pub(super) async fn read(&mut self, object: &Object<Stored<T>>) -> Result<Arc<Private<T>>, Error> {
+    pub(super) async fn read(&mut self, object: &Object<Stored<T>>) -> Result<Arc<Private<T>>, SessionError> {
         if let Some(copy) = &self.copy {
             return Ok(Arc::clone(copy));
         }
@@ -81,10 +117,15 @@ impl<T: Class> Gathered<T> {
         Ok(Arc::clone(self.copy.insert(Private::new(data))))
     }
 
-    /// Commits everything.
-    pub(super) async fn commit(mut self, object: &Object<Stored<T>>) -> Result<(), Error> {
-        match self.commit_steps(object).await {
-            Err(Error::Conflict { .. }) if self.may_run_again() => self.run_again(object, |_| ()).await,
+    /// Commits everything; behind other requests of this instance as an update, which shares their commits, where a
+    /// transaction would wait for a turn of its own.
+    pub(super) async fn commit(mut self, object: &Object<Stored<T>>) -> Result<(), SessionError> {
+        if self.may_run_again() && self.transaction.as_ref().is_some_and(Transaction::is_queued) {
+            self.transaction = None;
+            return self.run_again(object, |_| ()).await;
+        }
+        match self.commit_steps().await {
+            Err(SessionError::Conflict) if self.may_run_again() => self.run_again(object, |_| ()).await,
             outcome => outcome,
         }
     }
@@ -94,12 +135,12 @@ impl<T: Class> Gathered<T> {
         mut self,
         object: &Object<Stored<T>>,
         mut closure: impl FnMut(&mut StoredMut<'_, T>) -> V,
-    ) -> Result<V, Error> {
+    ) -> Result<V, SessionError> {
         if self.may_run_again() {
             return self.run_again(object, closure).await;
         }
         let Ok(value) = self.step(object, |stored| Ok::<V, Infallible>(closure(stored))).await?;
-        self.commit_steps(object).await?;
+        self.commit_steps().await?;
         Ok(value)
     }
 
@@ -107,11 +148,12 @@ impl<T: Class> Gathered<T> {
         !self.has_answered && self.failed.is_none()
     }
 
-    async fn commit_steps(&mut self, object: &Object<Stored<T>>) -> Result<(), Error> {
+    async fn commit_steps(&mut self) -> Result<(), SessionError> {
         match (&self.failed, self.transaction.take()) {
             (Some(error), _) => Err(error.clone()),
-            (None, Some(transaction)) => transaction.commit().await.map(drop),
-            (None, None) => Err(overtaken(object)),
+            (None, Some(transaction)) => Ok(transaction.commit().await.map(drop)?),
+            // What was written stands on something that is no more.
+            (None, None) => Err(SessionError::Conflict),
         }
     }
 
@@ -120,14 +162,10 @@ impl<T: Class> Gathered<T> {
         &mut self,
         object: &Object<Stored<T>>,
         mut closure: impl FnMut(&mut StoredMut<'_, T>) -> V,
-    ) -> Result<V, Error> {
+    ) -> Result<V, SessionError> {
         let changes = &mut self.changes;
         let outcome = object.update(|stored| run_all(changes, stored).map(|()| closure(stored))).await;
-        match outcome {
-            Ok(done) => Ok(done.value),
-            Err(UpdateError::Aborted(Refused)) => Err(overtaken(object)),
-            Err(UpdateError::Failed(error)) => Err(error),
-        }
+        outcome.map(|done| done.value).map_err(refusal)
     }
 
     /// Runs a step of the transaction; of a new one, behind all that was gathered, if another request was in the way.
@@ -135,7 +173,8 @@ impl<T: Class> Gathered<T> {
         &mut self,
         object: &Object<Stored<T>>,
         mut closure: impl FnMut(&mut StoredMut<'_, T>) -> Result<V, E>,
-    ) -> Result<Result<V, E>, Error> {
+    ) -> Result<Result<V, E>, SessionError> {
+        self.let_go();
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -143,19 +182,14 @@ impl<T: Class> Gathered<T> {
         loop {
             tries += 1;
             match self.try_step(object, &mut closure).await {
-                Ok(value) => return Ok(Ok(value)),
-                Err(UpdateError::Aborted(error)) => return Ok(Err(error)),
-                Err(UpdateError::Failed(Error::Conflict { .. }))
-                    if self.may_run_again() && tries < UPDATE_TRIES_MAX =>
-                {
+                Err(SessionError::Conflict) if self.may_run_again() && tries < UPDATE_TRIES_MAX => {
                     self.transaction = None;
                 }
-                Err(UpdateError::Failed(error)) => {
-                    if matches!(error, Error::Conflict { .. }) {
-                        *self = Self::failed(error.clone());
-                    }
+                Err(error @ (SessionError::Conflict | SessionError::Renewed)) => {
+                    *self = Self::failed(error.clone());
                     return Err(error);
                 }
+                outcome => return outcome,
             }
         }
     }
@@ -164,12 +198,16 @@ impl<T: Class> Gathered<T> {
         &mut self,
         object: &Object<Stored<T>>,
         closure: &mut impl FnMut(&mut StoredMut<'_, T>) -> Result<V, E>,
-    ) -> Result<V, UpdateError<E>> {
+    ) -> Result<Result<V, E>, SessionError> {
         let transaction = match &mut self.transaction {
             Some(transaction) => transaction,
             none => none.insert(begin(object, &mut self.changes).await?),
         };
-        transaction.with(closure).await
+        match transaction.with(closure).await {
+            Ok(value) => Ok(Ok(value)),
+            Err(UpdateError::Aborted(error)) => Ok(Err(error)),
+            Err(UpdateError::Failed(error)) => Err(error.into()),
+        }
     }
 }
 
@@ -177,23 +215,21 @@ impl<T: Class> Gathered<T> {
 async fn begin<T: Class>(
     object: &Object<Stored<T>>,
     changes: &mut [Change<T>],
-) -> Result<Transaction<Stored<T>>, Error> {
+) -> Result<Transaction<Stored<T>>, SessionError> {
     let mut transaction = object.begin()?;
-    if changes.is_empty() {
-        return Ok(transaction);
+    if !changes.is_empty() {
+        transaction.with(|stored| run_all(changes, stored)).await.map_err(refusal)?;
     }
-    match transaction.with(|stored| run_all(changes, stored)).await {
-        Ok(()) => Ok(transaction),
-        Err(UpdateError::Aborted(Refused)) => Err(overtaken(object)),
-        Err(UpdateError::Failed(error)) => Err(error),
-    }
+    Ok(transaction)
 }
 
-fn run_all<T: Class>(changes: &mut [Change<T>], stored: &mut StoredMut<'_, T>) -> Result<(), Refused> {
-    changes.iter_mut().try_for_each(|change| change(&mut stored.data_mut()))
+fn run_all<T: Class>(changes: &mut [Change<T>], stored: &mut StoredMut<'_, T>) -> Result<(), SessionError> {
+    changes.iter_mut().try_for_each(|change| change(stored))
 }
 
-/// What was written stands on something that is no more.
-fn overtaken<T: Class>(object: &Object<Stored<T>>) -> Error {
-    Error::Conflict { object: object.name().clone(), tries: 1 }
+fn refusal(error: UpdateError<SessionError>) -> SessionError {
+    match error {
+        UpdateError::Aborted(error) => error,
+        UpdateError::Failed(error) => error.into(),
+    }
 }

@@ -8,13 +8,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cookie::{Cookie, Key, SameSite};
+use cookie::{Cookie, Key, SameSite, time};
 use thiserror::Error;
 use tower_layer::Layer;
 
 use super::everywhere::sign_out_everywhere;
+use super::lasting::Lasting;
 use super::service::SessionService;
-use super::stored::PublicId;
 use super::ticket::{Floor, Names, Seal, Sealing, Ticket};
 use crate::client::Node;
 use crate::error::Error;
@@ -50,6 +50,12 @@ pub enum BuildError {
         "the cookie is neither signed nor private: give the layer a key by `with_signed(key)` or `with_private(key)`"
     )]
     NoKey,
+    /// Several keys.
+    #[error(
+        "the cookie has several keys: give the layer one, by `with_signed(key)` or `with_private(key)`, and those of before by \
+         `with_former_key(key)`"
+    )]
+    SeveralKeys,
     /// The name.
     #[error("`{name}` cannot be the name of a cookie: {why}")]
     Name {
@@ -83,6 +89,7 @@ pub(super) struct Settings {
     pub(super) names: Names,
     pub(super) seal: Seal,
     pub(super) expiry: Expiry,
+    pub(super) lasting: Lasting,
     pub(super) away: Away,
     secure: bool,
     same_site: SameSite,
@@ -92,18 +99,25 @@ pub(super) struct Settings {
 
 impl Settings {
     /// The cookie that brings a session's name to the browser.
-    pub(super) fn ticket(&self, ticket: &Ticket) -> Cookie<'static> {
-        self.cookie(&self.names.ticket, self.seal.ticket(ticket))
+    pub(super) fn ticket(&self, ticket: &Ticket, now: u64) -> Cookie<'static> {
+        self.dated(&self.names.ticket, self.seal.ticket(ticket), ticket, now)
     }
 
     /// The cookie that brings what the browser has seen.
-    pub(super) fn floor(&self, id: PublicId, floor: &Floor) -> Cookie<'static> {
-        self.cookie(&self.names.floor, self.seal.floor(id, floor))
+    pub(super) fn floor(&self, floor: &Floor, now: u64) -> Cookie<'static> {
+        self.dated(&self.names.floor, self.seal.floor(floor), &floor.ticket, now)
+    }
+
+    fn dated(&self, name: &str, value: String, ticket: &Ticket, now: u64) -> Cookie<'static> {
+        let mut cookie = self.cookie(name, value);
+        let seconds = self.lasting.max_age_s(ticket.made_at, now).and_then(|seconds| i64::try_from(seconds).ok());
+        cookie.set_max_age(seconds.map(time::Duration::seconds));
+        cookie
     }
 
     /// The cookies that take the browser's back.
     pub(super) fn removals(&self) -> [Cookie<'static>; 2] {
-        [&self.names.ticket, &self.names.floor].map(|name| {
+        self.names.both().map(|name| {
             let mut cookie = self.cookie(name, String::new());
             cookie.make_removal();
             cookie
@@ -132,9 +146,10 @@ impl<T: Class> SessionLayer<T> {
         SessionLayerBuilder {
             node,
             name: None,
-            key: None,
+            keys: Vec::new(),
             former: Vec::new(),
-            expiry: Expiry::idle(IDLE),
+            expiry: None,
+            is_until_closed: false,
             away: Away::default(),
             secure: true,
             same_site: SameSite::Lax,
@@ -194,9 +209,10 @@ impl<S, T: Class> Layer<S> for SessionLayer<T> {
 pub struct SessionLayerBuilder<T: Class> {
     node: Node,
     name: Option<String>,
-    key: Option<(Sealing, Key)>,
+    keys: Vec<(Sealing, Key)>,
     former: Vec<Key>,
-    expiry: Expiry,
+    expiry: Option<Expiry>,
+    is_until_closed: bool,
     away: Away,
     secure: bool,
     same_site: SameSite,
@@ -208,13 +224,13 @@ pub struct SessionLayerBuilder<T: Class> {
 impl<T: Class> SessionLayerBuilder<T> {
     /// Signs cookies with `key`, the same on every instance: nobody else can make one.
     pub fn with_signed(mut self, key: Key) -> Self {
-        self.key = Some((Sealing::Signed, key));
+        self.keys.push((Sealing::Signed, key));
         self
     }
 
     /// Encrypts cookies with `key`, the same on every instance: nobody else can make or read one.
     pub fn with_private(mut self, key: Key) -> Self {
-        self.key = Some((Sealing::Private, key));
+        self.keys.push((Sealing::Private, key));
         self
     }
 
@@ -225,7 +241,8 @@ impl<T: Class> SessionLayerBuilder<T> {
     }
 
     /// Names the cookie; `__Host-session` by default, or `session` where that cannot be. Another has the same name and
-    /// `-seen`. Two layers around one route, for two types, need two names: they would overwrite each other's cookies.
+    /// `-seen`. Two layers of one application, for two types, need two names: they would overwrite each other's cookies. A
+    /// route that is inside of both is answered 500 in words then.
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -255,9 +272,38 @@ impl<T: Class> SessionLayerBuilder<T> {
         self
     }
 
-    /// When sessions end by themselves; after 30 minutes without use by default.
+    /// When sessions end by themselves. The browser keeps the cookies for as long, over its own end too: with an idle limit
+    /// they have that and a quarter more as their `Max-Age`, and are sent again when the session is used after a quarter of
+    /// it; with a lifetime what is left of that; a session without an end is kept for the 400 days that browsers allow. When
+    /// a session ends the repository says, whatever a cookie does.
+    ///
+    /// Without this a session ends after 30 minutes without use, and the browser forgets it when it is closed; see
+    /// [`until_browser_closes`](Self::until_browser_closes).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use nam::Expiry;
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # struct Cart { items: Vec<String>, total: u64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (node, key) = (nam::Node::in_process().await?, nam::web::Key::generate());
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let sessions = nam::web::SessionLayer::<Cart>::builder(node)
+    ///     .with_signed(key)
+    ///     .with_expiry(Expiry::idle(14 * day).or_after(365 * day)) // used at least every two weeks, and a year at most
+    ///     .build()?;
+    /// # drop(sessions);
+    /// # Ok(()) }
+    /// ```
     pub fn with_expiry(mut self, expiry: Expiry) -> Self {
-        self.expiry = expiry;
+        self.expiry = Some(expiry);
+        self
+    }
+
+    /// Has the browser forget the cookies when it is closed, however long [`with_expiry`](Self::with_expiry) keeps sessions.
+    pub fn until_browser_closes(mut self) -> Self {
+        self.is_until_closed = true;
         self
     }
 
@@ -278,8 +324,11 @@ impl<T: Class> SessionLayerBuilder<T> {
     /// # Errors
     /// [`BuildError`] names what cannot work together.
     pub fn build(self) -> Result<SessionLayer<T>, BuildError> {
-        let Self { node, name, key, former, expiry, away, secure, same_site, path, domain, .. } = self;
-        let (sealing, key) = key.ok_or(BuildError::NoKey)?;
+        let Self { node, name, mut keys, former, away, secure, same_site, path, domain, .. } = self;
+        let (sealing, key) = keys.pop().ok_or(BuildError::NoKey)?;
+        if !keys.is_empty() {
+            return Err(BuildError::SeveralKeys);
+        }
         let may_be_host = secure && path == "/" && domain.is_none();
         let name = name.unwrap_or_else(|| if may_be_host { NAME } else { PLAIN_NAME }.to_owned());
         check_name(&name, may_be_host, secure)
@@ -294,10 +343,12 @@ impl<T: Class> SessionLayerBuilder<T> {
         if same_site == SameSite::None && !secure {
             return Err(BuildError::SameSite);
         }
+        let lasting = self.expiry.filter(|_| !self.is_until_closed).map_or(Lasting::UntilClosed, Lasting::As);
+        let expiry = self.expiry.unwrap_or(Expiry::idle(IDLE));
         expiry.check().map_err(BuildError::Expiry)?;
         let seal = Seal { sealing, key, former };
         let names = Names { floor: format!("{name}-seen"), ticket: name };
-        let settings = Settings { node, names, seal, expiry, away, secure, same_site, path, domain };
+        let settings = Settings { node, names, seal, expiry, lasting, away, secure, same_site, path, domain };
         Ok(SessionLayer { settings: Arc::new(settings), sessions: PhantomData })
     }
 }

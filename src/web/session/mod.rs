@@ -17,9 +17,11 @@ mod error;
 mod everywhere;
 mod first;
 mod gathered;
+mod lasting;
 mod late;
 mod layer;
 mod opened;
+mod renewal;
 mod request;
 mod service;
 mod stored;
@@ -52,7 +54,8 @@ const VALIDATE: Duration = Duration::from_secs(5);
 /// The session of one request, for handlers. Nothing is read before the first use, nothing is made before the first
 /// write; clones are the same session, and may be kept by streams and sockets that outlive the request.
 ///
-/// As an argument of a handler it is always there; `Option<Session<T>>` is there only if the browser has one.
+/// As an argument of a handler it is always there; `Option<Session<T>>` is there only if the browser has one. On a route without
+/// a layer of this type both are answered 500.
 ///
 /// ```
 /// # use axum_core::{body::Body, extract::FromRequestParts};
@@ -140,8 +143,8 @@ impl<T: Class + Default> Session<T> {
     ///
     /// Requests that change other fields at the same time are not in the way. If another changed the same ones, all closures
     /// of the request run again: they are to do nothing but write. That is so if none gave anything back; a value that the
-    /// handler may have used would be wrong by then, and the answer is `Conflict` and nothing is written. So give back what
-    /// is needed, or use [`update_now`](Self::update_now).
+    /// handler may have used would be wrong by then, and the answer is `Conflict` and nothing is written. So give back
+    /// nothing that is not needed, or use [`update_now`](Self::update_now).
     ///
     /// After the head of the response has left, and by a [`LateWriter`], an update is a commit of its own at once. A session
     /// that does not exist by then cannot be made any more: no cookie could tell the browser of it.
@@ -154,6 +157,24 @@ impl<T: Class + Default> Session<T> {
     /// async fn put(visit: Session<Visit>, item: String) -> Result<&'static str, SessionError> {
     ///     visit.update(move |visit| visit.items_mut().push(item.clone())).await?;
     ///     Ok("it is in the cart")
+    /// }
+    /// ```
+    ///
+    /// Whether a closure gives something back its type says, also if nobody looks at it: without the semicolon behind
+    /// `insert` or `remove` the value is their answer, and a request that is overtaken is answered 409 instead of being run
+    /// again.
+    ///
+    /// ```
+    /// # use std::collections::BTreeSet;
+    /// # use nam::web::{Session, SessionError};
+    /// # #[derive(nam::Tracked, Clone, Default)]
+    /// # #[nam(name = "shop.Visit")]
+    /// # struct Visit { seen: BTreeSet<u64>, orders: u32 }
+    /// async fn see(visit: Session<Visit>, article: u64) -> Result<(), SessionError> {
+    ///     let seen = visit.update(move |visit| {
+    ///         visit.seen_mut().insert(article); // this semicolon
+    ///     });
+    ///     seen.await
     /// }
     /// ```
     ///
@@ -213,9 +234,8 @@ impl<T: Class + Default> Session<T> {
         self.request.update_now(|stored| closure(&mut stored.data_mut())).await
     }
 
-    /// Says who signed in, and gives the session a new name as [`rotate`](Self::rotate) does, in one commit at once. What is
-    /// in the session stays, and what the request wrote waits for the response; if there is no session yet it is made of
-    /// that, at once. By the principal all sessions of somebody are found, see
+    /// Says who signed in, and gives the session a new name as [`rotate`](Self::rotate) does, with the response. What is in
+    /// the session stays; if there is no session yet one is made. By the principal all sessions of somebody are found, see
     /// [`sign_out_everywhere`](Self::sign_out_everywhere); use what names an account for good, not what it can change. An
     /// empty text is nobody: so a session stays when its user leaves, and none is made.
     ///
@@ -245,14 +265,16 @@ impl<T: Class + Default> Session<T> {
         self.request.sign_out_everywhere().await
     }
 
-    /// Gives the session a new name at once, at sign-in and sign-out: the cookie so far is worth nothing from then on. Nothing
-    /// of the data moves; requests under way, open streams and sockets go on, and what this request wrote waits for the
-    /// response. Two at once are one.
+    /// Gives the session a new name, if the response is a success: in the commit with everything else that the request wrote,
+    /// before the head leaves, and from then on the cookie so far is worth nothing. A status from 400, a panic, or a browser
+    /// that goes away before leave the session its name. [`update_now`](Self::update_now) commits it at once. Nothing of the
+    /// data moves; requests under way, open streams and sockets go on. Two at once are one.
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// As [`update`](Self::update); `Renewed` if this request was under way when another gave the session a new name, of which
+    /// only [`sign_in`](Self::sign_in) may hear then; `Answered` after the head of the response.
     pub async fn rotate(&self) -> Result<(), SessionError> {
-        self.request.rotate(None).await
+        self.request.rotate().await
     }
 
     /// Ends the session on every instance at once, and takes the cookie back. What the request wrote is discarded, and it can
@@ -302,7 +324,7 @@ impl<S: Sync, T: Class> FromRequestParts<S> for Session<T> {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingLayer> {
-        parts.extensions.get::<Self>().cloned().ok_or(MissingLayer)
+        parts.extensions.get::<Self>().cloned().ok_or(MissingLayer { session: T::NAME })
     }
 }
 
@@ -310,7 +332,7 @@ impl<S: Sync, T: Class + Default> OptionalFromRequestParts<S> for Session<T> {
     type Rejection = SessionError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, SessionError> {
-        let Some(session) = parts.extensions.get::<Self>() else { return Ok(None) };
+        let session = parts.extensions.get::<Self>().ok_or(MissingLayer { session: T::NAME })?;
         Ok(session.exists().await?.then(|| session.clone()))
     }
 }

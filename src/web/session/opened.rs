@@ -35,12 +35,14 @@ pub(super) struct Opened<T: Class> {
     shown: Option<Guard<Stored<T>>>,
     /// The newest that this request has shown or made.
     reached: Token,
+    /// Whether the request came with the name that the session has, and not with one that was under way when it got that.
+    has_newest_name: bool,
 }
 
 impl<T: Class> Opened<T> {
     pub(super) fn new(object: Object<Stored<T>>, ticket: Ticket, shown: Guard<Stored<T>>) -> Self {
-        let reached = shown.token();
-        Self { object, ticket, gathered: Gathered::default(), shown: Some(shown), reached }
+        let (reached, has_newest_name) = (shown.token(), shown.rotation == ticket.rotation);
+        Self { object, ticket, gathered: Gathered::default(), shown: Some(shown), reached, has_newest_name }
     }
 
     /// What this request reads: the same version until it writes.
@@ -58,11 +60,25 @@ impl<T: Class> Opened<T> {
     }
 
     /// What this request reads: with its own writes, if there are any.
-    pub(super) async fn read(&mut self) -> Result<Seen<T>, Error> {
+    pub(super) async fn read(&mut self) -> Result<Seen<T>, SessionError> {
         if self.gathered.is_empty() {
             return Ok(Seen::Stored(self.shown().await?.clone()));
         }
         Ok(Seen::Private(self.gathered.read(&self.object).await?))
+    }
+
+    /// Who is signed in, or is by what this request wrote.
+    pub(super) async fn principal(&mut self) -> Result<String, SessionError> {
+        if let Some(principal) = self.gathered.principal() {
+            return Ok(principal.to_owned());
+        }
+        Ok(self.shown().await?.principal.clone())
+    }
+
+    /// Gives the session a new name with the response.
+    pub(super) async fn renew(&mut self, principal: Option<&str>) -> Result<(), SessionError> {
+        self.let_go();
+        self.gathered.renew(&self.object, self.ticket.rotation, principal, self.has_newest_name).await
     }
 
     /// Lets the version go that was shown, for a writer who would have to copy the session otherwise.
@@ -154,7 +170,7 @@ async fn read<T: Class>(
     floor: Option<Floor>,
     is_linked: bool,
 ) -> Result<Guard<Stored<T>>, Error> {
-    let Some(Floor { validate_until, token }) = floor else {
+    let Some(Floor { validate_until, token, .. }) = floor else {
         return object.read().await;
     };
     let seen = object.read_at(token).await?;

@@ -6,10 +6,11 @@
 //!        │                 (what it is to be made of)             ▲ (what is to be written)
 //!        └────────────────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
 //! ```
-//! Invariants: of the requests that came with a ticket of an earlier rotation none reads, writes or gets a cookie; what was
-//! gathered is committed once, or discarded, and nothing is gathered after that; once the response is known no name is given
-//! to a session any more; the state's lock is held while the object is opened or made, while a closure runs and while an
-//! `update_now` takes with it what was gathered, never while a handler waits for anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
+//! Invariants: of the requests that came with a ticket of an earlier rotation none reads, writes or gets a cookie, unless it
+//! was under way at the renewal; what was gathered is committed once, or discarded, and nothing is gathered after that; once
+//! the response is known no name is given to a session any more; the state's lock is held while the object is opened or
+//! made, while a closure runs and while an `update_now` takes with it what was gathered, never while a handler waits for
+//! anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,13 +20,13 @@ use std::time::Instant;
 use http::{HeaderValue, StatusCode};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::VALIDATE;
 use super::error::SessionError;
 use super::everywhere::sign_out_everywhere;
 use super::first::First;
 use super::gathered::Gathered;
 use super::layer::Settings;
-use super::opened::{Found, Opened, now_s, now_us, open};
+use super::opened::{Found, Opened, now_s, open};
+use super::renewal::conclude;
 use super::stored::{PublicId, Stored, StoredMut};
 use super::ticket::{Floor, Presented, Ticket};
 use super::view::{Seen, View};
@@ -52,9 +53,9 @@ pub(super) enum Verdict {
     Unused,
     /// To set those that changed.
     Session {
-        id: PublicId,
         ticket: Option<Ticket>,
         floor: Option<Floor>,
+        now: u64,
     },
     Keep,
     Remove,
@@ -196,9 +197,11 @@ impl<T: Class> Request<T> {
     }
 
     pub(super) async fn principal(&self) -> Result<Option<String>, SessionError> {
-        let mut state = self.known().await?;
-        let State::Open(opened) = &mut *state else { return Ok(None) };
-        let principal = opened.shown().await?.principal.clone();
+        let principal = match &mut *self.known().await? {
+            State::Open(opened) => opened.principal().await?,
+            State::Absent(first) => first.principal(),
+            _ => return Ok(None),
+        };
         Ok(Some(principal).filter(|principal| !principal.is_empty()))
     }
 
@@ -239,43 +242,10 @@ impl<T: Class> Request<T> {
         let ticket = &opened.ticket;
         // Another request ended it meanwhile.
         let Ok(token) = opened.token() else { return Verdict::Keep };
-        let is_known = |presented: &Presented| presented.ticket == *ticket && !presented.is_of_former_key;
-        let is_seen = |presented: &Presented| presented.floor.is_some_and(|floor| floor.token == token);
-        let floor = Floor { validate_until: now_s() + VALIDATE.as_secs(), token };
-        Verdict::Session {
-            id: ticket.id,
-            ticket: (!self.presented().is_some_and(is_known)).then_some(*ticket),
-            floor: (!self.presented().is_some_and(is_seen)).then_some(floor),
-        }
-    }
-
-    /// A new name, unless another request gave one already; with it who is signed in, if that is said.
-    pub(super) async fn rotate(&self, principal: Option<&str>) -> Result<(), SessionError> {
-        let (object, rotation) = match &mut *self.known().await? {
-            State::Open(_) if self.is_over() => return Err(SessionError::Answered),
-            State::Open(opened) => {
-                opened.let_go();
-                (opened.object.clone(), opened.ticket.rotation)
-            }
-            _ => return Ok(()),
-        };
-        let renew = |stored: &mut StoredMut<'_, T>| {
-            if stored.rotation == rotation {
-                *stored.rotation_mut() += 1;
-                *stored.renewed_at_mut() = now_us();
-                if let Some(principal) = principal {
-                    stored.principal_mut().set(principal);
-                }
-            }
-            let is_signed_in = principal.is_none_or(|principal| *stored.principal == *principal);
-            is_signed_in.then_some(stored.rotation)
-        };
-        let Some(renewed) = commit(&object, renew).await? else { return Err(SessionError::Renewed) };
-        if let State::Open(opened) = &mut *self.state.lock().await {
-            opened.ticket.rotation = renewed;
-        }
-        self.follow().await;
-        Ok(())
+        let (presented, now) = (self.presented(), now_s());
+        let is_known = presented.is_some_and(|presented| presented.ticket == *ticket);
+        let floor = Presented::floor_to_set(presented, *ticket, token, self.settings.lasting, now);
+        Verdict::Session { ticket: (!is_known).then_some(*ticket), floor, now }
     }
 }
 
@@ -309,7 +279,7 @@ impl<T: Class + Default> Request<T> {
         match &mut *state {
             State::Open(opened) => {
                 opened.let_go();
-                Ok(opened.gathered.add(&opened.object, closure).await?)
+                opened.gathered.add(&opened.object, closure).await
             }
             State::Absent(first) => {
                 let mut closure = closure;
@@ -356,11 +326,21 @@ impl<T: Class + Default> Request<T> {
         }
         // If nobody waits for the answer any more, nobody knows what became of it.
         let unknown = Error::Unavailable { why: "nobody waited for a commit, which may have taken effect".to_owned() };
-        let gathered = std::mem::replace(&mut opened.gathered, Gathered::failed(unknown));
-        let outcome = gathered.commit_with(&opened.object, closure).await;
-        opened.gathered =
-            outcome.as_ref().err().map_or_else(Gathered::default, |error| Gathered::failed(error.clone()));
-        Ok(outcome?)
+        let gathered = std::mem::replace(&mut opened.gathered, Gathered::failed(unknown.into()));
+        let is_renewal = gathered.is_renewal();
+        match gathered.commit_with(&opened.object, |stored| (closure(stored), conclude(stored))).await {
+            Ok((value, rotation)) => {
+                opened.gathered = Gathered::default();
+                if is_renewal {
+                    opened.ticket.rotation = rotation;
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                opened.gathered = Gathered::failed(error.clone());
+                Err(error)
+            }
+        }
     }
 
     /// Makes the session of what was gathered and what `change` writes; `None` if there is one.
@@ -411,7 +391,7 @@ impl<T: Class + Default> Request<T> {
         let node = self.settings.node.expiring(self.settings.expiry);
         let object = node.create(&id.key(), stored).await?;
         let shown = object.peek()?;
-        Ok(Opened::new(object, Ticket { id, rotation: 0 }, shown))
+        Ok(Opened::new(object, Ticket { id, rotation: 0, made_at: now_s() }, shown))
     }
 
     /// Commits what was gathered.
@@ -422,24 +402,43 @@ impl<T: Class + Default> Request<T> {
         opened.let_go();
         let (object, gathered) = (opened.object.clone(), std::mem::take(&mut opened.gathered));
         drop(state);
-        Ok(gathered.commit(&object).await?)
+        if !gathered.is_renewal() {
+            return gathered.commit(&object).await;
+        }
+        let rotation = gathered.commit_with(&object, conclude).await?;
+        if let State::Open(opened) = &mut *self.state.lock().await {
+            opened.ticket.rotation = rotation;
+        }
+        Ok(())
+    }
+
+    /// A new name with the response, unless another request gives one at the same time.
+    pub(super) async fn rotate(&self) -> Result<(), SessionError> {
+        match &mut *self.known().await? {
+            State::Open(_) if self.is_over() => Err(SessionError::Answered),
+            State::Open(opened) => opened.renew(None).await,
+            // What is not there has no name to exchange.
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn sign_in(&self, principal: &str) -> Result<(), SessionError> {
         if principal.len() > INDEXED_BYTES_MAX {
             return Err(SessionError::TooLarge);
         }
-        if principal.is_empty() && matches!(*self.known().await?, State::Absent(_)) {
-            return Ok(());
-        }
-        // What is not there has no name to exchange.
-        let mut enter = |stored: &mut StoredMut<'_, T>| {
-            stored.principal_mut().set(principal);
-            Ok::<(), Infallible>(())
-        };
-        match self.create(&mut enter).await? {
-            Some(Ok(())) => Ok(()),
-            None => self.rotate(Some(principal)).await,
+        match &mut *self.known().await? {
+            State::Absent(First::Nothing) if principal.is_empty() => Ok(()),
+            State::Open(_) | State::Absent(_) if self.is_over() => Err(SessionError::Answered),
+            State::Open(opened) => opened.renew(Some(principal)).await,
+            State::Absent(first) => {
+                let enter = |stored: &mut StoredMut<'_, T>| {
+                    stored.principal_mut().set(principal);
+                    Ok::<(), Infallible>(())
+                };
+                let Ok(()) = first.write(enter)?;
+                Ok(())
+            }
+            _ => Err(SessionError::Ended),
         }
     }
 }

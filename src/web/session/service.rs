@@ -15,11 +15,11 @@ use axum_core::body::Body;
 use axum_core::response::IntoResponse;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE, VARY};
-use http::{HeaderMap, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
-use super::error::SessionError;
+use super::error::{SameCookie, SessionError};
 use super::layer::Settings;
 use super::request::Verdict;
 use super::{Session, request};
@@ -71,6 +71,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = Arc::clone(&self.settings);
+        if let Err(same) = settle(request.extensions_mut(), &settings) {
+            return Box::pin(async { Ok(same.into_response()) });
+        }
         let cookies = request.headers().get_all(COOKIE).iter().cloned().collect();
         let session = Arc::new(request::Request::<T>::new(Arc::clone(&settings), cookies));
         request.extensions_mut().insert(Session { request: Arc::clone(&session), is_late: false });
@@ -89,6 +92,21 @@ where
             Ok(response)
         })
     }
+}
+
+/// The layers that a request has passed.
+#[derive(Clone, Default)]
+struct Passed(Vec<Arc<Settings>>);
+
+/// Adds a layer to those that the request has passed, unless one of them has a cookie of the same name.
+fn settle(extensions: &mut Extensions, settings: &Arc<Settings>) -> Result<(), SameCookie> {
+    let Passed(passed) = extensions.get_or_insert_default();
+    let names = settings.names.both();
+    if let Some(name) = passed.iter().flat_map(|other| other.names.both()).find(|name| names.contains(name)) {
+        return Err(SameCookie { name: name.to_owned() });
+    }
+    passed.push(Arc::clone(settings));
+    Ok(())
 }
 
 /// A request that has no answer yet; dropping it is the end of what it gathered.
@@ -117,9 +135,9 @@ fn tell(settings: &Settings, verdict: Verdict, headers: &mut HeaderMap) {
     let cookies = match verdict {
         Verdict::Unused => return,
         Verdict::Keep => Vec::new(),
-        Verdict::Session { id, ticket, floor } => {
-            let ticket = ticket.map(|ticket| settings.ticket(&ticket));
-            ticket.into_iter().chain(floor.map(|floor| settings.floor(id, &floor))).collect()
+        Verdict::Session { ticket, floor, now } => {
+            let ticket = ticket.map(|ticket| settings.ticket(&ticket, now));
+            ticket.into_iter().chain(floor.map(|floor| settings.floor(&floor, now))).collect()
         }
         Verdict::Remove => settings.removals().to_vec(),
     };

@@ -1,11 +1,14 @@
 //! What a browser's two cookies say, sealed so that nobody but the application can make them.
 //!
 //! ```text
-//! NAME         ticket   id: 32 hex digits . rotation                                  set when the session gets a name
-//! NAME-seen    floor    object's key . validate until, s since 1970 . token           set when something was written
+//! NAME         ticket   id: 32 hex digits . rotation . made at, s since 1970          set when the session gets a name
+//! NAME-seen    floor    ticket . set at, s . validate until, s . token                set when something was written, and
+//!                                                                                     while the session is used
 //! ```
 //! They are two because responses race: a slow response that sets what its browser has seen must not bring back the name
-//! that a faster one has replaced. Of floors that race any will do, since until then every instance asks the repository.
+//! that a faster one has replaced. So the newest name of either counts: a late floor with a former name hides no ticket, and
+//! a floor that is set again and again keeps the name when the ticket's cookie has reached its date. Of floors that race any
+//! will do, since until then every instance asks the repository.
 //! Invariants: of several cookies of the layer's name one valid is accepted, and two valid ones that name different
 //! sessions are none; a floor counts for the session that it was made for only; what does not verify is as good as absent.
 //! Source: RFC 6265 §4.2, §5.4; own reasoning (S1, S2).
@@ -13,6 +16,8 @@
 use cookie::{Cookie, CookieJar, Key};
 use http::HeaderValue;
 
+use super::VALIDATE;
+use super::lasting::Lasting;
 use super::stored::PublicId;
 use crate::client::Token;
 
@@ -27,37 +32,49 @@ const VALUE_BYTES_MAX: usize = 4_096;
 pub(super) struct Ticket {
     pub(super) id: PublicId,
     pub(super) rotation: u64,
+    /// When the session was made, in seconds since 1970 by the clock of the instance that did.
+    pub(super) made_at: u64,
 }
 
 impl Ticket {
     fn write(&self) -> String {
-        format!("{}.{}", self.id.reveal(), self.rotation)
+        format!("{}.{}.{}", self.id.reveal(), self.rotation, self.made_at)
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (id, rotation) = text.split_once('.')?;
-        Some(Self { id: PublicId::read(id)?, rotation: rotation.parse().ok()? })
+        let [id, rotation, made_at] = parts(text)?;
+        Some(Self { id: PublicId::read(id)?, rotation: rotation.parse().ok()?, made_at: made_at.parse().ok()? })
     }
 }
 
-/// What a browser has seen of its session.
+/// What a browser has seen of its session, and the name under which it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Floor {
+    pub(super) ticket: Ticket,
+    /// When it was set, in seconds since 1970.
+    set_at: u64,
     /// Until when every instance asks the repository, in seconds since 1970.
     pub(super) validate_until: u64,
     pub(super) token: Token,
 }
 
 impl Floor {
-    fn write(&self, id: PublicId) -> String {
-        format!("{}.{}.{}", id.key(), self.validate_until, self.token)
+    fn write(&self) -> String {
+        format!("{}.{}.{}.{}", self.ticket.write(), self.set_at, self.validate_until, self.token)
     }
 
-    fn read(text: &str, id: PublicId) -> Option<Self> {
-        let (key, rest) = text.split_once('.')?;
-        let (validate_until, token) = rest.split_once('.').filter(|_| key == id.key())?;
-        Some(Self { validate_until: validate_until.parse().ok()?, token: token.parse().ok()? })
+    fn read(text: &str) -> Option<Self> {
+        let [id, rotation, made_at, set_at, validate_until, token] = parts(text)?;
+        let rotation = rotation.parse().ok()?;
+        let ticket = Ticket { id: PublicId::read(id)?, rotation, made_at: made_at.parse().ok()? };
+        let (set_at, validate_until) = (set_at.parse().ok()?, validate_until.parse().ok()?);
+        Some(Self { ticket, set_at, validate_until, token: token.parse().ok()? })
     }
+}
+
+/// The parts of a text between points; the last has the rest.
+fn parts<const N: usize>(text: &str) -> Option<[&str; N]> {
+    text.splitn(N, '.').collect::<Vec<_>>().try_into().ok()
 }
 
 /// Whether cookies are signed, or encrypted as well.
@@ -80,8 +97,31 @@ pub(super) struct Seal {
 pub(super) struct Presented {
     pub(super) ticket: Ticket,
     pub(super) floor: Option<Floor>,
-    /// Whether a former key sealed the ticket, so that it is to be sealed anew.
-    pub(super) is_of_former_key: bool,
+    /// Whether a former key sealed the floor, so that it is to be sealed anew.
+    is_of_former_key: bool,
+}
+
+impl Presented {
+    /// The floor to set at a response that has `ticket` and `token`, unless the browser has it and keeps it for long enough.
+    pub(super) fn floor_to_set(
+        presented: Option<&Self>,
+        ticket: Ticket,
+        token: Token,
+        lasting: Lasting,
+        now: u64,
+    ) -> Option<Floor> {
+        let seen = presented.and_then(|presented| presented.floor).filter(|floor| floor.token == token);
+        let is_enough = |floor: &Floor| {
+            let is_of_former_key = presented.is_some_and(|presented| presented.is_of_former_key);
+            floor.ticket == ticket && !is_of_former_key && !lasting.is_due(ticket.made_at, floor.set_at, now)
+        };
+        if seen.as_ref().is_some_and(is_enough) {
+            return None;
+        }
+        // Nobody has to ask the repository because a cookie is set again.
+        let validate_until = seen.map_or(now + VALIDATE.as_secs(), |floor| floor.validate_until);
+        Some(Floor { ticket, set_at: now, validate_until, token })
+    }
 }
 
 /// The names of a layer's cookies.
@@ -91,6 +131,12 @@ pub(super) struct Names {
     pub(super) floor: String,
 }
 
+impl Names {
+    pub(super) fn both(&self) -> [&str; 2] {
+        [&self.ticket, &self.floor]
+    }
+}
+
 impl Seal {
     /// The value of the cookie with the ticket.
     pub(super) fn ticket(&self, ticket: &Ticket) -> String {
@@ -98,24 +144,34 @@ impl Seal {
     }
 
     /// The value of the cookie with the floor.
-    pub(super) fn floor(&self, id: PublicId, floor: &Floor) -> String {
-        self.seal(floor.write(id))
+    pub(super) fn floor(&self, floor: &Floor) -> String {
+        self.seal(floor.write())
     }
 
-    /// The one valid ticket among a request's cookies, and the highest floor that belongs to it.
+    /// The one valid ticket among a request's cookies, and the highest floor that belongs to it; without a ticket that of
+    /// the floors.
     pub(super) fn find(&self, names: &Names, cookies: &[HeaderValue]) -> Option<Presented> {
-        let mut tickets = self
-            .opened(&names.ticket, cookies)
-            .into_iter()
-            .filter_map(|(text, is_of_former_key)| Some((Ticket::read(&text)?, is_of_former_key)));
-        let (ticket, is_of_former_key) = tickets.next()?;
-        if tickets.any(|(other, _)| other != ticket) {
-            tracing::info!("a request names two sessions; it is given neither");
-            return None;
-        }
+        let tickets = self.opened(&names.ticket, cookies).into_iter();
+        let mut tickets: Vec<Ticket> = tickets.filter_map(|(text, _)| Ticket::read(&text)).collect();
         let floors = self.opened(&names.floor, cookies).into_iter();
-        let floors = floors.filter_map(|(text, _)| Floor::read(&text, ticket.id));
-        let floor = floors.max_by_key(|floor| (floor.token, floor.validate_until));
+        let mut floors: Vec<(Floor, bool)> =
+            floors.filter_map(|(text, is_former)| Some((Floor::read(&text)?, is_former))).collect();
+        tickets.dedup();
+        let named = match tickets[..] {
+            [] => floors.first()?.0.ticket,
+            [ticket] => {
+                floors.retain(|(floor, _)| floor.ticket.id == ticket.id);
+                ticket
+            }
+            _ => return two_sessions(),
+        };
+        if floors.iter().any(|(floor, _)| floor.ticket.id != named.id) {
+            return two_sessions();
+        }
+        let names = floors.iter().map(|(floor, _)| floor.ticket).chain([named]);
+        let ticket = names.max_by_key(|ticket| ticket.rotation)?;
+        let highest = floors.into_iter().max_by_key(|(floor, _)| (floor.token, floor.validate_until));
+        let (floor, is_of_former_key) = highest.map_or((None, false), |(floor, is_former)| (Some(floor), is_former));
         Some(Presented { ticket, floor, is_of_former_key })
     }
 
@@ -125,7 +181,17 @@ impl Seal {
         let texts = cookies.iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
         let named = cookies.filter(|cookie| cookie.name() == name && cookie.value().len() <= VALUE_BYTES_MAX);
-        named.take(CANDIDATES_MAX).filter_map(|cookie| self.open(&cookie.into_owned())).collect()
+        let opened = named.take(CANDIDATES_MAX).filter_map(|cookie| {
+            let opened = self.open(&cookie.into_owned());
+            if opened.is_none() {
+                tracing::info!(
+                    name,
+                    "a cookie of a session is sealed with no key of this instance; it counts for nothing"
+                );
+            }
+            opened
+        });
+        opened.collect()
     }
 
     fn seal(&self, text: String) -> String {
@@ -150,17 +216,29 @@ impl Seal {
     }
 }
 
+fn two_sessions() -> Option<Presented> {
+    tracing::info!("a request names two sessions; it is given neither");
+    None
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::expiry::Expiry;
     use crate::ids::Version;
 
     fn ticket(rotation: u64) -> Ticket {
-        Ticket { id: PublicId::read("00112233445566778899aabbccddeeff").unwrap(), rotation }
+        Ticket { id: PublicId::read("00112233445566778899aabbccddeeff").unwrap(), rotation, made_at: 5 }
     }
 
-    fn floor(version: u64) -> Floor {
-        Floor { validate_until: 7, token: Token { version: Version(version), ..Token::default() } }
+    fn token(version: u64) -> Token {
+        Token { version: Version(version), ..Token::default() }
+    }
+
+    fn floor(rotation: u64, version: u64) -> Floor {
+        Floor { ticket: ticket(rotation), set_at: 6, validate_until: 7, token: token(version) }
     }
 
     fn seal(sealing: Sealing, key: u8, former: &[u8]) -> Seal {
@@ -198,9 +276,11 @@ mod tests {
 
     #[test]
     fn a_former_key_opens_and_a_strange_one_does_not() {
-        let value = seal(Sealing::Signed, 2, &[]).ticket(&ticket(1));
-        let cookies = [format!("s={value}")];
-        assert!(find(&seal(Sealing::Signed, 1, &[3, 2]), &cookies).unwrap().is_of_former_key);
+        let former = seal(Sealing::Signed, 2, &[]);
+        let cookies = [format!("s={}; s-seen={}", former.ticket(&ticket(1)), former.floor(&floor(1, 9)))];
+        let found = find(&seal(Sealing::Signed, 1, &[3, 2]), &cookies);
+        let set = |now| Presented::floor_to_set(found.as_ref(), ticket(1), token(9), Lasting::UntilClosed, now);
+        assert_eq!(set(60), Some(Floor { set_at: 60, ..floor(1, 9) }), "sealed anew, and nobody has to ask for it");
         assert!(find(&seal(Sealing::Signed, 3, &[]), &cookies).is_none());
         assert!(find(&seal(Sealing::Private, 2, &[]), &cookies).is_none(), "signed is not private");
     }
@@ -227,11 +307,41 @@ mod tests {
     #[test]
     fn the_highest_floor_of_the_session_counts() {
         let seal = seal(Sealing::Signed, 1, &[]);
-        let other = PublicId::read("ff112233445566778899aabbccddeeff").unwrap();
-        let (id, name) = (ticket(1).id, seal.ticket(&ticket(1)));
-        let [low, high] = [5, 9].map(|version| seal.floor(id, &floor(version)));
-        let alien = seal.floor(other, &floor(60));
+        let id = PublicId::read("ff112233445566778899aabbccddeeff").unwrap();
+        let name = seal.ticket(&ticket(1));
+        let [low, high] = [5, 9].map(|version| seal.floor(&floor(1, version)));
+        let alien = seal.floor(&Floor { ticket: Ticket { id, ..ticket(7) }, ..floor(1, 60) });
         let found = find(&seal, &[format!("s={name}; s-seen={high}; s-seen={low}; s-seen={alien}")]).unwrap();
-        assert_eq!(found.floor, Some(floor(9)));
+        assert_eq!((found.ticket, found.floor), (ticket(1), Some(floor(1, 9))));
+        assert!(find(&seal, &[format!("s-seen={high}; s-seen={alien}")]).is_none(), "two sessions");
+        assert!(find(&seal, &[format!("s={high}; s-seen={name}")]).is_none(), "neither is the other");
+    }
+
+    #[test]
+    fn the_newest_name_of_either_cookie_counts() {
+        let seal = seal(Sealing::Signed, 1, &[]);
+        for (of_ticket, of_floor) in [(Some(2), 1), (Some(1), 2), (None, 2)] {
+            let name = of_ticket.map(|rotation| format!("s={}; ", seal.ticket(&ticket(rotation)))).unwrap_or_default();
+            let found = find(&seal, &[format!("{name}s-seen={}", seal.floor(&floor(of_floor, 9)))]).unwrap();
+            assert_eq!(found.ticket, ticket(2), "{of_ticket:?}");
+            let set = Presented::floor_to_set(Some(&found), ticket(2), token(9), Lasting::UntilClosed, 60);
+            assert_eq!(set.is_some(), of_floor == 1, "a late response brought the former name");
+        }
+    }
+
+    #[test]
+    fn a_floor_is_set_when_something_changed_and_when_a_quarter_of_its_time_has_passed() {
+        let lasting = Lasting::As(Expiry::idle(Duration::from_secs(1_800)));
+        let seen = Presented { ticket: ticket(1), floor: Some(floor(1, 9)), is_of_former_key: false };
+        let set =
+            |ticket, version, lasting, now| Presented::floor_to_set(Some(&seen), ticket, token(version), lasting, now);
+        assert_eq!(set(ticket(1), 9, lasting, 6 + 449), None);
+        assert_eq!(set(ticket(1), 9, lasting, 6 + 450), Some(Floor { set_at: 456, ..floor(1, 9) }));
+        assert_eq!(set(ticket(1), 9, Lasting::UntilClosed, 1_000_000), None);
+        let written = Floor { set_at: 10, validate_until: 15, ..floor(1, 10) };
+        assert_eq!(set(ticket(1), 10, lasting, 10), Some(written), "for a while every instance asks");
+        assert_eq!(set(ticket(2), 9, lasting, 10), Some(Floor { set_at: 10, ..floor(2, 9) }));
+        let first = Presented::floor_to_set(None, ticket(0), token(1), lasting, 10);
+        assert_eq!(first, Some(Floor { set_at: 10, validate_until: 15, ..floor(0, 1) }));
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::json::{Fields, heap_bytes};
+use super::json::Fields;
 use super::record::SessionKey;
 use crate::client::Token;
 use crate::limits::{SESSION_BASES_BYTES_MAX, SESSION_BASES_KEPT_MS, SESSION_LOADS_MAX};
@@ -75,11 +75,12 @@ impl Bases {
         self.loads.get(&fingerprint).map(|(base, _)| base.clone())
     }
 
-    /// Notes a load, in place of an earlier one of the same number, and lets go of what is over the bounds.
-    pub(super) fn note(&mut self, fingerprint: Fingerprint, base: Base, now: Instant, bounds: Bounds) {
+    /// Notes a load whose tree takes so many bytes, in place of an earlier one of the same number, and lets go of what is
+    /// over the bounds.
+    pub(super) fn note(&mut self, fingerprint: Fingerprint, base: Base, bytes: usize, now: Instant, bounds: Bounds) {
         self.count += 1;
         if let Some(tree) = &base.tree {
-            self.hold(tree);
+            self.hold(tree, bytes);
         }
         if let Some((Base { tree: Some(former), .. }, _)) = self.loads.insert(fingerprint, (base, self.count)) {
             self.let_go(&former);
@@ -112,9 +113,8 @@ impl Bases {
         }
     }
 
-    fn hold(&mut self, tree: &Arc<Fields>) {
+    fn hold(&mut self, tree: &Arc<Fields>, bytes: usize) {
         let held = self.trees.entry(Arc::as_ptr(tree).addr()).or_insert_with(|| {
-            let bytes = heap_bytes(tree);
             self.bytes += bytes;
             (0, bytes)
         });
@@ -137,6 +137,9 @@ mod tests {
     use super::super::json::Json;
     use super::*;
 
+    /// Bytes of each tree.
+    const BYTES: usize = 100;
+
     fn base(text: &str) -> Base {
         let tree = Arc::new(Fields::from([(text.to_owned(), Json::Null)]));
         Base { session: SessionKey::of(1), token: None, tree: Some(tree) }
@@ -156,13 +159,13 @@ mod tests {
     fn trees_go_by_bytes_and_time_and_their_loads_stay_known() {
         let (mut bases, start) = (Bases::default(), Instant::now());
         let numbers = [1, 2, 3].map(Fingerprint);
-        let bounds = Bounds { bytes: heap_bytes(base("a").tree.as_ref().unwrap()) * 2, kept: Duration::from_secs(9) };
+        let bounds = Bounds { bytes: 2 * BYTES, kept: Duration::from_secs(9) };
         for number in numbers {
-            bases.note(number, base("a"), start, bounds);
+            bases.note(number, base("a"), BYTES, start, bounds);
         }
         let kept = |bases: &Bases| numbers.map(|number| bases.find(number).map(|base| base.tree.is_some()));
         assert_eq!(kept(&bases), [Some(false), Some(true), Some(true)]);
-        bases.note(Fingerprint(4), base("b"), start + bounds.kept, bounds);
+        bases.note(Fingerprint(4), base("b"), BYTES, start + bounds.kept, bounds);
         assert_eq!(kept(&bases), [Some(false); 3]);
         assert_eq!((bases.trees.len(), bases.order.len()), (1, 1));
     }
@@ -172,7 +175,7 @@ mod tests {
         let (mut bases, start, bounds) = (Bases::default(), Instant::now(), Bounds::default());
         let shared = base("a");
         for number in 0..SESSION_LOADS_MAX as u128 * 2 + 2 {
-            bases.note(Fingerprint(number), shared.clone(), start, bounds);
+            bases.note(Fingerprint(number), shared.clone(), BYTES, start, bounds);
         }
         assert_eq!((bases.order.len(), bases.shells.len()), (SESSION_LOADS_MAX, SESSION_LOADS_MAX));
         assert_eq!((bases.loads.len(), bases.trees.len()), (SESSION_LOADS_MAX * 2, 1));
@@ -183,10 +186,10 @@ mod tests {
     fn a_tree_that_several_loads_share_counts_once() {
         let (mut bases, start, bounds) = (Bases::default(), Instant::now(), Bounds::default());
         let shared = base("a");
-        bases.note(Fingerprint(1), shared.clone(), start, bounds);
+        bases.note(Fingerprint(1), shared.clone(), BYTES, start, bounds);
         let bytes = bases.bytes;
-        bases.note(Fingerprint(2), shared.clone(), start, bounds);
-        bases.note(Fingerprint(1), shared, start, bounds);
+        bases.note(Fingerprint(2), shared.clone(), BYTES, start, bounds);
+        bases.note(Fingerprint(1), shared, BYTES, start, bounds);
         assert_eq!((bases.bytes, bases.trees.len()), (bytes, 1));
     }
 }

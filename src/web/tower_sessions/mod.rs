@@ -232,9 +232,10 @@ impl NamStore {
         let session = SessionKey::of(id);
         let Some(guard) = self.read(session, self.reads).await? else { return Ok(None) };
         let (tree, token, ends) = (Arc::clone(&guard.data), guard.token(), guard.ends);
+        let bytes = guard.memory_bytes();
         drop(guard);
         let data: HashMap<_, _> = tree.iter().map(|(key, value)| (key.clone(), value.to_value())).collect();
-        self.note(Fingerprint::of(&data), Base { session, token: Some(token), tree: Some(tree) });
+        self.note(Fingerprint::of(&data), Base { session, token: Some(token), tree: Some(tree) }, bytes);
         add(&self.shared.tally.loads, 1);
         Ok(Some(Loaded { data, ends }))
     }
@@ -270,8 +271,8 @@ impl NamStore {
         self.shared.bases.lock().find(number)
     }
 
-    fn note(&self, number: Fingerprint, base: Base) {
-        self.shared.bases.lock().note(number, base, Instant::now(), self.bounds);
+    fn note(&self, number: Fingerprint, base: Base, bytes: usize) {
+        self.shared.bases.lock().note(number, base, bytes, Instant::now(), self.bounds);
     }
 }
 

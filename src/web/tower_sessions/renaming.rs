@@ -17,6 +17,7 @@ use super::difference::Difference;
 use super::ends::Late;
 use super::json::{Fields, fields_of};
 use super::record::{Moved, Record, SessionKey, expiry, left};
+use super::saving::bytes_of;
 use super::{NamStore, Reads, StoreError};
 use crate::client::Object;
 use crate::error::Error;
@@ -55,7 +56,8 @@ impl NamStore {
                 }
                 outcome => outcome?,
             };
-            self.note(number, Base { session, token: object.token().ok(), tree: Some(tree) });
+            let bytes = bytes_of(&object, &tree);
+            self.note(number, Base { session, token: object.token().ok(), tree: Some(tree) }, bytes);
             add(&self.shared.tally.creations, 1);
             if let Some(former) = former {
                 add(&self.shared.tally.rotations, 1);
@@ -99,10 +101,11 @@ impl NamStore {
         let _turn = self.shared.turn(session).write().await;
         let Some(guard) = self.read(session, Reads::Validated).await? else { return Ok(()) };
         let (token, tree) = (Some(guard.token()), Some(Arc::clone(&guard.data)));
+        let bytes = guard.memory_bytes();
         drop(guard);
         // From here on a late save waits; noted before, so that none falls in between.
         self.shared.ends.lock().note(session, Instant::now());
-        self.note(Fingerprint::of_end(session), Base { session, token, tree });
+        self.note(Fingerprint::of_end(session), Base { session, token, tree }, bytes);
         match self.node.destroy::<Record>(&session.to_string()).await {
             Ok(()) | Err(Error::Gone { .. } | Error::LostWrite { .. }) => Ok(()),
             Err(error) => Err(error.into()),

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::bases::{Base, Fingerprint};
 use super::counts::add;
 use super::difference::Difference;
-use super::json::Fields;
+use super::json::{Fields, heap_bytes};
 use super::record::{Record, SessionKey, expiry, is_moved, left};
 use super::{NamStore, Overwrites, StoreError};
 use crate::client::Object;
@@ -46,7 +46,8 @@ impl NamStore {
         };
         match saved {
             Ok(tree) => {
-                self.note(number, Base { session, token: None, tree: Some(tree) });
+                let bytes = bytes_of(&object, &tree);
+                self.note(number, Base { session, token: None, tree: Some(tree) }, bytes);
                 Ok(())
             }
             Err(StoreError::Node(Error::Gone { .. })) => self.save_late(session, base, data).await,
@@ -147,4 +148,10 @@ impl NamStore {
             Err(UpdateError::Failed(error)) => Err(error.into()),
         }
     }
+}
+
+/// Bytes that a tree takes, which a session has now or nearly: what the node knows of the session. Walks it only if the
+/// node has dropped that meanwhile.
+pub(super) fn bytes_of(object: &Object<Record>, tree: &Fields) -> usize {
+    object.peek().map_or_else(|_| heap_bytes(tree), |guard| guard.memory_bytes())
 }
