@@ -162,7 +162,7 @@ mod tests {
     fn a_frame_comes_back_and_every_flipped_bit_shows() {
         let frame = frame(1, 0);
         let encoded = frame.encode();
-        assert_eq!(Frame::decode(&encoded.bytes), Ok((frame, encoded.crc)));
+        assert_eq!(Frame::decode(&encoded.bytes), Ok((frame.clone(), encoded.crc)));
         for bit in 0..encoded.bytes.len() * 8 {
             let mut bytes = encoded.bytes.to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
