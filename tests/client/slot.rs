@@ -116,6 +116,24 @@ fn updates_combine_into_one_commit_and_leave_the_value_alone() {
     assert!(tickets.iter().all(|ticket| ticket.settled() == Some(Settled::Committed(Version(2)))));
 }
 
+#[test]
+fn updates_that_take_each_other_back_are_judged() {
+    let (slot, _rings) = held(&Desk::default());
+    let tickets = [join(&slot, |p| *p.cash_mut() += 1.0), join(&slot, |p| *p.cash_mut() -= 1.0)];
+    let Outgoing { is_isolated, delta: sent, .. } = slot.take_batch().unwrap();
+    assert!(is_isolated && sent.is_empty(), "they saw what may be old: anything newer is in their way");
+    slot.settle(Settlement::Conflict).unwrap();
+    assert!(tickets.iter().all(|ticket| ticket.settled() == Some(Settled::Conflict)));
+
+    let cash = |cash| move |p: &mut DeskMut<'_>| *p.cash_mut() = cash;
+    [1.0, 0.0].into_iter().for_each(|value| drop(join(&slot, cash(value))));
+    drop(join(&slot, cash(2.0)));
+    assert!(!slot.take_batch().unwrap().is_isolated, "what they wrote conflicts by itself");
+    let nothing = join(&slot, cash(2.0));
+    slot.settle(Settlement::AsSent).unwrap();
+    assert!(slot.take_batch().is_none() && nothing.settled() == Some(Settled::Committed(Version(2))), "it read");
+}
+
 /// The queue to a node's thread has no cap of its own: this is what bounds it, however long the thread looks away.
 #[test]
 fn a_thread_that_looks_away_is_rung_once_for_each_kind() {

@@ -35,6 +35,8 @@ pub(super) struct Batch {
     pub(super) fence: Option<Fence>,
     /// What its closures required.
     pub(super) guards: Guards,
+    /// Whether some of them wrote, even if others took that back.
+    pub(super) has_written: bool,
     /// Whether nobody joins any more.
     pub(super) is_sealed: bool,
     pub(super) verdict: Arc<Verdict>,
@@ -60,12 +62,15 @@ impl<T: Class> Inner<T> {
         let batch = self.batch.take()?;
         self.held.rest();
         self.wake();
-        if batch.delta.is_empty() && batch.guards.is_empty() {
+        if !batch.has_written && batch.guards.is_empty() {
             batch.verdict.settle(Settled::Committed(batch.base));
             return None;
         }
-        let Batch { base, delta, is_isolated, fence, guards, verdict, .. } = batch;
-        let (delta, is_isolated) = (Bytes::from(delta), is_isolated || guards.is_whole());
+        let Batch { base, delta, is_isolated, fence, guards, has_written, verdict, .. } = batch;
+        // What was written and taken back stands in no delta that could conflict: then anything newer does.
+        let is_undone = has_written && delta.is_empty();
+        let is_isolated = is_isolated || guards.is_whole() || is_undone;
+        let delta = Bytes::from(delta);
         let guards = Bytes::from(guards.into_bytes());
         let outgoing = Outgoing { base, is_isolated, fence, guards, delta: delta.clone() };
         self.in_flight = Some(InFlight { base, delta, verdict });

@@ -185,6 +185,7 @@ impl<T: Class> Slot<T> {
             batch.verdict.join();
             let ticket = Ticket::new(Arc::clone(&batch.verdict));
             batch.guards.add(&guards);
+            batch.has_written |= !delta.is_empty();
             inner.scratch = std::mem::replace(&mut batch.delta, delta);
             return Some(Step::Joined(value, ticket));
         }
@@ -198,7 +199,8 @@ impl<T: Class> Slot<T> {
         let ticket = Ticket::new(Arc::clone(&verdict));
         let (is_isolated, is_sealed) = (scope == Scope::Isolated, scope != Scope::Shared);
         let fence = if let Scope::Fenced(fence) = scope { Some(fence) } else { None };
-        inner.batch = Some(Batch { base, delta, is_isolated, fence, guards, is_sealed, verdict });
+        let has_written = !delta.is_empty();
+        inner.batch = Some(Batch { base, delta, is_isolated, fence, guards, has_written, is_sealed, verdict });
         if inner.in_flight.is_none() {
             self.ring(Ring::Batch);
         }
