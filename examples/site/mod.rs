@@ -47,7 +47,8 @@ pub(crate) async fn serve<T: Class + Default>(
 
     let node = Node::connect([repository.as_str()]).await?;
     // Plain HTTP, for a look at it on one machine; behind TLS without this line.
-    let sessions = SessionLayer::builder(node.clone()).with_signed(key).development().build()?;
+    // A browser gives its cookies to every port of a machine: each example has names of its own.
+    let sessions = SessionLayer::builder(node.clone()).with_name(T::NAME).with_signed(key).development().build()?;
     let app = app(Instance::new(node, name), sessions).await?;
     let listener = TcpListener::bind(address).await?;
     println!("{}", listener.local_addr()?);

@@ -26,7 +26,8 @@ a { color: var(--mark) }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem }
 .soft { color: var(--soft) }
 table { width: 100%; border-collapse: collapse }
-th, td { text-align: left; padding: .5rem .25rem; border-bottom: 1px solid var(--line) }
+th, td { text-align: left; padding: .5rem .25rem; border-bottom: 1px solid var(--line); overflow-wrap: break-word }
+td:first-child { overflow-wrap: anywhere }
 th { font-weight: normal; color: var(--soft); font-size: .9rem }
 tr:last-child > td, tr:last-child > th { border-bottom: 0 }
 th:first-child, td:first-child { padding-left: 0 }
@@ -44,6 +45,11 @@ button.quiet:hover { border-color: var(--mark) }
 :focus-visible { outline: 3px solid var(--mark); outline-offset: 2px }
 footer { color: var(--soft); font-size: .9rem; border-top: 1px solid var(--line); display: flex; flex-wrap: wrap; gap: .25rem 1.5rem }
 footer b { color: var(--ink) }
+@media (max-width: 22rem) {
+  header, main, footer { padding: .75rem }
+  .card { padding: .6rem }
+  th, td { padding: .5rem .15rem; font-size: .95rem }
+}
 ";
 
 /// How the pages of one application look.
@@ -94,7 +100,8 @@ fn served_by(instance: &str) -> String {
     format!("<span>served by instance <b id=instance>{}</b></span>", plain(instance))
 }
 
-/// Says as a page what a handler or the layer of the sessions answered in plain words: a layer around both.
+/// Says as a page what a handler or the layer of the sessions answered in plain words, and what the router refused without any:
+/// a layer around both.
 pub(crate) async fn spoken(
     State((instance, brand)): State<(Instance, Brand)>,
     request: Request,
@@ -102,11 +109,14 @@ pub(crate) async fn spoken(
 ) -> Response {
     let (mut head, body) = next.run(request).await.into_parts();
     let is_plain = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/plain");
-    if !head.headers.get(CONTENT_TYPE).is_some_and(is_plain) {
-        return Response::from_parts(head, body);
-    }
-    let said = to_bytes(body, 1_000).await.unwrap_or_default();
-    let said = plain(&String::from_utf8_lossy(&said));
+    let said = match head.headers.get(CONTENT_TYPE).map(is_plain) {
+        Some(true) => String::from_utf8_lossy(&to_bytes(body, 1_000).await.unwrap_or_default()).into_owned(),
+        None if head.status.as_u16() >= 400 => {
+            head.status.canonical_reason().unwrap_or("no reason").to_ascii_lowercase()
+        }
+        _ => return Response::from_parts(head, body),
+    };
+    let said = plain(&said);
     let main = format!("<p>It says: {said}.</p><p><a href=/>To the first page</a>");
     let page = Page { title: "That did not work", nav: String::new(), main };
     head.headers.remove(CONTENT_LENGTH);

@@ -121,6 +121,14 @@ async fn what_a_browser_invents_is_text_or_not_there() {
     let answer = send(&shops[0].0, "POST", "/cart", "article=%3Cb%3E", &[]).await;
     assert_eq!((answer.status, answer.cookies().len()), (StatusCode::NOT_FOUND, 0));
     assert!(answer.text.starts_with("<!doctype html>") && answer.text.contains("no such article"), "{}", answer.text);
+    for (path, status, words) in [
+        ("/nowhere", StatusCode::NOT_FOUND, "not found"),
+        ("/checkout", StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+    ] {
+        let answer = send(&shops[0].0, "GET", path, "", &[]).await;
+        assert_eq!((answer.status, answer.cookies().len()), (status, 0));
+        assert!(answer.text.contains(words) && answer.text.contains("To the first page"), "{path}: {}", answer.text);
+    }
     mallory.press(&shops[0], "/sign-in", "name=%3Cscript%3E%26%27%22").await;
     let page = mallory.see(&shops[1], "/").await;
     assert!(page.contains("&lt;script&gt;&amp;&#39;&quot;") && !page.contains("<script"), "{page}");

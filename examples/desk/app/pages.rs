@@ -28,8 +28,8 @@ ul.rows div .soft { display: block; font-size: .9rem; overflow: hidden; text-ove
 .deal { display: flex; gap: .5rem }
 .deal .quiet { margin: 0 }
 @media (max-width: 40rem) {
-  .totals { grid-template-columns: 1fr 1fr }
-  .totals > :last-child { grid-column: 1 / -1 }
+  .totals { grid-template-columns: 1fr }
+  .totals .card { display: flex; justify-content: space-between; align-items: baseline; padding: .5rem 1rem }
   ul.rows li { grid-template: 'name name price' auto 'held deal deal' auto / minmax(0, 1fr) auto auto }
   ul.rows div { grid-area: name }
   ul.rows .sum { grid-area: price }
@@ -115,8 +115,9 @@ fn page(figures: &Figures, title: &'static str, main: String) -> Html<String> {
 }
 
 pub(super) fn entrance(figures: &Figures) -> Html<String> {
-    let main = "<p>A desk is a session of 15 MB: forty thousand instruments with their descriptions and prices. Every \
-                instance has it in memory; what you change is a few bytes on the way to the others.</p>\
+    let main = "<p>A desk is a session of forty thousand instruments with their descriptions and prices. Sent whole, as it is \
+                now once, it is 15 MB; every instance then has it in memory, where it takes 25 MB. What you change is a few \
+                bytes on the way to the others.</p>\
                 <form method=post action=/open><button id=open>Open a desk</button></form>";
     page(figures, "Good morning", main.to_owned())
 }
