@@ -1,6 +1,7 @@
 //! Cookies of strangers, and sessions that are too large.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -79,10 +80,17 @@ async fn a_cookie_that_counts_for_nothing_is_logged_without_what_it_holds() {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _logged = tracing::subscriber::set_default(subscriber);
+    let began = Instant::now();
     is_fresh(instance, &[browser.header()]).await;
     is_fresh(instance, &["__Host-session=00112233445566778899aabbccddeeff.0".to_owned()]).await;
+    for _ in 0..500 {
+        instance.send("/show", "", &["__Host-session=forged; __Host-session-seen=forged".to_owned()]).await;
+    }
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("sealed with no key of this instance"), "instances with two keys are noticed: {text}");
+    let lines = text.matches("sealed with no key").count() as u64;
+    let seconds = began.elapsed().as_secs();
+    assert!(lines <= 1 + seconds, "a stranger fills no log: {lines} lines in {seconds} s");
     let is_told = |value: &str| value.split(['=', '.']).any(|part| part.len() > 8 && text.contains(part));
     assert!(
         !browser.jar.values().any(|value| is_told(value)) && !is_told("00112233445566778899aabbccddeeff"),

@@ -14,6 +14,7 @@ use tower_layer::Layer;
 
 use super::everywhere::sign_out_everywhere;
 use super::lasting::Lasting;
+use super::notices::Notices;
 use super::service::SessionService;
 use super::ticket::{Floor, Names, Seal, Sealing, Ticket};
 use crate::client::Node;
@@ -88,6 +89,7 @@ pub(super) struct Settings {
     pub(super) node: Node,
     pub(super) names: Names,
     pub(super) seal: Seal,
+    pub(super) notices: Notices,
     pub(super) expiry: Expiry,
     pub(super) lasting: Lasting,
     pub(super) away: Away,
@@ -348,7 +350,8 @@ impl<T: Class> SessionLayerBuilder<T> {
         expiry.check().map_err(BuildError::Expiry)?;
         let seal = Seal { sealing, key, former };
         let names = Names { floor: format!("{name}-seen"), ticket: name };
-        let settings = Settings { node, names, seal, expiry, lasting, away, secure, same_site, path, domain };
+        let notices = Notices::default();
+        let settings = Settings { node, names, seal, notices, expiry, lasting, away, secure, same_site, path, domain };
         Ok(SessionLayer { settings: Arc::new(settings), sessions: PhantomData })
     }
 }

@@ -20,6 +20,7 @@ mod gathered;
 mod lasting;
 mod late;
 mod layer;
+mod notices;
 mod opened;
 mod renewal;
 mod request;

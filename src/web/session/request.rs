@@ -101,7 +101,8 @@ impl<T: Class> Request<T> {
 
     /// What the browser's cookies say. Costs checking their seals, the first time.
     fn presented(&self) -> Option<&Presented> {
-        let find = || self.settings.seal.find(&self.settings.names, &self.cookies);
+        let Settings { seal, names, notices, .. } = &*self.settings;
+        let find = || seal.find(names, &self.cookies, notices);
         self.presented.get_or_init(find).as_ref()
     }
 

@@ -149,11 +149,45 @@ fn tell(settings: &Settings, verdict: Verdict, headers: &mut HeaderMap) {
     if cookies.is_empty() {
         return;
     }
-    let is_private = headers.get_all(CACHE_CONTROL).iter().any(|value| {
-        let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
-        text.contains("private") || text.contains("no-store")
-    });
-    if !is_private {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    let said: Vec<&str> = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()).collect();
+    if let Some(value) = not_shared(&said.join(",")).and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(CACHE_CONTROL, value);
+    }
+}
+
+/// What `Cache-Control` says of a response that no shared cache may keep; `None` if it says so already. What else the
+/// application said of it stays.
+fn not_shared(said: &str) -> Option<String> {
+    let directives = said.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+    let is = |directive: &str, names: &[&str]| {
+        let name = directive.split('=').next().unwrap_or_default().trim();
+        names.iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    if directives.clone().any(|directive| is(directive, &["no-store"]) || directive.eq_ignore_ascii_case("private")) {
+        return None;
+    }
+    let kept = directives.filter(|directive| !is(directive, &["public", "s-maxage"]));
+    Some(kept.chain(["private"]).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_shared;
+
+    #[test]
+    fn what_sets_a_cookie_is_private_and_else_what_the_application_said() {
+        for (said, told) in [
+            ("", "private"),
+            ("no-cache", "no-cache, private"),
+            ("max-age=0, must-revalidate", "max-age=0, must-revalidate, private"),
+            ("public, max-age=60, s-maxage=9", "max-age=60, private"),
+            ("Public", "private"),
+            ("private=\"x-other\"", "private=\"x-other\", private"),
+        ] {
+            assert_eq!(not_shared(said).as_deref(), Some(told), "{said}");
+        }
+        for said in ["private", "no-store", "max-age=5, Private", "No-Store,public"] {
+            assert_eq!(not_shared(said), None, "{said}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use http::HeaderValue;
 
 use super::VALIDATE;
 use super::lasting::Lasting;
+use super::notices::Notices;
 use super::stored::PublicId;
 use crate::client::Token;
 
@@ -150,10 +151,16 @@ impl Seal {
 
     /// The one valid ticket among a request's cookies, and the highest floor that belongs to it; without a ticket that of
     /// the floors.
-    pub(super) fn find(&self, names: &Names, cookies: &[HeaderValue]) -> Option<Presented> {
-        let tickets = self.opened(&names.ticket, cookies).into_iter();
+    pub(super) fn find(&self, names: &Names, cookies: &[HeaderValue], notices: &Notices) -> Option<Presented> {
+        let [tickets, floors] = names.both().map(|name| self.opened(name, cookies));
+        let opened = || tickets.iter().chain(&floors);
+        // Beside a valid one it is no news: a key that was taken away sealed the first cookie of older sessions.
+        if opened().next().is_some() && opened().all(Option::is_none) {
+            notices.strange(&names.ticket);
+        }
+        let tickets = tickets.into_iter().flatten();
         let mut tickets: Vec<Ticket> = tickets.filter_map(|(text, _)| Ticket::read(&text)).collect();
-        let floors = self.opened(&names.floor, cookies).into_iter();
+        let floors = floors.into_iter().flatten();
         let mut floors: Vec<(Floor, bool)> =
             floors.filter_map(|(text, is_former)| Some((Floor::read(&text)?, is_former))).collect();
         tickets.dedup();
@@ -163,10 +170,14 @@ impl Seal {
                 floors.retain(|(floor, _)| floor.ticket.id == ticket.id);
                 ticket
             }
-            _ => return two_sessions(),
+            _ => {
+                notices.ambiguous(&names.ticket);
+                return None;
+            }
         };
         if floors.iter().any(|(floor, _)| floor.ticket.id != named.id) {
-            return two_sessions();
+            notices.ambiguous(&names.ticket);
+            return None;
         }
         let names = floors.iter().map(|(floor, _)| floor.ticket).chain([named]);
         let ticket = names.max_by_key(|ticket| ticket.rotation)?;
@@ -175,23 +186,13 @@ impl Seal {
         Some(Presented { ticket, floor, is_of_former_key })
     }
 
-    /// What the valid cookies of a name hold, each with whether a former key sealed it.
-    fn opened(&self, name: &str, cookies: &[HeaderValue]) -> Vec<(String, bool)> {
+    /// What the cookies of a name hold, each with whether a former key sealed it; nothing for one that no key did.
+    fn opened(&self, name: &str, cookies: &[HeaderValue]) -> Vec<Option<(String, bool)>> {
         // Another cookie of the same header may be anything.
         let texts = cookies.iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
         let named = cookies.filter(|cookie| cookie.name() == name && cookie.value().len() <= VALUE_BYTES_MAX);
-        let opened = named.take(CANDIDATES_MAX).filter_map(|cookie| {
-            let opened = self.open(&cookie.into_owned());
-            if opened.is_none() {
-                tracing::info!(
-                    name,
-                    "a cookie of a session is sealed with no key of this instance; it counts for nothing"
-                );
-            }
-            opened
-        });
-        opened.collect()
+        named.take(CANDIDATES_MAX).map(|cookie| self.open(&cookie.into_owned())).collect()
     }
 
     fn seal(&self, text: String) -> String {
@@ -206,7 +207,8 @@ impl Seal {
 
     fn open(&self, cookie: &Cookie<'static>) -> Option<(String, bool)> {
         let jar = CookieJar::new();
-        let sealed = Cookie::new("", cookie.value().to_owned());
+        // RFC 6265 §4.1.1: some clients put a value in quotes, which are none of it.
+        let sealed = Cookie::new("", cookie.value_trimmed().to_owned());
         let open = |key: &Key| match self.sealing {
             Sealing::Signed => jar.signed(key).verify(sealed.clone()),
             Sealing::Private => jar.private(key).decrypt(sealed.clone()),
@@ -214,11 +216,6 @@ impl Seal {
         let mut keys = std::iter::once(&self.key).chain(&self.former).enumerate();
         keys.find_map(|(place, key)| Some((open(key)?.value().to_owned(), place > 0)))
     }
-}
-
-fn two_sessions() -> Option<Presented> {
-    tracing::info!("a request names two sessions; it is given neither");
-    None
 }
 
 #[cfg(test)]
@@ -249,7 +246,7 @@ mod tests {
     fn find(seal: &Seal, cookies: &[String]) -> Option<Presented> {
         let cookies = cookies.iter().map(|text| HeaderValue::from_bytes(text.as_bytes()).unwrap());
         let cookies: Vec<HeaderValue> = cookies.collect();
-        seal.find(&Names { ticket: "s".into(), floor: "s-seen".into() }, &cookies)
+        seal.find(&Names { ticket: "s".into(), floor: "s-seen".into() }, &cookies, &Notices::default())
     }
 
     #[test]
@@ -260,6 +257,11 @@ mod tests {
             let found = find(&seal, &[format!("a=b; s={value}")]).unwrap();
             assert_eq!((found.ticket, found.floor, found.is_of_former_key), (ticket(3), None, false));
             assert!(find(&seal, &[format!("t={value}")]).is_none(), "another name");
+            assert_eq!(
+                find(&seal, &[format!("s=\"{value}\"")]).map(|found| found.ticket),
+                Some(ticket(3)),
+                "in quotes"
+            );
             for at in 0..value.len() {
                 let mut forged = value.clone().into_bytes();
                 forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
