@@ -6,6 +6,7 @@ mod away;
 mod balancer;
 mod conflicts;
 mod cookies;
+mod deploy;
 mod desk;
 mod everywhere;
 mod gathered;

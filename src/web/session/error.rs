@@ -37,7 +37,8 @@ pub enum SessionError {
     /// 413: the change, or the session with it, is too large.
     #[error("the session would be too large")]
     TooLarge,
-    /// 503 with `Retry-After`: the repository cannot be reached.
+    /// 503 with `Retry-After`: the repository cannot be reached; or a newer version of the program wrote what this instance
+    /// does not know, and the next try may come to one that does.
     #[error("sessions are not available for the moment; try again")]
     Unavailable(#[source] Error),
     /// 500: no layer is around the route, which `Option<Session<T>>` finds out.
@@ -59,7 +60,7 @@ impl From<Error> for SessionError {
             Error::LostWrite { .. } => Self::Lost,
             Error::Limit { .. } => Self::TooLarge,
             error if error.is_retryable() => Self::Unavailable(error),
-            Error::Closed | Error::Undecided { .. } => Self::Unavailable(error),
+            Error::Closed | Error::Undecided { .. } | Error::Unreadable { .. } => Self::Unavailable(error),
             error => Self::Internal(error),
         }
     }
