@@ -190,3 +190,43 @@ async fn a_request_that_came_before_the_commit_of_a_renewal_was_under_way() {
         assert_eq!(browser.send(&instances[0], "/show", "").await.text, "1//1");
     }
 }
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_signs_in_although_the_first_answer_is_dropped() {
+    let instances = Instance::several(2).await;
+    let refused = instances[1].with(post(async |session: Visits| {
+        session.sign_in("alice").await?;
+        Ok::<_, SessionError>(StatusCode::BAD_REQUEST)
+    }));
+    let curious = instances[1].with(post(async |session: Visits| {
+        let told =
+            [session.sign_in("mallory").await.is_ok(), session.read().await.is_ok(), session.rotate().await.is_ok()];
+        format!("{told:?}")
+    }));
+    let mut browser = Browser::default();
+    browser.send(&instances[0], "/visit", "").await;
+    browser.clone().send(&instances[0], "/enter", "alice").await;
+    for account in ["mallory", ""] {
+        let answer = instances[1].send("/enter", account, &[browser.header()]).await;
+        assert_eq!((answer.status, answer.cookies().len()), (StatusCode::CONFLICT, 0), "{account}: {}", answer.text);
+    }
+    assert_eq!(browser.send(&curious, "/more", "").await.text, "[false, false, false]");
+    assert_eq!(browser.send(&refused, "/more", "").await.status, StatusCode::BAD_REQUEST);
+    assert!(!is_known(&browser, &instances[1]).await, "an error tells no name");
+    assert_eq!(browser.send(&instances[1], "/enter", "alice").await.status, StatusCode::OK);
+    assert_eq!(browser.send(&instances[0], "/who", "").await.text, "alice");
+    assert_eq!(browser.send(&instances[0], "/show", "").await.text, "1//0", "nothing is lost");
+}
+
+#[tokio::test]
+async fn who_is_nobody_joins_no_renewal() {
+    let instance = &Instance::several(1).await[0];
+    let mut browser = Browser::default();
+    browser.send(instance, "/visit", "").await;
+    let before = browser.clone();
+    let renewing = instance.with(post(async |session: Visits| session.rotate().await));
+    browser.send(&renewing, "/more", "").await;
+    let answer = before.clone().send(instance, "/enter", "").await;
+    assert_eq!((answer.status, answer.cookies().len()), (StatusCode::CONFLICT, 0), "a planted cookie stays dead");
+    assert_eq!(browser.send(instance, "/show", "").await.text, "1//0");
+}

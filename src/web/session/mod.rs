@@ -9,7 +9,7 @@
 //! A session is one object, its key a hash of the id in the cookie. One cookie has the id and how often the session was
 //! renewed, another what the browser has seen. Invariants: nothing is created before the first write, and nothing by a
 //! request that fails; a ticket is accepted for the newest rotation only, or for the one before if the request was under way
-//! when the session was renewed, and no id that a client chose is ever adopted; a response carries the newest token that
+//! when the session was renewed or signs in who is signed in by then, and no id that a client chose is ever adopted; a response carries the newest token that
 //! the instance knows, and for [`VALIDATE`] after a write every instance asks the repository, so that responses that race
 //! to set the cookie hide nothing; no lock is held while a handler waits. Source: own reasoning (S1–S5).
 
@@ -239,6 +239,9 @@ impl<T: Class + Default> Session<T> {
     /// the session stays; if there is no session yet one is made. By the principal all sessions of somebody are found, see
     /// [`sign_out_everywhere`](Self::sign_out_everywhere); use what names an account for good, not what it can change. An
     /// empty text is nobody: so a session stays when its user leaves, and none is made.
+    ///
+    /// A form that is sent twice signs in once: for a minute also a request with the name from before gets the new one, if it
+    /// says who is signed in by then.
     ///
     /// # Errors
     /// As [`update`](Self::update); `TooLarge` beyond 256 bytes, `Renewed` if another request gave the session a new name and

@@ -35,7 +35,7 @@ pub(super) struct Opened<T: Class> {
     shown: Option<Guard<Stored<T>>>,
     /// The newest that this request has shown or made.
     reached: Token,
-    /// Whether the request came with the name that the session has, and not with one that was under way when it got that.
+    /// Whether the request came with the name that the session has, and not with one from before it got that.
     has_newest_name: bool,
 }
 
@@ -103,7 +103,7 @@ pub(super) enum Found<T: Class> {
     /// The same, and the repository lost what the browser has seen.
     Lost(Opened<T>),
     /// It was given another name a moment ago: the browser has that by now, or will.
-    Renewed,
+    Renewed(Opened<T>),
     /// It has ended, or was given another name long ago.
     Nothing,
 }
@@ -153,13 +153,17 @@ pub(super) async fn open<T: Class>(
         Err(Error::Gone { .. } | Error::LostWrite { .. }) => return Ok(Found::Nothing),
         shown => shown?,
     };
-    let is_former = shown.rotation.checked_sub(1) == Some(ticket.rotation);
-    if shown.rotation == ticket.rotation || is_former && was_under_way(arrived, shown.renewed_at) {
-        let opened = Opened::new(object, ticket, shown);
-        return Ok(if is_lost { Found::Lost(opened) } else { Found::Session(opened) });
-    }
-    let is_recent = Duration::from_micros(now_us().saturating_sub(shown.renewed_at)) < RENEWED;
-    Ok(if is_recent { Found::Renewed } else { Found::Nothing })
+    let (rotation, renewed_at) = (shown.rotation, shown.renewed_at);
+    let is_former = rotation.checked_sub(1) == Some(ticket.rotation);
+    let is_recent = Duration::from_micros(now_us().saturating_sub(renewed_at)) < RENEWED;
+    let opened = Opened::new(object, ticket, shown);
+    Ok(if rotation == ticket.rotation || is_former && was_under_way(arrived, renewed_at) {
+        if is_lost { Found::Lost(opened) } else { Found::Session(opened) }
+    } else if is_recent {
+        Found::Renewed(opened)
+    } else {
+        Found::Nothing
+    })
 }
 
 /// Reads at least what the browser has seen; shortly after a write, and while somebody writes without a response to tell of

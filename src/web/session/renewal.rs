@@ -2,7 +2,7 @@
 //!
 //! Written as every other change is, so nothing of it is true before the response is. Invariants: a name is given by one
 //! request; another that wanted to give one at the same time has the same, if it says the same of who is signed in, or
-//! says nothing and had come with the newest name; the time that is kept is that of the commit. Source: own reasoning (S3).
+//! says nothing, or that it is nobody, and had come with the newest name; the time that is kept is that of the commit. Source: own reasoning (S3).
 
 use super::error::SessionError;
 use super::opened::now_us;
@@ -27,7 +27,11 @@ pub(super) fn renew<T: Class>(
         }
         return Ok(());
     }
-    let is_same = principal.map_or(may_join, |principal| *stored.principal == *principal);
+    let is_same = match principal {
+        // Nobody has proved anything.
+        None | Some("") => may_join && principal.is_none_or(|nobody| *stored.principal == *nobody),
+        Some(principal) => *stored.principal == *principal,
+    };
     if is_same { Ok(()) } else { Err(SessionError::Renewed) }
 }
 

@@ -7,7 +7,7 @@
 //!        └────────────────────────────────────────────────────────┘  or Renewed: the ticket is of an earlier rotation
 //! ```
 //! Invariants: of the requests that came with a ticket of an earlier rotation none reads, writes or gets a cookie, unless it
-//! was under way at the renewal; what was gathered is committed once, or discarded, and nothing is gathered after that; once
+//! was under way at the renewal or signs in who is signed in by then; what was gathered is committed once, or discarded, and nothing is gathered after that; once
 //! the response is known no name is given to a session any more; the state's lock is held while the object is opened or
 //! made, while a closure runs and while an `update_now` takes with it what was gathered, never while a handler waits for
 //! anything else; a request that writes or commits pins no version meanwhile. Source: own reasoning (S2–S4, R1).
@@ -41,7 +41,8 @@ enum State<T: Class> {
     /// The browser has none, or the one it had has ended.
     Absent(First<T>),
     Open(Box<Opened<T>>),
-    Renewed,
+    /// The session that there is under a newer name.
+    Renewed(Box<Opened<T>>),
     /// This request ended it.
     Ended,
 }
@@ -144,13 +145,13 @@ impl<T: Class> Request<T> {
                         *state = State::Open(Box::new(opened));
                         return Err(SessionError::Lost);
                     }
-                    Found::Renewed => State::Renewed,
+                    Found::Renewed(opened) => State::Renewed(Box::new(opened)),
                     Found::Nothing => State::Absent(First::Nothing),
                 },
             };
         }
         match *state {
-            State::Renewed => Err(SessionError::Renewed),
+            State::Renewed(_) => Err(SessionError::Renewed),
             State::Ended => Err(SessionError::Ended),
             _ => Ok(state),
         }
@@ -233,7 +234,7 @@ impl<T: Class> Request<T> {
         match &*state {
             State::Untouched => Verdict::Unused,
             // A cookie of a session that is no more stays: another response may have brought a new one meanwhile.
-            State::Renewed | State::Absent(_) => Verdict::Keep,
+            State::Renewed(_) | State::Absent(_) => Verdict::Keep,
             State::Ended => Verdict::Remove,
             State::Open(opened) => self.verdict_of(opened),
         }
@@ -427,7 +428,11 @@ impl<T: Class + Default> Request<T> {
         if principal.len() > INDEXED_BYTES_MAX {
             return Err(SessionError::TooLarge);
         }
-        match &mut *self.known().await? {
+        let mut state = match self.known().await {
+            Err(SessionError::Renewed) if !self.is_over() => return self.join(principal).await,
+            known => known?,
+        };
+        match &mut *state {
             State::Absent(First::Nothing) if principal.is_empty() => Ok(()),
             State::Open(_) | State::Absent(_) if self.is_over() => Err(SessionError::Answered),
             State::Open(opened) => opened.renew(Some(principal)).await,
@@ -441,6 +446,19 @@ impl<T: Class + Default> Request<T> {
             }
             _ => Err(SessionError::Ended),
         }
+    }
+}
+
+impl<T: Class> Request<T> {
+    /// The new name also for a browser that did not hear of it and signs in once more: a form that was sent twice.
+    async fn join(&self, principal: &str) -> Result<(), SessionError> {
+        let mut state = self.state.lock().await;
+        let State::Renewed(mut opened) = std::mem::replace(&mut *state, State::Untouched) else {
+            return Err(SessionError::Renewed);
+        };
+        let joined = opened.renew(Some(principal)).await;
+        *state = if joined.is_ok() { State::Open(opened) } else { State::Renewed(opened) };
+        joined
     }
 }
 
