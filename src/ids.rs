@@ -47,7 +47,7 @@ number_ids! {
 }
 
 impl Version {
-    /// The version after this one.
+    /// The version after this one; of one that was read there always is one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -79,7 +79,7 @@ impl Chain {
         let (frame, crc) = Frame::decode(bytes).map_err(damaged)?;
         let name = frame.name();
         let is_first = self.last.epoch == Epoch(0);
-        let is_next = name.epoch == self.last.epoch && name.number.0 == self.last.number.0 + 1;
+        let is_next = name.epoch == self.last.epoch && name.number.0.checked_sub(1) == Some(self.last.number.0);
         let begins = name.epoch > self.last.epoch && name.number == FrameNumber(1);
         if name.shard != self.last.shard || frame.previous_crc != self.last_crc || !(is_next || begins || is_first) {
             return Err(damaged(FrameError::Chain { found: name, last: self.last }));

@@ -314,7 +314,7 @@ impl Entry {
             3 => Self::Committed {
                 origin: Origin::read(r)?,
                 alias: Alias(r.varint32()?),
-                version: Version(r.varint()?),
+                version: Version::read(r)?,
                 payload: Payload::read(r, frame)?,
             },
             4 => Self::Destroyed { origin: Origin::read(r)?, alias: Alias(r.varint32()?) },
@@ -359,7 +359,7 @@ impl Share {
         }
         let mut shares: Vec<Self> = Vec::with_capacity(count);
         for _ in 0..count {
-            let (alias, version) = (Alias(r.varint32()?), Version(r.varint()?));
+            let (alias, version) = (Alias(r.varint32()?), Version::read(r)?);
             if shares.last().is_some_and(|last| last.alias >= alias) {
                 return Err(DecodeError::Unknown { what: "order of a group", found: u64::from(alias.0) });
             }

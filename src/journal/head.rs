@@ -99,7 +99,7 @@ impl LiveHead {
 
     fn read(r: &mut Reader<'_>, whole: &Bytes) -> Result<Self, DecodeError> {
         let (class, key) = (name(r, "bytes of a class name")?, name(r, "bytes of a key")?);
-        let version = Version(r.varint()?);
+        let version = Version::read(r)?;
         let expiry = Expiry::read(r)?;
         let limited_at_ms = r.varint()?;
         let trunk = whole.slice_ref(r.sized()?);

@@ -246,8 +246,11 @@ impl Core {
     }
 
     /// Tells holders of the idle limit, from `next` on and in steps: they answer with use that they kept back.
-    pub(super) fn ask_on(&mut self, alias: Alias, mut next: Place) {
-        while let Some(holder) = self.objects.at_mut(alias).and_then(|object| object.holders.first_from(next).copied())
+    pub(super) fn ask_on(&mut self, alias: Alias, next: Place) {
+        let mut next = Some(next);
+        while let Some(from) = next
+            && let Some(object) = self.objects.at_mut(alias)
+            && let Some(holder) = object.holders.first_from(from).copied()
         {
             if self.cost.is_spent() {
                 self.work.push_back(Work::Ask(alias, holder.place()));
@@ -255,7 +258,7 @@ impl Core {
             }
             self.cost.add(1, 0);
             self.tell_idle(holder.place(), alias, true);
-            next = Place(holder.place().0.saturating_add(1));
+            next = holder.place().next();
         }
     }
 

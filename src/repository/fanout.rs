@@ -139,11 +139,11 @@ impl Core {
         if fan_out.next.is_none() && !self.tell_authors(alias) {
             return false;
         }
-        let mut next = fan_out.next.unwrap_or(Place(0));
-        loop {
+        let mut next = Some(fan_out.next.unwrap_or(Place(0)));
+        while let Some(from) = next {
             let Some(object) = self.objects.at_mut(alias) else { return true };
             let head = object.head();
-            let Some(&mut holder) = object.holders.first_from(next) else { break };
+            let Some(&mut holder) = object.holders.first_from(from) else { break };
             fan_out.next = Some(holder.place());
             if self.cost.is_spent() {
                 return false;
@@ -154,7 +154,7 @@ impl Core {
                 fan_out.encoded.clear();
             }
             self.tell_holder(alias, holder, &mut fan_out.encoded);
-            next = Place(holder.place().0.saturating_add(1));
+            next = holder.place().next();
         }
         if let Some(object) = self.objects.at_mut(alias)
             && let Some(turn) = object.turn.as_mut().filter(|turn| !turn.is_touched)

@@ -21,6 +21,13 @@ use crate::wire::Delivery;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(pub(super) u16);
 
+impl Place {
+    /// The place behind this one, where a walk through holders goes on; `None` behind the last there can be.
+    pub(super) fn next(self) -> Option<Self> {
+        self.0.checked_add(1).map(Self)
+    }
+}
+
 const SILENT: u16 = 1;
 const DIRTY: u16 = 2;
 const LOST: u16 = 4;
@@ -251,6 +258,7 @@ mod tests {
         assert_eq!(holders.len(), 4);
         assert!(holders.remove(Place(5)) && !holders.remove(Place(5)));
         let first = |holders: &mut Holders, from| holders.first_from(Place(from)).map(|holder| holder.place().0);
+        assert_eq!((Place(8).next(), Place(u16::MAX).next()), (Some(Place(9)), None), "a walk ends");
         assert_eq!([0, 2, 4, 10].map(|from| first(&mut holders, from)), [Some(1), Some(3), Some(9), None]);
     }
 }

@@ -248,9 +248,9 @@ impl Outcome {
         let alias = Alias(r.varint32()?);
         let birth = Birth(CommitNumber::read(r)?);
         let deed = match r.byte()? {
-            0 => Deed::Committed(Version(r.varint()?)),
+            0 => Deed::Committed(Version::read(r)?),
             1 => Deed::Created,
-            2 => Deed::Destroyed(Version(r.varint()?)),
+            2 => Deed::Destroyed(Version::read(r)?),
             3 => {
                 let count = r.count(4)?;
                 if count > GROUP_OBJECTS_MAX {
@@ -269,14 +269,13 @@ impl Effect {
     fn write(&self, w: &mut Writer) {
         w.varint(u64::from(self.alias.0));
         self.birth.0.write(w);
-        w.varint(self.version.0 << 1 | u64::from(self.is_moot));
+        self.version.write_marked(self.is_moot, w);
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let alias = Alias(r.varint32()?);
         let birth = Birth(CommitNumber::read(r)?);
-        let version = r.varint()?;
-        let is_moot = version & 1 == 1;
-        Ok(Self { alias, birth, version: Version(version >> 1), is_moot, is_as_sent: false })
+        let (version, is_moot) = Version::read_marked(r)?;
+        Ok(Self { alias, birth, version, is_moot, is_as_sent: false })
     }
 }

@@ -131,14 +131,14 @@ pub(super) fn read_sequence(r: &mut Reader<'_>) -> Result<(Sequence, Sequence), 
     Ok((Sequence(sequence), Sequence(unacked)))
 }
 
-/// Alias, then base << 1 | isolated: versions stay below 2^63.
+/// Alias, then base << 1 | isolated.
 pub(super) fn write_base(alias: Alias, base: Version, is_isolated: bool, w: &mut Writer) {
     w.varint(u64::from(alias.0));
-    w.varint(base.0 << 1 | u64::from(is_isolated));
+    base.write_marked(is_isolated, w);
 }
 
 pub(super) fn read_base(r: &mut Reader<'_>) -> Result<(Alias, Version, bool), DecodeError> {
     let alias = Alias(r.varint32()?);
-    let base = r.varint()?;
-    Ok((alias, Version(base >> 1), base & 1 == 1))
+    let (base, is_isolated) = Version::read_marked(r)?;
+    Ok((alias, base, is_isolated))
 }

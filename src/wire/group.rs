@@ -163,7 +163,7 @@ impl GroupAnswer {
             0 => Self::Committed { sequence: Sequence(r.varint()?), outcomes: read_all(r, PartOutcome::read)? },
             1 => {
                 let request = RequestId(r.varint32()?);
-                Self::Read { request, versions: read_all(r, |r| r.varint().map(Version))? }
+                Self::Read { request, versions: read_all(r, Version::read)? }
             }
             found => return Err(DecodeError::Unknown { what: "answer about a group", found: u64::from(found) }),
         })
@@ -173,22 +173,18 @@ impl GroupAnswer {
 impl PartOutcome {
     /// 0, or the version << 1, and 1 more if others made it.
     fn write(self, w: &mut Writer) {
-        w.varint(match self {
-            Self::AsSent => 0,
-            Self::Accepted(version) => version.0 << 1,
-            Self::Moot(version) => version.0 << 1 | 1,
-        });
+        match self {
+            Self::AsSent => w.byte(0),
+            Self::Accepted(version) => version.write_marked(false, w),
+            Self::Moot(version) => version.write_marked(true, w),
+        }
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let number = r.varint()?;
-        let version = Version(number >> 1);
-        Ok(if number & 1 == 1 {
-            Self::Moot(version)
-        } else if number == 0 {
-            Self::AsSent
-        } else {
-            Self::Accepted(version)
+        Ok(match Version::read_marked(r)? {
+            (Version(0), false) => Self::AsSent,
+            (version, false) => Self::Accepted(version),
+            (version, true) => Self::Moot(version),
         })
     }
 }

@@ -348,8 +348,8 @@ impl<'a> ToNode<'a> {
                 Self::Delta { alias, span, delta }
             }
             2 => Self::AsSent { sequence: Sequence(r.varint()?) },
-            3 => Self::Accepted { sequence: Sequence(r.varint()?), version: Version(r.varint()?) },
-            4 => Self::Stale { alias: Alias(r.varint32()?), version: Version(r.varint()?) },
+            3 => Self::Accepted { sequence: Sequence(r.varint()?), version: Version::read(&mut r)? },
+            4 => Self::Stale { alias: Alias(r.varint32()?), version: Version::read(&mut r)? },
             5 => Self::Progress { frame: FrameNumber(r.varint()?) },
             6 => Self::Conflict { sequence: Sequence(r.varint()?) },
             EXTENDED => Self::decode_extended(&mut r)?,
@@ -369,7 +369,7 @@ impl<'a> ToNode<'a> {
                 request: RequestId(r.varint32()?),
                 alias: Alias(r.varint32()?),
                 birth: read_birth(r)?,
-                version: Version(r.varint()?),
+                version: Version::read(r)?,
                 form: Form::read(r)?,
             },
             5 => Self::Missing { request: RequestId(r.varint32()?) },
@@ -381,7 +381,7 @@ impl<'a> ToNode<'a> {
             7 => Self::Pulled {
                 request: RequestId(r.varint32()?),
                 alias: Alias(r.varint32()?),
-                version: Version(r.varint()?),
+                version: Version::read(r)?,
                 form: Form::read(r)?,
             },
             8 => Self::Gone { alias: Alias(r.varint32()?), birth: read_birth(r)?, is_lost: read_bool(r)? },
@@ -401,7 +401,7 @@ impl<'a> ToNode<'a> {
             }
             13 => Self::Resumed,
             14 => Self::Idle { alias: Alias(r.varint32()?), limit_ms: r.varint()? },
-            15 => Self::Moot { sequence: Sequence(r.varint()?), version: Version(r.varint()?) },
+            15 => Self::Moot { sequence: Sequence(r.varint()?), version: Version::read(r)? },
             16 => Self::Lock(LockAnswer::read(r)?),
             17 => Self::Event(EventAnswer::read(r)?),
             18 => Self::Group(GroupAnswer::read(r)?),
@@ -446,11 +446,11 @@ impl<'a> Form<'a> {
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(match r.byte()? {
             0 => Self::Same,
-            1 => Self::Delta { base: Version(r.varint()?), delta: r.take(r.left())? },
+            1 => Self::Delta { base: Version::read(r)?, delta: r.take(r.left())? },
             2 => {
                 let transfer = TransferId(r.varint32()?);
                 let bytes = r.varint()?;
-                let base = if read_bool(r)? { Some(Version(r.varint()?)) } else { None };
+                let base = if read_bool(r)? { Some(Version::read(r)?) } else { None };
                 Self::Loading { transfer, base, bytes }
             }
             form => return Err(DecodeError::Unknown { what: "form", found: u64::from(form) }),

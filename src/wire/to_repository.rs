@@ -338,7 +338,7 @@ impl<'a> ToRepository<'a> {
                 request: RequestId(r.varint32()?),
                 alias: Alias(r.varint32()?),
                 birth: read_birth(&mut r)?,
-                rewind: if r.is_done() { None } else { Some(Version(r.varint()?)) },
+                rewind: if r.is_done() { None } else { Some(Version::read(&mut r)?) },
             },
             3 => Self::SegmentTaken { transfer: TransferId(r.varint32()?), index: r.varint32()? },
             4 => Self::Read { alias: Alias(r.varint32()?) },
@@ -363,7 +363,7 @@ impl<'a> ToRepository<'a> {
             2 => {
                 let request = RequestId(r.varint32()?);
                 let (class, key) = read_name(r)?;
-                let held = if r.is_done() { None } else { Some((read_birth(r)?, Version(r.varint()?))) };
+                let held = if r.is_done() { None } else { Some((read_birth(r)?, Version::read(r)?)) };
                 Self::Open { request, class, key, held }
             }
             3 => {
@@ -385,7 +385,7 @@ impl<'a> ToRepository<'a> {
                 prefix: read_bounded(r)?,
                 after: read_bounded(r)?,
             },
-            7 => Self::Resume { alias: Alias(r.varint32()?), birth: read_birth(r)?, version: Version(r.varint()?) },
+            7 => Self::Resume { alias: Alias(r.varint32()?), birth: read_birth(r)?, version: Version::read(r)? },
             8 => Self::ResumeEnd,
             9 => Self::Goodbye,
             10 => {

@@ -135,7 +135,7 @@ proptest! {
     ) {
         let [epoch, n, version, limited_at_ms, alias, shard] = numbers;
         let parts = ids.into_iter().map(|id| part(id, id.wrapping_mul(0x9e37_79b9))).collect();
-        let (version, trunk) = (Version(version), Bytes::from(trunk));
+        let (version, trunk) = (Version(version >> 2), Bytes::from(trunk));
         let (class, expiry) = ("c".to_owned(), Expiry::NEVER);
         let indexed = held.iter().map(|(field, held)| value(*field, held.as_ref().map(|held| &held[..]))).collect();
         let live = LiveHead { class, key, version, expiry, limited_at_ms, indexed, trunk, parts };

@@ -40,17 +40,22 @@ fn parts() -> impl Strategy<Value = Parts> {
         .prop_map(|(a, b, c, birth, flag, bytes, texts)| Parts { a, b, c, birth, flag, bytes, texts })
 }
 
+/// One that travels: there is another behind it, and a bit beside it.
+fn version_of(n: u64) -> Version {
+    Version(n % ((1 << 63) - 1))
+}
+
 fn kind(n: u64) -> EventKind {
     [EventKind::Created, EventKind::Destroyed, EventKind::Expired][n as usize % 3]
 }
 
 fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
     let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
-    let (sequence, version, birth) = (Sequence(p.b), Version(p.c), p.birth);
+    let (sequence, version, birth) = (Sequence(p.b), version_of(p.c), p.birth);
     let (delta, text) = (p.bytes.as_slice(), p.texts[0].as_str());
     let forms = [
         Form::Same,
-        Form::Delta { base: Version(p.b), delta },
+        Form::Delta { base: version_of(p.b), delta },
         Form::Loading { transfer, base: p.flag.then_some(version), bytes: p.b },
     ];
     let shards = vec![ShardAddress { shard: ShardId(7), epoch: Epoch(p.b), addresses: p.texts.clone() }];
@@ -98,11 +103,11 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
             sequence,
             outcomes: vec![
                 PartOutcome::AsSent,
-                PartOutcome::Accepted(Version(p.c >> 1 | 1)),
-                PartOutcome::Moot(Version(p.c >> 1)),
+                PartOutcome::Accepted(version_of(p.c >> 1 | 1)),
+                PartOutcome::Moot(version_of(p.c >> 1)),
             ],
         }),
-        ToNode::Group(GroupAnswer::Read { request, versions: vec![version, Version(p.b)] }),
+        ToNode::Group(GroupAnswer::Read { request, versions: vec![version, version_of(p.b)] }),
         ToNode::Found(Found {
             request,
             found: p.texts.iter().map(|key| (key.as_str(), birth)).collect(),
@@ -120,7 +125,7 @@ fn to_node(p: &Parts) -> Vec<ToNode<'_>> {
 fn commits(p: &Parts) -> Vec<ToRepository<'_>> {
     let (alias, transfer, bytes, delta) = (Alias(p.a), TransferId(p.a), p.c, p.bytes.as_slice());
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
-    let (base, is_isolated) = (Version(p.b >> 1), p.flag);
+    let (base, is_isolated) = (version_of(p.b >> 1), p.flag);
     let forms = [None, Some(Fence(p.birth.0))].map(|fence| [(fence, &[][..]), (fence, &[2, 8, 0, 1, 1][..])]);
     let records = forms.into_iter().flatten().map(|(fence, guards)| {
         [
@@ -134,7 +139,7 @@ fn commits(p: &Parts) -> Vec<ToRepository<'_>> {
 /// What is said of several objects at once.
 fn groups(p: &Parts) -> [ToRepository<'_>; 2] {
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
-    let (request, base, birth, fence) = (RequestId(p.a), Version(p.b >> 1), p.birth, Fence(p.birth.0));
+    let (request, base, birth, fence) = (RequestId(p.a), version_of(p.b >> 1), p.birth, Fence(p.birth.0));
     let delta = p.bytes.as_slice();
     let part = |alias, guards, delta| {
         let fence = p.flag.then_some(fence);
@@ -159,7 +164,7 @@ impl Parts {
 fn to_repository(p: &Parts) -> Vec<ToRepository<'_>> {
     let (alias, request, transfer) = (Alias(p.a), RequestId(p.a), TransferId(p.a));
     let (sequence, unacked) = (Sequence(p.b.max(p.c)), Sequence(p.b.min(p.c)));
-    let (base, birth) = (Version(p.b >> 1), p.birth);
+    let (base, birth) = (version_of(p.b >> 1), p.birth);
     let fence = Fence(p.birth.0);
     let (delta, class, key) = (p.bytes.as_slice(), p.texts[0].as_str(), p.texts[1].as_str());
     let expiry = Expiry::after(Duration::from_millis(p.b.max(1)));

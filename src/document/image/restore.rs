@@ -153,7 +153,7 @@ fn read_trunk(r: &mut Reader<'_>) -> Result<(u8, Trunk), DecodeError> {
     if ![FORMAT, TRUNK_FORMAT].contains(&format) {
         return Err(DecodeError::Unknown { what: "format of an image", found: format.into() });
     }
-    let (version, given, schema) = (Version(r.varint()?), r.varint32()?, PartId(r.varint32()?));
+    let (version, given, schema) = (Version::read(r)?, r.varint32()?, PartId(r.varint32()?));
     if schema == PartId(0) {
         return Err(DecodeError::Unknown { what: "part", found: 0 });
     }
