@@ -1,12 +1,12 @@
 //! Every cap, its unit, why it is so, and what happens when it is reached.
 //!
 //! Queues without a figure of their own are bounded by what feeds them:
-//! - records and segments in an outlet or a pipe: [`UNCONFIRMED_BYTES_MAX`], and [`SEGMENTS_UNCONFIRMED_MAX`] for each of
-//!   [`TRANSFERS_MAX`];
+//! - records and segments in an outlet or a pipe: [`UNCONFIRMED_BYTES_MAX`] or, with answers to who does not listen,
+//!   [`OWED_BYTES_MAX`]; and [`SEGMENTS_UNCONFIRMED_MAX`] for each of [`TRANSFERS_MAX`];
 //! - records that a driver holds for one link: what arrived at once, at most a window, and its reader pauses;
 //! - a node's way to its thread and to its worker: one entry of each kind for a replica, and its calls that wait;
 //! - batches, creations and destructions that wait on a node: its calls that wait ([`COMMITS_UNACKNOWLEDGED_MAX`] leave);
-//! - commits that wait at the repository for the work on their object: [`COMMITS_UNACKNOWLEDGED_MAX`] of each node;
+//! - commits that wait at the repository for the work on their object: twice [`COMMITS_UNACKNOWLEDGED_MAX`] of each node;
 //! - dirty objects of a node, fan-outs, work, wake-ups: one entry for each object, subscription or node there is.
 //!
 //! Bytes from outside are hostile and every queue is bounded: this file is the one list of those bounds. Source: own
@@ -69,6 +69,10 @@ pub const TRANSFERS_MAX: usize = 4;
 
 /// Bytes on the ordered stream to one node that the node has not confirmed; beyond it changes wait, merged, in the dirty queue.
 pub const UNCONFIRMED_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of answers and notices, which need no room, that a node may leave unconfirmed: four times what a node is told whose
+/// replicas are all lost. Beyond it the link is closed: it asks and does not listen.
+pub const OWED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Bytes a node consumes before it confirms them on the control stream.
 pub const CREDIT_BYTES: usize = 64 * 1024;

@@ -73,10 +73,9 @@ impl Core {
     /// A holder was brought to `version`; what came after that follows like any change.
     pub(super) fn follow_up(&mut self, place: Place, alias: Alias, version: Version) {
         let object = self.objects.at_mut(alias).filter(|object| object.head() != version);
-        let holder = object.and_then(|object| object.holders.find_mut(place)).filter(|holder| !holder.is_dirty());
+        let holder = object.and_then(|object| object.holders.find_mut(place));
         if let (Some(holder), Some(node)) = (holder, self.nodes.at_mut(place)) {
-            holder.set_dirty(true);
-            node.note_dirty(alias);
+            node.note_dirty(alias, holder);
         }
         self.use_object(place, alias);
     }

@@ -45,7 +45,10 @@ impl Core {
                 let terms = Terms { base, is_isolated, fence, guards: Bytes::copy_from_slice(guards) };
                 self.announce_commit(place, transfer, bytes, (sequence, alias, terms), is_admitted)
             }
-            ToRepository::Group(ref group) => self.take_group(place, group),
+            ToRepository::Group(ref group) => {
+                self.take_group(place, group);
+                Ok(())
+            }
             ToRepository::Create { sequence, class, key, expiry, value, .. } => {
                 let is_admitted = self.is_admitted(place, sequence);
                 self.create(place, sequence, (class, key), expiry, value, is_admitted)

@@ -247,7 +247,10 @@ impl Core {
         }
         node.held.insert(alias);
         if let Some(object) = self.objects.at_mut(alias) {
-            object.holders.insert(Holder::new(place, base));
+            let mut holder = Holder::new(place, base);
+            // What stands in the queue of its node stays marked, so that it does not come to stand there twice.
+            holder.set_dirty(object.holders.find(place).is_some_and(|former| former.is_dirty()));
+            object.holders.insert(holder);
         }
         Ok(())
     }

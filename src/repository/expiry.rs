@@ -275,9 +275,8 @@ impl Core {
         let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) else { return };
         if node.outbox.room() > 0 {
             self.push(place, after, &ToNode::Idle { alias, limit_ms: idle_ms.unwrap_or(0) });
-        } else if !holder.is_dirty() {
-            holder.set_dirty(true);
-            node.note_dirty(alias);
+        } else {
+            node.note_dirty(alias, holder);
         }
     }
 }

@@ -256,13 +256,9 @@ impl Core {
                 node.outbox.push_shared(after, bytes.clone());
                 self.stir(place, after);
             }
-            Step::Record(_) | Step::Pull if waits => {
-                holder.set_dirty(true);
-                node.note_dirty(alias);
-            }
+            Step::Record(_) | Step::Pull if waits => node.note_dirty(alias, holder),
             Step::Later if !is_answer => {
-                holder.set_dirty(true);
-                node.note_dirty(alias);
+                node.note_dirty(alias, holder);
                 self.catch_later(place);
             }
             Step::Record(_) | Step::Later | Step::Pull => {
@@ -281,9 +277,8 @@ impl Core {
         if node.outbox.room() >= NOTICE_BYTES || is_answer {
             holder.set_told_gone();
             self.push(place, after, &ToNode::Gone { alias, birth, is_lost: false });
-        } else if !holder.is_dirty() {
-            holder.set_dirty(true);
-            node.note_dirty(alias);
+        } else {
+            node.note_dirty(alias, holder);
         }
     }
 

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::holders::Place;
-use super::links::Violation;
 use super::objects::{Accepted, Offer, Terms, Underway, Verdict};
 use super::outcomes::{Deed, Outcome};
 use super::replay::ReplayError;
@@ -25,7 +24,7 @@ use super::work::Work;
 use super::{Core, Rule};
 use crate::ids::{Alias, Birth, FrameNumber, Sequence, Version};
 use crate::journal::{Entry, FrameName, Origin, Payload, Share};
-use crate::wire::{CloseCode, FailureCode, GroupAnswer, GroupCommit, GroupRead, PartOutcome, ToNode};
+use crate::wire::{FailureCode, GroupAnswer, GroupCommit, GroupRead, PartOutcome, ToNode};
 
 /// Names a group: whose commit it is.
 type Name = (Place, Sequence);
@@ -74,15 +73,12 @@ impl Effect {
 
 impl Core {
     /// Takes a group of a node; its parts have their turns one after the other.
-    pub(super) fn take_group(&mut self, place: Place, group: &GroupCommit<'_>) -> Result<(), Violation> {
+    pub(super) fn take_group(&mut self, place: Place, group: &GroupCommit<'_>) {
         if !self.is_admitted(place, group.sequence) {
-            return Ok(());
+            return;
         }
-        let Some(connection) = self.nodes.at(place).map(|node| node.connection) else { return Ok(()) };
+        let Some(connection) = self.nodes.at(place).map(|node| node.connection) else { return };
         let (name, sequence) = ((place, group.sequence), group.sequence);
-        if self.groups.underway.contains_key(&name) {
-            return Err(Violation::new(CloseCode::OutOfOrder, "a commit was sent twice"));
-        }
         let offers = group.parts.iter().map(|part| {
             let guards = Bytes::copy_from_slice(part.guards);
             let terms = Terms { base: part.base, is_isolated: part.is_isolated, fence: part.fence, guards };
@@ -93,7 +89,6 @@ impl Core {
         let group = Group { parts: offers.collect(), begun: 0 };
         self.groups.underway.insert(name, group);
         self.go_on_with_group(name);
-        Ok(())
     }
 
     /// How many parts the group of an offer has; 1 if it is in none.

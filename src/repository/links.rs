@@ -77,7 +77,7 @@ impl Core {
     pub fn handle_segment(&mut self, now: Instant, connection: ConnectionId, bytes: &Bytes) {
         self.begin(now);
         let Some(place) = self.nodes.find(connection) else { return };
-        if let Err(violation) = self.take_segment(place, bytes) {
+        if let Err(violation) = self.take_segment(place, bytes).and_then(|()| self.check_owed(place)) {
             self.close(place, &violation);
         }
     }
@@ -245,7 +245,8 @@ impl Core {
                 Ok(Some(raw)) => {
                     self.cost.add(1, raw.body.len());
                     let handled = ToRepository::decode(raw).map_err(Violation::from);
-                    if let Err(violation) = handled.and_then(|record| self.handle_record(place, &record)) {
+                    let handled = handled.and_then(|record| self.handle_record(place, &record));
+                    if let Err(violation) = handled.and_then(|()| self.check_owed(place)) {
                         break Err(violation);
                     }
                 }
@@ -311,6 +312,7 @@ impl Core {
             | ToRepository::Limit { sequence, unacked, .. }
             | ToRepository::Group(GroupCommit { sequence, unacked, .. }) => {
                 self.acknowledge(place, sequence, unacked)?;
+                self.nodes.at_mut(place).map_or(Ok(()), |node| node.begin_commit(sequence))?;
                 self.handle_commit_record(place, record)
             }
             ToRepository::Lock(request) => self.handle_lock(place, request),
@@ -363,6 +365,15 @@ impl Core {
         }
         if sequence.0 == 0 || self.outcomes.is_settled(id, sequence) {
             return Err(Violation::new(CloseCode::OutOfOrder, "the commit was acknowledged before"));
+        }
+        Ok(())
+    }
+
+    /// Answers need no room, so who asks on and on must read them.
+    fn check_owed(&self, place: Place) -> Result<(), Violation> {
+        let owed_bytes = self.nodes.at(place).map_or(0, |node| node.outbox.held_bytes());
+        if owed_bytes > self.caps.owed_bytes_max {
+            return Err(Violation::new(CloseCode::TooManyRequests, "too much was asked and no answer confirmed"));
         }
         Ok(())
     }
@@ -433,7 +444,7 @@ impl Core {
     /// Puts a record of this node alone behind all earlier ones, to leave after `after` is durable.
     pub(super) fn push(&mut self, place: Place, after: FrameNumber, record: &ToNode<'_>) {
         if let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) {
-            node.outbox.push(after, record);
+            node.push(after, record);
             self.stir(place, after);
         }
     }
@@ -442,7 +453,7 @@ impl Core {
     /// hold the object, so that whoever hears of the change from the author finds it there, and behind who has the lock next.
     pub(super) fn push_result(&mut self, place: Place, after: FrameNumber, record: &ToNode<'_>) {
         if let Some(node) = self.nodes.at_mut(place).filter(|node| !node.is_leaving) {
-            node.outbox.push(after, record);
+            node.push(after, record);
             self.stir_by_rank(place, after, Rank::Author);
         }
     }

@@ -11,13 +11,19 @@ use super::answers::Answer;
 use super::classes::ClassIndex;
 use super::creations::Creating;
 use super::downloads::Download;
-use super::holders::Place;
+use super::holders::{Holder, Place};
+use super::links::Violation;
 use super::outbox::Outbox;
 use super::requests::Request;
 use super::uploads::Upload;
-use crate::ids::{Alias, Epoch, NodeId, Sequence, TransferId};
+use crate::ids::{Alias, Epoch, FrameNumber, NodeId, Sequence, TransferId};
+use crate::limits::COMMITS_UNACKNOWLEDGED_MAX;
 use crate::time::Instant;
-use crate::wire::Records;
+use crate::wire::{CloseCode, Records, ToNode};
+
+/// Commits of a link that have no outcome yet. An honest node has half as many, and as many again that it gave up with
+/// the replicas they were made on.
+const COMMITS_MAX: usize = 2 * COMMITS_UNACKNOWLEDGED_MAX;
 
 /// A connected node.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub(super) struct Node {
     pub(super) known: Epoch,
     /// Its commits below this one may have taken effect although no outcome is remembered.
     pub(super) dubious_below: Sequence,
+    /// Its commits of this link that were taken and have no outcome yet.
+    commits: BTreeSet<Sequence>,
     /// What arrived and was not handled.
     pub(super) records: Records,
     pub(super) outbox: Outbox,
@@ -36,6 +44,8 @@ pub(super) struct Node {
     pub(super) refused: BTreeMap<ClassIndex, String>,
     /// The objects it holds.
     pub(super) held: Aliases,
+    /// How many it presented on this link.
+    pub(super) presented: usize,
     /// Aliases that it presented and that name something else or nothing now, until it answered that it knows.
     pub(super) misled: BTreeSet<Alias>,
     /// Objects that changed while there was no room: each at most once.
@@ -64,12 +74,37 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Puts an object into the queue of those that changed; grows it by little, because every subscription may stand in it.
-    pub(super) fn note_dirty(&mut self, alias: Alias) {
+    /// Puts an object into the queue of those that changed, unless it stands there; grows it by little, because every
+    /// subscription may stand in it.
+    pub(super) fn note_dirty(&mut self, alias: Alias, holder: &mut Holder) {
+        if holder.is_dirty() {
+            return;
+        }
+        holder.set_dirty(true);
         if self.dirty.len() == self.dirty.capacity() {
             self.dirty.reserve_exact(self.dirty.len() / 8 + 4);
         }
         self.dirty.push_back(alias);
+    }
+
+    /// A commit is under way until its outcome is in the outbox: never twice, and never too many, whatever the node says
+    /// that it has seen.
+    pub(super) fn begin_commit(&mut self, sequence: Sequence) -> Result<(), Violation> {
+        if !self.commits.insert(sequence) {
+            return Err(Violation::new(CloseCode::OutOfOrder, "a commit was sent twice"));
+        }
+        if self.commits.len() > COMMITS_MAX {
+            return Err(Violation::new(CloseCode::TooManyRequests, "too many commits have no outcome yet"));
+        }
+        Ok(())
+    }
+
+    /// Puts a record of this node alone in its outbox.
+    pub(super) fn push(&mut self, after: FrameNumber, record: &ToNode<'_>) {
+        if let Some(sequence) = record.outcome_of() {
+            self.commits.remove(&sequence);
+        }
+        self.outbox.push(after, record);
     }
 
     pub(super) fn new(connection: ConnectionId, now: Instant, window: usize) -> Self {
@@ -78,10 +113,12 @@ impl Node {
             id: None,
             known: Epoch(0),
             dubious_below: Sequence(0),
+            commits: BTreeSet::new(),
             records: Records::new(),
             outbox: Outbox::new(window),
             refused: BTreeMap::new(),
             held: Aliases::default(),
+            presented: 0,
             misled: BTreeSet::new(),
             dirty: VecDeque::new(),
             resuming: None,

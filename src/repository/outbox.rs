@@ -3,7 +3,8 @@
 //! The last station before a link. Invariants: records leave in the order they were put in; none leaves before its
 //! frame is durable (I6); records with deltas are put in only while fewer than
 //! [`UNCONFIRMED_BYTES_MAX`] bytes are queued or unconfirmed (I12). Results and notices are small and bounded by what
-//! the node may have open, so they need no room. Source: own reasoning.
+//! an honest node may have open, so they need no room; one that asks without end and does not confirm loses its link
+//! ([`OWED_BYTES_MAX`](crate::limits::OWED_BYTES_MAX)). Source: own reasoning.
 
 use std::collections::VecDeque;
 

@@ -298,6 +298,12 @@ impl Core {
         birth: Birth,
         version: Version,
     ) -> Result<(), Violation> {
+        let too_many = || Violation::new(CloseCode::TooManyRequests, "the node presents more objects than it may hold");
+        let Some(node) = self.nodes.at_mut(place) else { return Ok(()) };
+        node.presented += 1;
+        if node.presented > self.caps.subscriptions_max {
+            return Err(too_many());
+        }
         let has_birth = self.rules.has(Rule::Birth);
         let known = self.objects.at(alias).filter(|object| !has_birth || object.birth == birth);
         let live = known.filter(|object| object.is_living());
@@ -311,30 +317,25 @@ impl Core {
             let is_lost = live.is_some() || (known.is_none() && is_old);
             let newest = self.frames.newest();
             self.push(place, newest, &ToNode::Gone { alias, birth, is_lost });
-            return self.mislead(place, alias);
+            self.mislead(place, alias);
+            return Ok(());
         };
         let differs = object.head() != version;
-        self.hold(place, alias, version)
-            .map_err(|_| Violation::new(CloseCode::TooManyRequests, "the node holds more objects than it may"))?;
+        self.hold(place, alias, version).map_err(|_| too_many())?;
         self.tell_idle(place, alias, false);
         let holder = self.objects.at_mut(alias).and_then(|object| object.holders.find_mut(place));
         if let (true, Some(holder), Some(node)) = (differs, holder, self.nodes.at_mut(place)) {
-            holder.set_dirty(true);
-            node.note_dirty(alias);
+            node.note_dirty(alias, holder);
             self.catch_later(place);
         }
         Ok(())
     }
 
     /// Until the node answers, it may mean something by the alias that is no more.
-    fn mislead(&mut self, place: Place, alias: Alias) -> Result<(), Violation> {
-        let subscriptions_max = self.caps.subscriptions_max;
-        let Some(node) = self.nodes.at_mut(place).filter(|_| self.rules.has(Rule::Birth)) else { return Ok(()) };
-        node.misled.insert(alias);
-        if node.misled.len() > subscriptions_max {
-            return Err(Violation::new(CloseCode::TooManyRequests, "the node presents more objects than it may hold"));
+    fn mislead(&mut self, place: Place, alias: Alias) {
+        if let Some(node) = self.nodes.at_mut(place).filter(|_| self.rules.has(Rule::Birth)) {
+            node.misled.insert(alias);
         }
-        Ok(())
     }
 
     /// A node presented all it holds.

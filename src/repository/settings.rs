@@ -6,7 +6,8 @@ use crate::document::Tuning;
 use crate::ids::{Epoch, ShardId};
 use crate::limits::{
     DEPARTED_BYTES_MAX, INLINE_BYTES_MAX, JOURNAL_BYTES, LOCK_WAITS_MAX, LOCKS_MAX, NODES_MAX, OBJECT_BYTES_MAX,
-    OBJECTS_MAX, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX, UNCONFIRMED_BYTES_MAX, UNREAD_BYTES_MAX,
+    OBJECTS_MAX, OWED_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SUBSCRIPTIONS_MAX, UNCONFIRMED_BYTES_MAX,
+    UNREAD_BYTES_MAX,
 };
 use crate::wire::ShardAddress;
 
@@ -50,6 +51,9 @@ pub struct Caps {
     pub windows: Windows,
     /// Bytes pushed to a holder that does not read beyond which it gets a notice instead.
     pub unread_bytes_max: usize,
+    /// Bytes that a node may leave unconfirmed, answers included that need no room.
+    #[doc(hidden)]
+    pub owed_bytes_max: usize,
     /// How images of objects are kept; none with a journal that keeps nothing.
     pub images: Option<ImageCaps>,
 }
@@ -110,6 +114,7 @@ impl Default for Caps {
             tuning: Tuning::default(),
             windows: Windows::default(),
             unread_bytes_max: UNREAD_BYTES_MAX,
+            owed_bytes_max: OWED_BYTES_MAX,
             images: None,
         }
     }

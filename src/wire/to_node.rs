@@ -214,6 +214,21 @@ pub enum Form<'a> {
 }
 
 impl<'a> ToNode<'a> {
+    /// The commit whose outcome the record is.
+    pub(crate) fn outcome_of(&self) -> Option<Sequence> {
+        match *self {
+            Self::AsSent { sequence }
+            | Self::Accepted { sequence, .. }
+            | Self::Conflict { sequence }
+            | Self::Moot { sequence, .. }
+            | Self::CommitRefused { sequence, .. }
+            | Self::Created { sequence, .. }
+            | Self::Exists { sequence }
+            | Self::Group(GroupAnswer::Committed { sequence, .. }) => Some(sequence),
+            _ => None,
+        }
+    }
+
     /// Appends the record to a stream.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {

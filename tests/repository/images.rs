@@ -10,12 +10,12 @@ use nam::wire::{CreationValue, FailureCode, ToNode, ToRepository};
 use crate::bench::{Bench, CLASS, Peer, cash, commit, name, notes, printed, schema, segment};
 
 /// Caps of a shard whose journal is short.
-fn caps(journal_bytes: u64, memory_max: usize) -> Caps {
+pub(crate) fn caps(journal_bytes: u64, memory_max: usize) -> Caps {
     Caps { images: Some(ImageCaps { journal_bytes, memory_max }), ..Caps::default() }
 }
 
 /// Commits so many changes of object 0, the last at `cash`.
-fn spend(bench: &mut Bench, peer: &mut Peer, commits: u64) -> Sequence {
+pub(crate) fn spend(bench: &mut Bench, peer: &mut Peer, commits: u64) -> Sequence {
     let from = bench.version("k");
     let mut last = Sequence(0);
     for base in from..from + commits {
