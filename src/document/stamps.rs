@@ -110,7 +110,10 @@ impl Stamp {
     /// The stamp of field `id`.
     pub(super) fn field(&self, id: FieldId) -> &Self {
         match &self.inner {
-            Inner::Fields(fields) => fields.iter().find(|(known, _)| *known == id).map_or(&NONE, |(_, stamp)| stamp),
+            Inner::Fields(fields) => {
+                let at = fields.binary_search_by_key(&id, |(known, _)| *known).ok();
+                at.and_then(|at| fields.get(at)).map_or(&NONE, |(_, stamp)| stamp)
+            }
             _ => &NONE,
         }
     }
