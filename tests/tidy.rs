@@ -1,4 +1,5 @@
-//! The house rules that the compiler does not know: floors, sizes, headers, names, dropped answers, one printer.
+//! The house rules that the compiler does not know: floors, sizes, headers, names, dropped answers, one printer, rules that
+//! comments name and no document says.
 //!
 //! `ARCHITECTURE.md` has the floors and the reasons. A rule is a function from a file to findings, and each is tested
 //! below on a file that breaks it.
@@ -388,12 +389,49 @@ fn linked(text: &str) -> Vec<&str> {
         .collect()
 }
 
+const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "docs/wire.md",
+    "docs/journal.md",
+    "docs/backup.md",
+    "docs/web.md",
+    "docs/promises.md",
+];
+
+/// The invariants and promises that comments name in brackets, as in `(I6, W7)` or `(E1–E3)`.
+fn rules_named(source: &Source) -> Vec<(usize, String)> {
+    let is_rule = |word: &&str| {
+        let number = word.strip_prefix(|letter| "IRWLESPVFO".contains(letter));
+        number.is_some_and(|number| (1..=2).contains(&number.len()) && number.chars().all(|c| c.is_ascii_digit()))
+    };
+    let comments = source.text.lines().enumerate().filter_map(|(i, line)| Some((i + 1, line.split_once("//")?.1)));
+    let named = comments.flat_map(|(line, comment)| {
+        let brackets = comment.split('(').skip(1).filter_map(|rest| rest.split(')').next());
+        brackets.flat_map(move |inside| inside.split([',', ' ', '–']).map(move |word| (line, word)))
+    });
+    named.filter(|(_, word)| is_rule(word)).map(|(line, word)| (line, word.to_owned())).collect()
+}
+
+#[test]
+fn what_comments_name_by_number_is_said_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let texts = ["ARCHITECTURE.md", "docs/promises.md"].map(|path| fs::read_to_string(root.join(path)).unwrap());
+    let mut sources = Vec::new();
+    FOLDERS.iter().for_each(|folder| collect(&root.join(folder), root, &mut sources));
+    let is_said = |rule: &str| texts.iter().any(|text| text.contains(&format!("- **{rule}** ")));
+    let mut findings = Vec::new();
+    for source in &sources {
+        let unsaid = rules_named(source).into_iter().filter(|(_, rule)| !is_said(rule));
+        findings.extend(unsaid.map(|(line, rule)| source.finding(line, &format!("{rule} stands in no document"))));
+    }
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
 #[test]
 fn links_of_the_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let documents =
-        ["README.md", "ARCHITECTURE.md", "docs/wire.md", "docs/journal.md", "docs/backup.md", "docs/web.md"];
-    for document in documents {
+    for document in DOCUMENTS {
         let text = fs::read_to_string(root.join(document)).unwrap();
         let folder = root.join(document).parent().unwrap().to_owned();
         for target in linked(&text) {
@@ -452,6 +490,13 @@ fn headers_names_and_dropped_answers_are_found() {
     let dropped =
         "fn t() {\n    matches!(a, B { .. });\n    assert!(matches!(a, B));\n    let x = \"matches!();\";\n}\n";
     assert_eq!(dropped_answers(&source("tests/a.rs", dropped)).len(), 1);
+}
+
+#[test]
+fn rules_in_brackets_are_found() {
+    let text = "//! Shown when durable (I6, W7); see (E1–E3) and (W12).\nlet a = f(I5); // (R1, spring #7)\n";
+    let named: Vec<_> = rules_named(&source("src/ids.rs", text)).into_iter().map(|(_, rule)| rule).collect();
+    assert_eq!(named, ["I6", "W7", "E1", "E3", "W12", "R1"]);
 }
 
 #[test]
