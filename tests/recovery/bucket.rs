@@ -23,6 +23,19 @@ use crate::scratch::Scratch;
 const KEY: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
+/// What becomes of the next object that is to be put only if there is none of its name.
+#[derive(Clone, Copy, Default)]
+enum Creation {
+    #[default]
+    Usual,
+    /// It is put, and the answer is lost.
+    Unanswered,
+    /// Another is put just before.
+    Overtaken,
+    /// The store knows no such condition.
+    Unknown,
+}
+
 /// What the store holds: objects by `bucket/key`, and the parts of uploads that were not completed.
 #[derive(Default)]
 struct Held {
@@ -32,6 +45,24 @@ struct Held {
     unsigned: usize,
     /// Answers 403 to everything that would write an object of this name.
     refused: Option<&'static str>,
+    creation: Creation,
+}
+
+impl Held {
+    /// Puts an object if there is none.
+    fn create(&mut self, path: &str, body: Bytes) -> StatusCode {
+        let creation = std::mem::take(&mut self.creation);
+        match creation {
+            Creation::Unknown => return StatusCode::BAD_REQUEST,
+            Creation::Overtaken => drop(self.objects.insert(path.to_owned(), Bytes::from_static(b"of another"))),
+            Creation::Usual | Creation::Unanswered => {}
+        }
+        if self.objects.contains_key(path) {
+            return StatusCode::PRECONDITION_FAILED;
+        }
+        self.objects.insert(path.to_owned(), body);
+        if matches!(creation, Creation::Unanswered) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+    }
 }
 
 #[derive(Clone)]
@@ -91,7 +122,11 @@ impl Store {
             self.held.lock().unwrap().unsigned += 1;
             return Ok(answer(StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code></Error>"));
         }
-        Ok(self.answer(&head.method, &path, &query, &text("range"), body.to_bytes()))
+        let body = body.to_bytes();
+        if !text("if-none-match").is_empty() {
+            return Ok(answer(self.held.lock().unwrap().create(&path, body), ""));
+        }
+        Ok(self.answer(&head.method, &path, &query, &text("range"), body))
     }
 
     fn answer(
@@ -293,6 +328,27 @@ async fn what_was_not_sent_whole_is_no_backup() {
     assert!(last_line(&kept(run(stranger).await)).contains("s3://bucket/nightly"));
     assert!(store.held.lock().unwrap().unsigned > 0);
     assert!(store.held.lock().unwrap().objects.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_backup_has_a_prefix_whatever_its_store_answers() {
+    let scratch = Scratch::new("bucket-taken");
+    let data = scratch.0.join("data");
+    fill(&data, 4, 100);
+    let (store, address) = Store::start().await;
+    let backup = || run(s3(address, &["backup", "--data"], &[&data, Path::new("s3://bucket/nightly")]));
+    for creation in [Creation::Unanswered, Creation::Unknown] {
+        *store.held.lock().unwrap() = Held { creation, ..Held::default() };
+        let copied = kept(backup().await);
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let held = store.held.lock().unwrap();
+        assert_eq!(held.objects.keys().collect::<Vec<_>>(), ["bucket/nightly/chunk-000001", "bucket/nightly/manifest"]);
+    }
+    *store.held.lock().unwrap() = Held { creation: Creation::Overtaken, ..Held::default() };
+    assert!(last_line(&kept(backup().await)).contains("not finished"));
+    let held = store.held.lock().unwrap();
+    let of_another = held.objects.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect::<Vec<_>>();
+    assert_eq!(of_another, [("bucket/nightly/manifest.new", &b"of another"[..])], "it is left to it");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Objects of a store that speaks S3, under one prefix, that keep a backup.
 //!
 //! Invariants: an object is there wholly or not at all, also one that was sent in parts: a store shows it when the last
-//! word was said; secrets come from the environment and are in no text that leaves here. Source: the contract of
-//! `object_store`, and own reasoning.
+//! word was said; one backup writes, as far as the store keeps to a condition; secrets come from the environment and are in
+//! no text that leaves here. Source: the contract of `object_store`, and own reasoning.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,18 +14,22 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientConfigKey, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig,
-    WriteMultipart,
+    BackoffConfig, ClientConfigKey, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
+    RetryConfig, WriteMultipart,
 };
+use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::https::Https;
-use super::{BackupError, Found};
+use super::{BackupError, DRAFT, Found, MANIFEST};
 use crate::limits::{BACKUP_PART_BYTES, BACKUP_PARTS_IN_FLIGHT_MAX};
 
 /// Characters of what a store answers that are told.
 const TOLD_MAX: usize = 300;
+
+/// Bytes by which a backup knows its own draft of a manifest.
+const MARK_BYTES: usize = 16;
 
 /// Where a machine of a cloud tells its own credentials; asked when none are set.
 const CREDENTIALS_OF_MACHINE: &str = "http://169.254.169.254/";
@@ -105,6 +109,29 @@ impl Bucket {
         Ok(found)
     }
 
+    /// Takes the prefix for one backup by the draft of its manifest; false if another has it. A store that refuses the
+    /// condition is asked without one, and takes everybody.
+    pub(super) fn take(&self) -> Result<bool, BackupError> {
+        let refused = |text: &str| BackupError::File { name: self.name.clone(), text: text.to_owned() };
+        // By its content one that an answer was lost of is known.
+        let mut own = vec![0; MARK_BYTES];
+        SystemRandom::new().fill(&mut own).map_err(|_| refused("the system has no randomness to give"))?;
+        let (path, own) = (self.path(DRAFT), Bytes::from(own));
+        let put = || PutPayload::from_bytes(own.clone());
+        let take = async {
+            match self.store.put_opts(&path, put(), PutMode::Create.into()).await {
+                Ok(_) => Ok(true),
+                Err(Error::AlreadyExists { .. }) => match self.store.get(&path).await {
+                    Ok(there) => there.bytes().await.map(|there| there == own),
+                    Err(Error::NotFound { .. }) => Ok(false),
+                    Err(error) => Err(error),
+                },
+                Err(_) => self.store.put(&path, put()).await.map(|_| true),
+            }
+        };
+        self.runtime.block_on(take).map_err(|error| self.failed(DRAFT, &error))
+    }
+
     /// Keeps an object; a long one is sent in parts, some of them at a time.
     pub(super) fn put(&self, name: &str, bytes: Bytes) -> Result<(), BackupError> {
         let path = self.path(name);
@@ -124,7 +151,12 @@ impl Bucket {
             }
             parts.finish().await.map(drop)
         };
-        self.runtime.block_on(put).map_err(|error| self.failed(name, &error))
+        self.runtime.block_on(put).map_err(|error| self.failed(name, &error))?;
+        if name == MANIFEST {
+            // Beside a manifest it means nothing.
+            self.remove(&[]);
+        }
+        Ok(())
     }
 
     pub(super) fn read(&self, name: &str, bytes_max: u64) -> Result<Bytes, BackupError> {
@@ -156,14 +188,15 @@ impl Bucket {
                     let (from, bytes) = part?;
                     read.insert(from, bytes);
                 }
-                Some(Err(error)) => return Err(object_store::Error::JoinError { source: error }),
+                Some(Err(error)) => return Err(Error::JoinError { source: error }),
                 None => return Ok(read.into_values().collect::<Vec<Bytes>>().concat().into()),
             }
         }
     }
 
+    /// Removes the objects of these names, and at last the draft by which the prefix was taken.
     pub(super) fn remove(&self, names: &[String]) {
-        for name in names {
+        for name in names.iter().map(String::as_str).chain([DRAFT]) {
             let _ = self.runtime.block_on(self.store.delete(&self.path(name)));
         }
     }
@@ -172,7 +205,7 @@ impl Bucket {
         self.prefix.clone().join(name)
     }
 
-    fn failed(&self, name: &str, error: &object_store::Error) -> BackupError {
+    fn failed(&self, name: &str, error: &Error) -> BackupError {
         BackupError::File { name: format!("{}/{name}", self.name), text: sentence(error) }
     }
 }
@@ -193,7 +226,7 @@ fn judged(endpoint: &str, is_plain_allowed: bool) -> Result<(), String> {
 }
 
 /// What a store answered, on one line and not at length.
-fn sentence(error: &object_store::Error) -> String {
+fn sentence(error: &Error) -> String {
     let words = error.to_string();
     let advice = match words.contains(CREDENTIALS_OF_MACHINE) {
         true => "no credentials are set and the machine has none: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: ",
@@ -209,7 +242,7 @@ mod tests {
 
     #[test]
     fn credentials_that_are_missing_are_told_as_such() {
-        let told = |source: &str| sentence(&object_store::Error::Generic { store: "S3", source: source.into() });
+        let told = |source: &str| sentence(&Error::Generic { store: "S3", source: source.into() });
         assert_eq!(told("one\n  two"), "Generic S3 error: one two");
         let none = told("PUT http://169.254.169.254/latest/api/token: refused");
         assert!(none.starts_with("no credentials are set") && none.ends_with("token: refused"), "{none}");

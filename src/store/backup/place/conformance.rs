@@ -9,6 +9,7 @@ use super::*;
 fn laws(place: &Place) {
     assert_eq!(place.find().unwrap(), Found::Nothing, "nothing there");
     place.begin().unwrap();
+    assert!(matches!(place.begin(), Err(BackupError::Unfinished { .. })), "it is taken");
     assert!(place.read("manifest", 10).is_err(), "a file that is not there");
     let long = Bytes::from((0..20_000_000_u32).map(|n| (n % 251) as u8).collect::<Vec<_>>());
     place.put(&chunk_name(1), long.clone()).unwrap();
@@ -61,6 +62,8 @@ fn objects_under_a_prefix_keep_the_laws() {
     let others = async { store.put(&Path::from("nightly/monday2/manifest"), PutPayload::from_static(b"m")).await };
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(others).unwrap();
     let bucket = Bucket::new("s3://bucket/nightly/monday".into(), store.clone(), Path::from("nightly/monday")).unwrap();
+    assert!(bucket.take().unwrap() && !bucket.take().unwrap(), "of two that found nothing, one has it");
+    bucket.remove(&[]);
     laws(&Place(Kind::Bucket(bucket)));
     let bucket = Bucket::new("s3://bucket".into(), store, Path::default()).unwrap();
     assert_eq!(bucket.find().unwrap(), Found::Other("nightly".into()), "a prefix below is something");

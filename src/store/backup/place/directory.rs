@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{BackupError, Found, MANIFEST};
+use super::{BackupError, DRAFT, Found};
 
 /// A directory, which need not be there yet.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Directory {
     pub(super) fn make(&self) -> Result<bool, BackupError> {
         let made = fs::create_dir_all(&self.0).and_then(|()| private(&self.0));
         made.map_err(|error| failed(&self.0, &error))?;
-        let draft = self.0.join(format!("{MANIFEST}.new"));
+        let draft = self.0.join(DRAFT);
         match drafts().create_new(true).open(&draft) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             taken => taken.map(|_| true).map_err(|error| failed(&draft, &error)),

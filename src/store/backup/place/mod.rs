@@ -24,6 +24,9 @@ use directory::Directory;
 /// The name of the manifest.
 pub(super) const MANIFEST: &str = "manifest";
 
+/// The name of the draft of a manifest, by which a backup takes its place.
+const DRAFT: &str = "manifest.new";
+
 /// The name of a chunk.
 pub(super) fn chunk_name(number: u32) -> String {
     format!("chunk-{number:06}")
@@ -46,7 +49,7 @@ impl Found {
         match (&self, name) {
             (Self::Backup, _) => {}
             (_, MANIFEST) => *self = Self::Backup,
-            (_, name) if name.starts_with("chunk-") || name == "manifest.new" => *self = Self::Chunks,
+            (_, name) if name.starts_with("chunk-") || name == DRAFT => *self = Self::Chunks,
             (Self::Nothing, name) => *self = Self::Other(name.to_owned()),
             _ => {}
         }
@@ -105,7 +108,7 @@ impl Place {
         matches!(&self.0, Kind::Directory(directory) if directory.is_in(other))
     }
 
-    /// Makes the place, if nothing stands there.
+    /// Makes the place and takes it for one backup, if nothing stands there.
     pub(super) fn begin(&self) -> Result<(), BackupError> {
         let place = self.to_string();
         match self.find()? {
@@ -114,12 +117,12 @@ impl Place {
             Found::Other(found) => return Err(BackupError::NotEmpty { place, found }),
             Found::Nothing => {}
         }
-        match &self.0 {
-            Kind::Directory(directory) if directory.make()? => Ok(()),
-            Kind::Directory(_) => Err(BackupError::Unfinished { place }),
+        let is_taken = match &self.0 {
+            Kind::Directory(directory) => directory.make()?,
             #[cfg(feature = "s3")]
-            Kind::Bucket(_) => Ok(()),
-        }
+            Kind::Bucket(bucket) => bucket.take()?,
+        };
+        if is_taken { Ok(()) } else { Err(BackupError::Unfinished { place }) }
     }
 
     /// What stands there.
