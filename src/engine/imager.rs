@@ -86,7 +86,7 @@ pub(super) fn tell(core: &mut Core, now: Instant, written: Written<LoadedDocumen
         Written::Loaded(LoadedDocument { place, object, document }) => {
             let document = document.map_err(|error| {
                 tracing::error!(%object, %error, "an object cannot be brought to memory, it is refused");
-                format!("{object} cannot be read: {error}")
+                format!("{object} cannot be read: {error}; `nam verify` tells all that is damaged, a backup mends it")
             });
             core.handle_loaded(now, place, document);
         }

@@ -58,7 +58,10 @@ pub fn load_document(images: &mut dyn Images, load: &Load) -> Result<Box<Documen
         }
     };
     let document = Document::restore(load.schema.clone(), load.tuning, &live.trunk, &mut part);
-    let mut document = Box::new(document.map_err(|error| LoadError::Restore(Box::new(error)))?);
+    let mut document = Box::new(document.map_err(|error| match error {
+        RestoreError::Part { error, .. } => LoadError::Image(error),
+        error => LoadError::Restore(Box::new(error)),
+    })?);
     let mut version = load.version;
     for delta in &load.tail {
         version = version.next();

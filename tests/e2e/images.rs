@@ -176,7 +176,8 @@ async fn an_object_whose_image_is_damaged_is_refused_by_name_and_the_others_are_
     let (key, told) = &refused[0];
     assert_eq!(*key, live.key);
     let damage = format!("e2e.Session/{key} is damaged: part {} has checksum", part.id);
-    assert!(told.contains(&format!("e2e.Session/{key} cannot be read")) && told.contains(&damage), "{told}");
+    assert!(told.contains(&format!("e2e.Session/{key} cannot be read: the image")) && told.contains(&damage), "{told}");
+    assert!(told.contains("`nam verify`"), "{told}");
     assert_eq!(node.keys::<Session>("").await.unwrap().len() as u64, SESSIONS, "it is there all the same");
     server.stop();
 }

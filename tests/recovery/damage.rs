@@ -228,6 +228,7 @@ fn verify_reads_everything_and_names_what_is_damaged() {
         overwrite(&table, &bytes);
         let told = verify(&trial).unwrap_err();
         assert!(told.contains(&format!("{} is damaged: ", table.display())), "{told}");
+        assert!(["Invalid", "Mismatch"].iter().all(|words| !told.contains(words)), "words of the store: {told}");
     }
 }
 

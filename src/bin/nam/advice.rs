@@ -12,6 +12,9 @@ use nam::store::backup::BackupError;
 /// What to do about damage that only a copy mends.
 pub(crate) const RESTORE: &str = "restore a backup";
 
+/// What to do when the journal of a daemon that runs takes no more.
+pub(crate) const START_AGAIN: &str = "see to its device, and start it again: what was acknowledged is there";
+
 /// What to do about frames that are gone for good.
 const RESTORE_OR_ACCEPT: &str =
     "restore a backup, or copy the directory and go on without what is lost (`nam serve --accept-loss-after`)";

@@ -94,7 +94,9 @@ impl Serve {
         server.stop();
         match failure {
             None => Ok(()),
-            Some(error) => Err(format!("the daemon stopped because its journal failed: {error}")),
+            Some(error) => {
+                Err(format!("the daemon stopped because its journal failed: {error}; {}", advice::START_AGAIN))
+            }
         }
     }
 

@@ -34,9 +34,16 @@ pub(super) struct Extent {
 pub(super) fn files(store: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(store).map_err(failed(store))? {
-        let path = entry.map_err(failed(store))?.path();
+        let entry = entry.map_err(failed(store))?;
+        let path = entry.path();
         let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse::<u64>().ok());
-        files.extend(number.map(|number| (number, path)));
+        let Some(number) = number else { continue };
+        // The store takes nothing else, and panics.
+        if !entry.file_type().map_err(failed(&path))?.is_file() {
+            let what = "it is a link or a directory, and must be the file itself".to_owned();
+            return Err(DataError::Damaged { path, what });
+        }
+        files.push((number, path));
     }
     files.sort();
     Ok(files.into_iter().map(|(_, path)| path).collect())

@@ -220,6 +220,12 @@ impl Open {
         let Self { directory: DataDirectory { path, .. }, settings: DiskSettings { free_bytes_min, .. }, .. } = self;
         let Some(free) = directory::free_bytes(path) else { return true };
         let has_room = free >= *free_bytes_min;
+        // Nobody writes who would learn it.
+        let is_new = !has_room && self.failure.check().is_ok();
+        if let Some(text) = is_new.then(|| self.store.check_writes().err()).flatten() {
+            let error = self.failure.note(text);
+            tracing::error!("{}: {error}; make room on its device, then start the daemon again", path.display());
+        }
         if has_room != std::mem::replace(&mut self.had_room, has_room) {
             let (path, free, needed) = (path.display(), free / MIB, *free_bytes_min / MIB);
             if has_room {
@@ -413,6 +419,26 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_fails_in_the_background_is_noticed_while_nothing_is_written() {
+        let directory = Scratch::new("background");
+        let settings = DiskSettings { free_bytes_min: u64::MAX, ..settings(1) };
+        let mut journal = DiskJournal::open(&directory.0, settings).unwrap();
+        let claim = journal.claim(SHARD, 5).unwrap();
+        journal.append(&frame(SHARD, claim.epoch, 1, 0)).unwrap();
+        assert!(!journal.has_room());
+        assert_eq!(journal.open.lock().failure.check(), Ok(()));
+        std::fs::remove_dir_all(directory.0.join("store/keyspaces/2/tables")).unwrap();
+        let store = journal.open.lock().store.clone();
+        store.frames[0].rotate_memtable().unwrap();
+        while store.check_writes().is_ok() {
+            std::thread::yield_now();
+        }
+        assert!(!journal.has_room());
+        let told = journal.open.lock().failure.check().unwrap_err().to_string();
+        assert!(told.contains("in the background"), "{told}");
+    }
+
+    #[test]
     fn what_fails_without_known_damage_on_a_full_device_is_a_full_device() {
         let directory = Scratch::new("no-room");
         let with = |free_bytes_min| DiskSettings { free_bytes_min, ..settings(1) };
@@ -443,6 +469,18 @@ mod tests {
         assert!(!store.join("version").exists() && !store.join("0.jnl").exists(), "nothing was made");
         std::fs::write(store.join("version"), "FJL\x02").unwrap();
         assert!(told().contains("it is no version of the store"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_log_that_is_a_link_is_refused_in_a_sentence() {
+        let directory = Scratch::new("link");
+        drop(DiskJournal::open(&directory.0, settings(1)).unwrap());
+        let (log, moved) = (directory.0.join("store/0.jnl"), directory.0.join("moved"));
+        std::fs::rename(&log, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &log).unwrap();
+        let told = DiskJournal::open(&directory.0, settings(1)).unwrap_err().to_string();
+        assert!(told.contains("0.jnl is damaged: it is a link"), "{told}");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Invariants: every write is one batch; every key is read back by the codec that wrote it; no panic of the store leaves
 //! these files. Source: fjall 3.1.
 
-use std::error::Error as _;
 use std::fmt;
 use std::fs;
 use std::ops::Bound;
@@ -12,7 +11,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use fjall::config::FilterPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode};
 
 use super::Durability;
 use super::directory::{DataDirectory, DataError, failed, sync_directory};
@@ -242,6 +241,12 @@ impl Store {
         images.check_cut(shard, first.as_deref())
     }
 
+    /// Whether the store writes still. What it cannot write in the background ends all its writes, and it tells that only
+    /// to who writes.
+    pub(super) fn check_writes(&self) -> Result<(), String> {
+        guarded(|| self.database.persist(PersistMode::Buffer))
+    }
+
     /// Writes tables of the frames of a shard and of the terms.
     #[cfg(test)]
     pub(super) fn write_tables(&self, shard: ShardId) -> Result<(), String> {
@@ -291,10 +296,11 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> fjall::Result<T>) -> Result<T, S
         Ok(Ok(value)) => Ok(value),
         Ok(Err(fjall::Error::Io(error))) => Err(error.to_string()),
         Ok(Err(fjall::Error::Poisoned)) => Err("a write of the store in the background failed".to_owned()),
-        Ok(Err(fjall::Error::Storage(error))) => Err(match error.source() {
-            Some(source) => source.to_string(),
-            None => format!("a table is damaged, {error:?}"),
-        }),
+        Ok(Err(fjall::Error::Storage(LsmError::Io(error)))) => Err(error.to_string()),
+        Ok(Err(fjall::Error::Storage(error))) => {
+            tracing::debug!(?error, "a table of the store is damaged");
+            Err("a table of the store is damaged".to_owned())
+        }
         Ok(Err(error)) => Err(format!("{error:?}")),
         Err(_) => Err("the store found something that it had ruled out".to_owned()),
     }
