@@ -18,7 +18,7 @@ use crate::schema::{FieldDef, KeyKind, Kind, Policy, Schema, TypeDef, TypeIndex,
 /// # Errors
 /// Any [`DecodeError`].
 pub fn overlaps(schema: &Schema, mine: &[u8], theirs: &[u8]) -> Result<bool, DecodeError> {
-    Walk { schema, is_guard: false }.fields(schema.root_fields(), Reader::new(mine), Reader::new(theirs))
+    Walk { schema, is_guard: false, is_lww: false }.fields(schema.root_fields(), Reader::new(mine), Reader::new(theirs))
 }
 
 /// Whether `delta` changes what `guard` requires, whatever the policy.
@@ -26,7 +26,7 @@ pub fn overlaps(schema: &Schema, mine: &[u8], theirs: &[u8]) -> Result<bool, Dec
 /// # Errors
 /// Any [`DecodeError`].
 pub fn touches(schema: &Schema, delta: &[u8], guard: &[u8]) -> Result<bool, DecodeError> {
-    Walk { schema, is_guard: true }.fields(schema.root_fields(), Reader::new(guard), Reader::new(delta))
+    Walk { schema, is_guard: true, is_lww: false }.fields(schema.root_fields(), Reader::new(guard), Reader::new(delta))
 }
 
 #[derive(Clone, Copy)]
@@ -34,6 +34,8 @@ struct Walk<'s> {
     schema: &'s Schema,
     /// Whether `mine` says what is required.
     is_guard: bool,
+    /// Whether what `mine` puts never conflicts here: the field or one around it is `lww`.
+    is_lww: bool,
 }
 
 impl Walk<'_> {
@@ -58,10 +60,11 @@ impl Walk<'_> {
     fn field(self, defs: &[FieldDef], mine: &Field<'_>, theirs: &Field<'_>) -> Result<bool, DecodeError> {
         let Some(def) = field_by_id(defs, mine.id) else { return Ok(true) };
         let is_edit = |field: &Field<'_>| matches!(field.wire, WireType::Edit | WireType::EditRest);
-        if !self.is_guard && (mine.wire == WireType::Operation || def.policy == Policy::Lww) {
+        let inside = Self { is_lww: self.is_lww || (!self.is_guard && def.policy == Policy::Lww), ..self };
+        if !self.is_guard && (mine.wire == WireType::Operation || (inside.is_lww && !is_edit(mine))) {
             return Ok(false);
         }
-        if is_edit(mine) && is_edit(theirs) { self.edits(&def.kind, mine.body, theirs.body) } else { Ok(true) }
+        if is_edit(mine) && is_edit(theirs) { inside.edits(&def.kind, mine.body, theirs.body) } else { Ok(true) }
     }
 
     fn edits(self, kind: &Kind, mine: Reader<'_>, theirs: Reader<'_>) -> Result<bool, DecodeError> {
@@ -166,7 +169,8 @@ impl Walk<'_> {
     fn both(self, value: Option<&Kind>, changes: (EntryChange<'_>, EntryChange<'_>)) -> Result<bool, DecodeError> {
         match (value, changes) {
             (Some(kind), (EntryChange::Edit(mine), EntryChange::Edit(theirs))) => self.edits(kind, mine, theirs),
-            _ => Ok(true),
+            (_, (EntryChange::Edit(_), _)) => Ok(true),
+            _ => Ok(!self.is_lww),
         }
     }
 }

@@ -402,6 +402,10 @@ pub(crate) struct Book {
     pub readers: u64,
     #[nam(lww)]
     pub mood: u8,
+    #[nam(lww)]
+    pub motto: String,
+    #[nam(lww)]
+    pub shelf: BTreeMap<u32, Page>,
 }
 
 #[test]
@@ -417,6 +421,12 @@ fn a_transaction_goes_on_past_changes_beside_its_own() {
     let cover: Write = |book| *book.cover_mut().as_mut().unwrap().left_mut() += 1;
     let readers: Write = |book| book.readers_mut().add(1);
     let mood: Write = |book| book.mood_mut().set(9);
+    let motto: Write = |book| book.motto_mut().push_str("!");
+    let shelved: Write = |book| {
+        book.shelf_mut().insert(1, Page { left: 7, right: 7 });
+    };
+    let cleared: Write = |book| assert!(book.shelf_mut().remove(&1));
+    let turned: Write = |book| *book.shelf_mut().get_mut(&1).unwrap().left_mut() += 1;
     let cases = [
         (left, left, false),
         (left, right, true),
@@ -430,12 +440,22 @@ fn a_transaction_goes_on_past_changes_beside_its_own() {
         (cover, title, true),
         (readers, title, true),
         (mood, mood, true),
+        // The later one wins where it puts something, not where it says where in a text.
+        (motto, motto, false),
+        (motto, title, true),
+        (shelved, shelved, true),
+        (shelved, turned, true),
+        (turned, shelved, true),
+        (cleared, turned, true),
+        (turned, cleared, false),
     ];
     for (case, (mine, theirs, is_apart)) in cases.into_iter().enumerate() {
         let book = Book {
             pages: [1, 2].map(|page| (page, Page::default())).into(),
             lines: vec![Page::default(); 2],
             cover: Some(Page::default()),
+            motto: "quietly".to_owned(),
+            shelf: BTreeMap::from([(1, Page::default())]),
             ..Book::default()
         };
         let slot = Slot::<Book>::new(ReplicaId(1), "a", Arc::new(Rings::default()));
