@@ -87,6 +87,14 @@ fn native(node: &Node, bytes: usize) -> Router {
         noted.await?;
         Ok::<_, SessionError>(StatusCode::NO_CONTENT)
     };
+    let numbered = async |visit: Session<Visit>, note: String| {
+        let tab: u64 = note.split(' ').next().unwrap().parse().unwrap();
+        let noted = visit.update(move |visit| {
+            visit.entries_mut().insert(tab, note.clone());
+            visit.entries.len()
+        });
+        Ok::<_, SessionError>(noted.await?.to_string())
+    };
     let layer = SessionLayer::<Visit>::builder(node.clone()).with_signed(Key::from(&[7; 64])).build().unwrap();
     let unused = get(async || "0");
     Router::new()
@@ -95,6 +103,7 @@ fn native(node: &Node, bytes: usize) -> Router {
         .route("/order", post(order))
         .route("/order_now", post(order_now))
         .route("/note", post(note))
+        .route("/numbered", post(numbered))
         .route("/", unused)
         .layer(layer)
 }
@@ -282,7 +291,7 @@ fn hot() {
         (party, session)
     });
     let (app, cookies) = (&party.app, &party.cookies);
-    let [bare, read, order, note, now] = table::in_turn(
+    let [bare, read, order, note, numbered, now] = table::in_turn(
         TURNS,
         1,
         [
@@ -290,6 +299,7 @@ fn hot() {
             &mut || runtime.block_on(crowd(app, cookies, "/read")),
             &mut || runtime.block_on(crowd(app, cookies, "/order")),
             &mut || runtime.block_on(crowd(app, cookies, "/note")),
+            &mut || runtime.block_on(crowd(app, cookies, "/numbered")),
             &mut || runtime.block_on(crowd(app, cookies, "/order_now")),
         ],
     );
@@ -301,6 +311,7 @@ fn hot() {
         ("requests that read, within 5 s of a write", read),
         ("requests that `update` one field", order),
         ("requests that `update` a field each", note),
+        ("requests that `update` a field each and are given a value", numbered),
         ("requests that `update_now` one field", now),
     ] {
         let beside = format!("{:.2} × without a layer", a_second(&samples) / bare_a_second);

@@ -78,12 +78,6 @@ impl<T: Class> Lock<T> {
 }
 
 impl<T: Class> Transaction<T> {
-    /// Whether other commits of this node to the object are in front of this one.
-    #[cfg(feature = "axum")]
-    pub(crate) fn is_queued(&self) -> bool {
-        self.object.slot.is_crowded()
-    }
-
     /// Runs one step on the newest committed state with the transaction's own writes.
     ///
     /// ```
@@ -109,7 +103,9 @@ impl<T: Class> Transaction<T> {
         run_step(&self.object, &mut self.steps, closure).await
     }
 
-    /// Commits all steps at once.
+    /// Commits all steps at once, together with other transactions and updates of this node that wrote and required other
+    /// things; under a lock with nobody. Those that are under way are in front of it: what they write is a conflict as if it
+    /// had come in.
     ///
     /// ```
     /// # #[derive(nam::Tracked, Clone, Default)]
@@ -131,7 +127,7 @@ impl<T: Class> Transaction<T> {
     /// `Conflict` if somebody else changed what the steps wrote or required: begin again; otherwise as [`Object::update`].
     pub async fn commit(mut self) -> Result<Committed<()>, Error> {
         let Self { object, steps } = &mut self;
-        let _turn = object.slot.queue_alone();
+        let mut turn = (!steps.is_shared()).then(|| object.slot.queue_alone());
         loop {
             let step = poll_fn(|context| object.slot.poll_commit(steps, context));
             let Ok(step) = object.shared.patient(&object.port, step).await else {
@@ -144,8 +140,13 @@ impl<T: Class> Transaction<T> {
             };
             match next {
                 Next::Done(version, value) => return Ok(Committed { value, version }),
-                Next::Conflict => return Err(conflict(object)),
-                Next::Again | Next::Alone => {}
+                Next::Again => {}
+                Next::Conflict if turn.is_some() => return Err(conflict(object)),
+                // Others were in the commit. If it was these steps that were overtaken, the slot knows by now.
+                Next::Conflict | Next::Alone => {
+                    steps.alone();
+                    turn.get_or_insert_with(|| object.slot.queue_alone());
+                }
             }
         }
     }

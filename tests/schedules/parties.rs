@@ -30,6 +30,7 @@ const THEIRS: i64 = 1_000;
 pub(crate) struct Desk {
     cash: i64,
     owner: String,
+    visits: i64,
 }
 
 /// What a slot asks for, in order.
@@ -99,7 +100,8 @@ impl Party {
         let with_slot = || Arc::clone(&slot);
         let scopes = [Scope::Shared, Scope::Shared, Scope::Alone, Scope::Isolated];
         let mut tasks: Vec<_> = scopes.map(|scope| (scope, with_slot())).into_iter().map(spawn_updates).collect();
-        let (reading, quitting, working) = (with_slot(), with_slot(), with_slot());
+        let (reading, quitting, working, transacting) = (with_slot(), with_slot(), with_slot(), with_slot());
+        tasks.push(thread::spawn(move || (0..UPDATES).map(|_| i64::from(transact(&transacting))).sum()));
         tasks.push(thread::spawn(move || read(&reading)));
         tasks.push(thread::spawn(move || give_up(&quitting)));
         let (at_link, at_worker) = (Arc::clone(&bells), Arc::clone(&bells));
@@ -123,7 +125,7 @@ impl Party {
         let truth = self.link.join().unwrap();
         let guard = block_on(poll_fn(|context| self.slot.poll_reached(Version(truth.version), context))).unwrap();
         assert_eq!((&*guard, guard.version()), (&truth.desk, Version(truth.version)));
-        let left = truth.desk.cash - truth.theirs * THEIRS - done;
+        let left = truth.desk.cash + truth.desk.visits - truth.theirs * THEIRS - done;
         assert!((0..=1).contains(&left), "{left} more than was told");
         drop(guard);
         self.slot.end(Ending::Closed);
@@ -148,7 +150,7 @@ impl Party {
         closer.join().unwrap();
         self.worker.join().unwrap();
         let truth = self.link.join().unwrap();
-        assert!(done <= truth.desk.cash - truth.theirs * THEIRS, "what was told took effect");
+        assert!(done <= truth.desk.cash + truth.desk.visits - truth.theirs * THEIRS, "what was told took effect");
         self.watcher.join().unwrap();
         assert!(self.slot.peek().is_err());
     }
@@ -178,6 +180,39 @@ fn update(slot: &Arc<Slot<Desk>>, mut scope: Scope) -> bool {
                 Settled::Refused(refused) => panic!("{refused:?}"),
             },
             Step::Ended(_) => return false,
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
+/// Counts a visit in a transaction, which nobody else does; answers whether that took effect.
+fn transact(slot: &Arc<Slot<Desk>>) -> bool {
+    let Ok(mut steps) = slot.begin() else { return false };
+    let mut closure = |desk: &mut Desk, changes: &mut <Desk as Tracked>::Changes| {
+        *desk.track(changes).visits_mut() += 1;
+        Ok::<(), ()>(())
+    };
+    match block_on(poll_fn(|context| slot.poll_step(&mut steps, context, &mut closure))) {
+        Step::Unchanged(..) => {}
+        // The object came anew.
+        Step::Overlapped | Step::Ended(_) => return false,
+        step => panic!("{step:?}"),
+    }
+    let mut turn = None;
+    loop {
+        match block_on(poll_fn(|context| slot.poll_commit(&mut steps, context))) {
+            Step::Joined((), ticket) => match block_on(ticket) {
+                Settled::Committed(_) => return true,
+                Settled::Rerun => {}
+                Settled::Conflict if turn.is_some() => return false,
+                Settled::Conflict | Settled::RerunAlone => {
+                    steps.alone();
+                    turn.get_or_insert_with(|| slot.queue_alone());
+                }
+                Settled::Ended(_) => return false,
+                Settled::Refused(refused) => panic!("{refused:?}"),
+            },
+            Step::Overlapped | Step::Ended(_) => return false,
             step => panic!("{step:?}"),
         }
     }

@@ -20,4 +20,5 @@ mod reports;
 mod requirements;
 mod rig;
 mod schedules;
+mod sharing;
 mod writes;

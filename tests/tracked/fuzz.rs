@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nam::__private::{Changes, Class, Edit, FieldsReader, Reader, Tracked, Writer};
+use nam::delta::overlaps;
 use nam::document::{Document, Refusal, Scope};
 use nam::ids::Version;
 
@@ -247,6 +248,34 @@ fn operations_come_through_a_batch() {
         again.undo(carried);
         assert_eq!(root(&again), root(&base));
     }
+}
+
+/// A transaction joins a batch like this: two deltas of one value that are apart become one.
+#[test]
+fn deltas_that_are_apart_become_one() {
+    let (schema, mut joined) = (Everything::schema(), 0);
+    for seed in 0..3_000 {
+        let dice = &mut Dice::new(seed);
+        let base = Everything::random(dice);
+        let (mut value, mut changes) = (base.clone(), EverythingChanges::default());
+        Everything::change(value.track(&mut changes), dice);
+        let Some(batch) = delta_of(&value, &changes) else { continue };
+        let Some((mine, _)) = run(&base, &[], dice).filter(|(mine, _)| !mine.is_empty()) else { continue };
+        let is_apart = !overlaps(&schema, &mine, &batch).unwrap();
+        let outcome = value.apply(Reader::new(&mine), Some(&mut changes));
+        if is_apart {
+            assert_eq!(outcome, Ok(()), "{mine:?} behind {batch:?}");
+            let expected = applied(&applied(&base, &batch), &mine);
+            assert_same(&value, &expected, || format!("{mine:?} behind {batch:?}"));
+            if let Some(both) = delta_of(&value, &changes) {
+                assert_same(&applied(&base, &both), &expected, || format!("{both:?} for {mine:?} behind {batch:?}"));
+                joined += 1;
+            }
+        }
+        value.undo(changes);
+        assert_same(&value, &base, || format!("undo of {mine:?} behind {batch:?}"));
+    }
+    assert!(joined > 500, "only {joined}");
 }
 
 /// A closure that panics half way is undone.

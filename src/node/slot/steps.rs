@@ -1,8 +1,10 @@
 //! Transactions of several steps: writes that wait outside the slot while the value moves on.
 //!
 //! A transaction keeps its writes as one delta and follows what comes in. Each step runs on the newest committed value
-//! with the transaction's own writes; nothing is locked in between. Invariant: a delta that touches what was written
-//! ends the transaction, so that what a step saw of its own writes stays true. Source: own reasoning (W12).
+//! with the transaction's own writes; nothing is locked in between. At the end the writes join the batch as an update does,
+//! applied to what the batch makes of the value. Invariants: a delta that touches what was written ends the transaction,
+//! so that what a step saw of its own writes stays true; what is in front of it in its commit is judged like what came in,
+//! and what is behind it has seen it. Source: own reasoning (W12).
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -16,6 +18,7 @@ use super::guards::Guards;
 use super::read::Unreadable;
 use super::trial::{Ran, Trial, Written};
 use super::{Inner, Scope, Slot, Step};
+use crate::coding::{DecodeError, Reader};
 use crate::delta::overlaps;
 use crate::ids::Fence;
 use crate::limits::SLOT_QUEUE_BYTES_MAX;
@@ -42,8 +45,8 @@ pub struct Steps {
     delta: Vec<u8>,
     /// What its steps required.
     guards: Guards,
-    /// The lock that it is made under.
-    fence: Option<Fence>,
+    /// With whom it may share a commit, and the lock that it is made under.
+    scope: Scope,
     /// Whether something came in that touches what was written or required: nothing more can come of it.
     is_overtaken: bool,
 }
@@ -58,7 +61,7 @@ impl<T: Class> Slot<T> {
         inner.check_readable()?;
         let tail = Arc::new(Tail::default());
         inner.tails.push(Arc::downgrade(&tail));
-        Ok(Steps { tail, delta: Vec::new(), guards: Guards::default(), fence: None, is_overtaken: false })
+        Ok(Steps { tail, delta: Vec::new(), guards: Guards::default(), scope: Scope::Shared, is_overtaken: false })
     }
 
     /// Runs one step; its writes join those before it. Answers `Unchanged`, as nothing is committed yet.
@@ -102,42 +105,60 @@ impl<T: Class> Slot<T> {
         Poll::Ready(step)
     }
 
-    /// Puts all steps into a batch of their own.
+    /// Puts all steps into the batch, or into one of their own if they share it with nobody.
     pub fn poll_commit(&self, steps: &mut Steps, context: &Context<'_>) -> Poll<Step<(), Infallible>> {
         let Some(mut inner) = self.lock() else { return Poll::Ready(Step::Nested) };
         if let Err(why) = inner.check_readable() {
             return Poll::Ready(Step::refused(why));
         }
-        let scope = steps.fence.map_or(Scope::Alone, Scope::Fenced);
-        let Some(base) = self.base_to_join(&mut inner, scope) else {
+        let Some(base) = self.base_to_join(&mut inner, steps.scope) else {
             inner.wait(context);
             return Poll::Pending;
         };
-        let in_flight = inner.in_flight.as_ref().map(|in_flight| in_flight.delta.clone());
-        if !steps.catch_up::<T>() || in_flight.is_some_and(|delta| !steps.is_apart::<T>(&delta)) {
+        if !steps.catch_up::<T>() || !inner.is_apart(steps) {
             return Poll::Ready(Step::Overlapped);
         }
-        let written = Written { delta: steps.delta.clone(), guards: steps.guards.clone() };
-        match self.join(&mut inner, scope, base, (), written) {
-            Some(step) => Poll::Ready(step),
-            None => {
+        let joined = match inner.add(std::ptr::from_ref(self).addr(), steps) {
+            Ok(Ran::Done((), written)) => self.join(&mut inner, steps.scope, base, (), written),
+            // What was written does not fit what the batch made.
+            Ok(Ran::Aborted(_)) => Some(Step::Overlapped),
+            Ok(Ran::Unfit(_)) if inner.seal_joined() => None,
+            Ok(Ran::Unfit(error)) => Some(Step::Unfit(error)),
+            Err(error) => Some(Step::Broken(error)),
+        };
+        joined.map_or_else(
+            || {
                 inner.wait(context);
                 Poll::Pending
-            }
-        }
+            },
+            Poll::Ready,
+        )
     }
 }
 
 impl Steps {
     /// Has the commit take effect only while a lock is held.
     pub fn fence(&mut self, fence: Fence) {
-        self.fence = Some(fence);
+        self.scope = Scope::Fenced(fence);
+    }
+
+    /// Has the commit be shared with nobody.
+    pub fn alone(&mut self) {
+        if self.is_shared() {
+            self.scope = Scope::Alone;
+        }
+    }
+
+    /// Whether updates may be in the commit.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.scope == Scope::Shared
     }
 
     /// Whether nothing was written or required, a lock included.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.delta.is_empty() && self.guards.is_empty() && self.fence.is_none()
+        self.delta.is_empty() && self.guards.is_empty() && !matches!(self.scope, Scope::Fenced(_))
     }
 
     /// Bytes of what was written and required.
@@ -148,7 +169,8 @@ impl Steps {
 
     /// What was written, and under which lock.
     pub(super) fn into_written(self) -> (Written, Option<Fence>) {
-        (Written { delta: self.delta, guards: self.guards }, self.fence)
+        let fence = if let Scope::Fenced(fence) = self.scope { Some(fence) } else { None };
+        (Written { delta: self.delta, guards: self.guards }, fence)
     }
 
     /// Whether nothing that came in touches what was written or required.
@@ -169,6 +191,28 @@ impl Steps {
 }
 
 impl<T: Class> Inner<T> {
+    /// Whether neither the commit in flight nor the batch touches what the steps wrote or required. What the batch's members
+    /// required is not asked: they stand in front, and saw what they saw before these writes.
+    fn is_apart(&self, steps: &Steps) -> bool {
+        let in_flight = self.in_flight.iter().map(|in_flight| &in_flight.delta[..]);
+        let batch = self.batch.iter().map(|batch| &batch.delta[..]);
+        in_flight.chain(batch).all(|delta| steps.is_apart::<T>(delta))
+    }
+
+    /// Makes one of the batch and the steps, on the value.
+    fn add(&mut self, address: usize, steps: &Steps) -> Result<Ran<(), DecodeError>, DecodeError> {
+        let guards = steps.guards.clone();
+        if self.batch.is_none() {
+            return Ok(Ran::Done((), Written { delta: steps.delta.clone(), guards }));
+        }
+        let mut apply = |value: &mut T, changes: &mut T::Changes| value.apply(Reader::new(&steps.delta), Some(changes));
+        let ran = self.run(address, &mut apply)?;
+        Ok(match ran {
+            Ran::Done((), written) => Ran::Done((), Written { guards, ..written }),
+            other => other,
+        })
+    }
+
     /// Shows a delta to the transactions that are open.
     pub(super) fn follow(&mut self, delta: &[u8]) {
         if self.tails.is_empty() {

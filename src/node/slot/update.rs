@@ -122,13 +122,6 @@ impl<T: Class> Slot<T> {
         AloneTurn { slot: Arc::clone(self) }
     }
 
-    /// Whether a batch of its own would wait for others.
-    #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        let is_under_way = |inner: &Inner<T>| inner.batch.is_some() || inner.in_flight.is_some();
-        self.alone_waiting.load(Ordering::Relaxed) > 0 || self.lock().is_some_and(|inner| is_under_way(&inner))
-    }
-
     /// The version a closure may run on now, if it may.
     pub(super) fn base_to_join(&self, inner: &mut Inner<T>, scope: Scope) -> Option<Version> {
         if inner.state != State::Current {
@@ -211,7 +204,7 @@ impl<T: Class> Slot<T> {
 impl<T: Class> Inner<T> {
     /// Runs a closure on the value with all that is under way.
     #[expect(clippy::type_complexity, reason = "as above")]
-    fn run<V, E>(
+    pub(super) fn run<V, E>(
         &mut self,
         address: usize,
         closure: &mut dyn FnMut(&mut T, &mut T::Changes) -> Result<V, E>,

@@ -117,13 +117,8 @@ impl<T: Class> Gathered<T> {
         Ok(Arc::clone(self.copy.insert(Private::new(data))))
     }
 
-    /// Commits everything; behind other requests of this instance as an update, which shares their commits, where a
-    /// transaction would wait for a turn of its own.
+    /// Commits everything, together with what other requests of this instance write beside it.
     pub(super) async fn commit(mut self, object: &Object<Stored<T>>) -> Result<(), SessionError> {
-        if self.may_run_again() && self.transaction.as_ref().is_some_and(Transaction::is_queued) {
-            self.transaction = None;
-            return self.run_again(object, |_| ()).await;
-        }
         match self.commit_steps().await {
             Err(SessionError::Conflict) if self.may_run_again() => self.run_again(object, |_| ()).await,
             outcome => outcome,
