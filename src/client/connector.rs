@@ -17,6 +17,7 @@ use tokio::time::timeout;
 #[cfg(feature = "in-process")]
 use crate::engine::{LocalShard, PipeInlet};
 use crate::error::Error;
+use crate::node::Welcome;
 #[cfg(feature = "node")]
 use crate::transport::{Dialer, Link, QuicInlet, Traffic};
 use crate::wire::{Arrival, Inlet, Outlet, ShardAddress};
@@ -84,6 +85,14 @@ impl Connector {
                 })
             }
         }
+    }
+
+    /// The connector of the shard that answered, if it is one of several: the addresses that were given may be those of any,
+    /// and another one would take what it is told for its own.
+    pub(super) fn of_own_shard(&self, welcome: &Welcome) -> Option<Self> {
+        let is_own = |address: &&ShardAddress| address.shard == welcome.shard && !address.addresses.is_empty();
+        let own = welcome.shards.iter().find(is_own).filter(|_| welcome.shards.len() > 1)?;
+        self.of_shard(own)
     }
 
     /// The connector of another shard of the same repository; one within this process has no address.

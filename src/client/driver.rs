@@ -120,7 +120,8 @@ impl Driver {
 
     /// Makes a link while taking what tasks hand over; `None` once the node closes.
     async fn connect(&mut self) -> Option<Result<Ends, Error>> {
-        let connector = self.connector.clone();
+        let own = self.core.welcome().and_then(|welcome| self.connector.of_own_shard(welcome));
+        let connector = own.unwrap_or_else(|| self.connector.clone());
         let mut connecting = std::pin::pin!(connector.connect());
         loop {
             self.idle_turn();

@@ -19,6 +19,7 @@ mod process;
 mod references;
 mod refusals;
 mod restart;
+mod shards;
 mod slow;
 mod streams;
 mod trust;

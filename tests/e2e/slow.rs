@@ -26,13 +26,13 @@ struct Archive {
 }
 
 /// Passes one node's packets on to a daemon and back.
-struct Path {
-    address: String,
+pub(crate) struct Path {
+    pub(crate) address: String,
     _ways: JoinSet<()>,
 }
 
 impl Path {
-    async fn to(daemon: SocketAddr) -> Self {
+    pub(crate) async fn to(daemon: SocketAddr) -> Self {
         let near = std::sync::Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let far = std::sync::Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         far.connect(daemon).await.unwrap();

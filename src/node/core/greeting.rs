@@ -84,6 +84,10 @@ impl Core {
             let text = format!("the repository speaks {protocol}, the node {PROTOCOL}: run one version of nam on both");
             return Err(Violation { code: CloseCode::Protocol, text });
         }
+        if let Some(known) = self.welcome.as_ref().map(|known| known.shard).filter(|known| *known != welcome.shard) {
+            let text = format!("shard {} answers where shard {known} did", welcome.shard);
+            return Err(Violation { code: CloseCode::Protocol, text });
+        }
         self.is_greeted = true;
         let known = self.welcome.as_ref().map(|welcome| welcome.epoch);
         let is_lossy = known.is_some_and(|known| known < welcome.lossy_epoch);
