@@ -10,7 +10,7 @@
 //! - dirty objects of a node, fan-outs, work, wake-ups: one entry for each object, subscription or node there is.
 //!
 //! Bytes from outside are hostile and every queue is bounded: this file is the one list of those bounds. Source: own
-//! reasoning and the measurements that `ARCHITECTURE.md` names.
+//! reasoning, and measurements with `benches/`.
 
 /// Nesting of values and deltas, in frames. Beyond it a decoder answers `TooDeep`; keeps recursion off the end of the stack.
 pub const DEPTH_MAX: u16 = 64;

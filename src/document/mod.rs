@@ -12,7 +12,7 @@
 //! Values are kept as they travel, in pages; smaller things stay inside their parent's bytes; there is no object per
 //! value. Stamps stand beside the bytes, only for what was touched. Invariants: judging changes nothing and what it
 //! accepts can be applied; a frozen version never changes (whoever writes a shared page copies it); stamps are raised,
-//! never lowered; below the horizon nobody is answered. Source: own measurements, `ARCHITECTURE.md`.
+//! never lowered; below the horizon nobody is answered. Source: own measurements, `benches/document.rs`.
 
 mod answering;
 mod apart;

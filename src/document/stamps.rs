@@ -4,7 +4,7 @@
 //! `since` follows them to what is newer, trimming forgets what is old. Invariants: a stamp may be raised, never
 //! lowered (raising costs a larger delta or a needless retry, never a wrong answer); the newest mark below a stamp is
 //! derived, so it cannot outlive its cause, except behind [`Inner::Apart`], where it is a bound from above. Source:
-//! own measurements, `ARCHITECTURE.md`.
+//! own measurements, `benches/document.rs`.
 
 use super::runs::ListStamps;
 use crate::coding::{DecodeError, Reader, Writer};

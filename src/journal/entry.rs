@@ -397,7 +397,7 @@ mod tests {
     use super::*;
     use crate::ids::{CommitNumber, Epoch};
 
-    /// `docs/journal.md` §3: the entries about events.
+    /// `docs/journal.md` §2: the entries about events.
     #[test]
     fn golden_events() {
         let number = |n| CommitNumber { epoch: Epoch(7), n };

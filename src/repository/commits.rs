@@ -7,8 +7,8 @@
 //!    ▼ object busy         │  └──▶ larger than a record: in slices, one a frame
 //!  waiting                 └▶ no: conflict or refusal, nothing is left
 //! ```
-//! While a commit takes more than one step only that object's commits wait, and those wait that would be in the way of a
-//! node which goes first (see `precedence`). Invariants: versions are dense (I1); what
+//! While a commit takes more than one step, other commits of its object wait, and nothing else does. Besides, a commit
+//! waits that would be in the way of a node which goes first (see `precedence`). Invariants: versions are dense (I1); what
 //! was judged is applied before anything else is judged on that object; an outcome is remembered in the frame of its
 //! commit (I7); a commit whose connection ended before it took effect leaves nothing, because it will be sent again.
 //! Source: optimistic concurrency control (Kung and Robinson 1981), with cells for read and write sets.

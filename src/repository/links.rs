@@ -131,8 +131,8 @@ impl Core {
         self.is_full = !has_room;
     }
 
-    /// Time passed: ends what reached its limits, waits for locks and for others' turns among it, says that the link lives, closes those that do not keep up, forgets old
-    /// outcomes.
+    /// Time passed: ends objects, and waits for locks, acknowledgements and turns, whose time is over; tells quiet links
+    /// that they live, closes those that do not keep up, forgets old outcomes.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.begin(now);
         if self.next_expiry().is_some_and(|at| at <= now) {

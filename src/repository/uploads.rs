@@ -2,9 +2,9 @@
 //!
 //! Segments may arrive in any order and before the record that says what they are for. A creation grows a document that
 //! nobody sees and goes to the journal segment by segment; a commit is gathered, then judged like any other. While the
-//! open frame is full, a segment is confirmed only when that frame is durable: a slow journal slows its sender. Invariants: at most
-//! [`TRANSFERS_MAX`] transfers a node have begun; at most [`SEGMENTS_UNCONFIRMED_MAX`] segments of each wait (I12, I14).
-//! Source: own reasoning.
+//! open frame is full, a segment is confirmed only when that frame is durable: a slow journal slows its sender.
+//! Invariants: at most [`TRANSFERS_MAX`] transfers of a node have begun; at most [`SEGMENTS_UNCONFIRMED_MAX`] segments
+//! of each wait (I12, I14). Source: own reasoning.
 
 use std::collections::BTreeMap;
 use std::mem;

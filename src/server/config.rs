@@ -50,8 +50,9 @@ pub struct ServerConfig {
     /// Frames of a damaged data directory behind which what was acknowledged may be lost, one a shard; an error if nothing
     /// is. For one start only.
     pub accept_loss_after: Vec<FrameName>,
-    /// Bytes of documents in memory, of all shards, beyond which objects that were not used for long are left to the disk;
-    /// none for no limit, at least [`DAEMON_MEMORY_BYTES_MIN`]. Each shard has an even share. A journal in memory has no such place, so nothing is limited.
+    /// Bytes of documents in memory, of all shards, beyond which objects that were not used for long are left to the
+    /// disk; none for no limit, at least [`DAEMON_MEMORY_BYTES_MIN`]. Each shard has an even share. A journal in memory
+    /// has no such place, so nothing is limited.
     pub memory_max: Option<u64>,
     /// Bytes of a shard's journal beyond which it is cut behind images.
     pub journal_bytes: u64,

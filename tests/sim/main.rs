@@ -100,13 +100,15 @@ fn run_all(seeds: Range<u64>) -> Result<Report, String> {
 
 #[test]
 fn every_seed_keeps_the_invariants() {
-    let (seeds, is_one) = match number("NAM_SEED") {
-        Some(seed) => (seed..seed + 1, true),
-        None => (0..number("NAM_SEEDS").unwrap_or(SEEDS), false),
+    let seeds = match number("NAM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("NAM_SEEDS").unwrap_or(SEEDS),
     };
+    // A few seeds need not meet everything.
+    let are_many = seeds.start == 0 && seeds.end >= SEEDS;
     let total = run_all(seeds).unwrap_or_else(|text| panic!("{text}"));
     println!("{total:?}");
-    if !is_one {
+    if are_many {
         total.check_draws();
     }
 }

@@ -8,9 +8,10 @@
 //! ```
 //! A part is one page. An image writes the pages that changed since the image before, and those around them, which name
 //! them; all others are parts already. What is little compared to its pages is written as a tail behind them. Taking an
-//! image marks pages and shares the rest; the bytes are made later, on another thread if one likes, while commits go on.
-//! Invariants: a part is written once and never changes; what an image names is written by it or by an earlier one that
-//! names it too; a restored object remembers no past, its horizon is its version. Source: shadow paging as in System R (Gray et al. 1981); `docs/journal.md` §9; own reasoning.
+//! image marks pages and shares the rest; the bytes are made later, on another thread if one likes, while commits go
+//! on. Invariants: a part is written once and never changes; what an image names is written by it or by an earlier one
+//! that names it too; a restored object remembers no past, its horizon is its version. Source: shadow paging as in
+//! System R (Gray et al. 1981); `docs/journal.md` §9; own reasoning.
 
 mod encode;
 mod kept;

@@ -1,7 +1,7 @@
 //! A list that stands apart: pages of about 4 KiB in order; and the view that shows an inline list the same way.
 //!
 //! Invariants: the heads' counts sum to the list's length; the page before a border takes what is inserted there; a
-//! page without living elements stays while it remembers dead ones. Source: own measurements, `ARCHITECTURE.md`.
+//! page without living elements stays while it remembers dead ones. Source: own measurements, `benches/document.rs`.
 
 mod page;
 mod view;

@@ -6,7 +6,7 @@
 //! ```
 //! The root of a document is one too: a map from the empty key to the root struct. Invariants: pages and their entries
 //! ascend by key; no page is empty unless it is the only one; `newest` bounds a page's marks from above and `oldest`
-//! from below. Source: own measurements, `ARCHITECTURE.md`.
+//! from below. Source: own measurements, `benches/document.rs`.
 
 mod packed;
 mod page;

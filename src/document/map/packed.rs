@@ -9,8 +9,7 @@
 //! ```
 //! Invariants: keys ascend by their bytes (encodings of one key kind are prefix-free, so comparing the shorter length
 //! suffices); a restart is the start of an entry and not the first; a block's newest mark bounds its entries' marks from
-//! above. Source: own reasoning; restart points as in
-//! LevelDB's table format.
+//! above. Source: own reasoning; restart points as in LevelDB's table format.
 
 use std::ops::Range;
 
