@@ -17,6 +17,8 @@ use crate::store::DiskJournal;
 use crate::store::backup::{SOCKET, answer};
 
 const IN_MEMORY: &str = "its journal is in memory, there is nothing to back up";
+const TOO_LONG: &str =
+    "a socket has no such long path: give --data a shorter one, as through a link, here and to the backup";
 const BUSY: &str = "another backup is under way";
 
 /// The thread that waits for backups.
@@ -66,7 +68,10 @@ fn bind(data: &Path, socket: &Path) -> io::Result<UnixListener> {
     fs::create_dir(&draft)?;
     fs::set_permissions(&draft, fs::Permissions::from_mode(0o700))?;
     let bound = draft.join(SOCKET);
-    let listener = UnixListener::bind(&bound)?;
+    let listener = UnixListener::bind(&bound).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => io::Error::other(format!("{}: {TOO_LONG}", bound.display())),
+        _ => error,
+    })?;
     fs::set_permissions(&bound, fs::Permissions::from_mode(0o600))?;
     fs::rename(&bound, socket)?;
     fs::remove_dir(&draft)?;

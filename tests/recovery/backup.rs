@@ -216,6 +216,28 @@ fn images_states_and_a_cut_journal_come_back() {
     assert!(!second.exists(), "nothing is left");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_restore_goes_through_a_link_and_says_first_what_it_cannot_replace() {
+    use std::os::unix::fs::symlink;
+
+    let scratch = Scratch::new("backup-link");
+    let [data, place, real, link, nowhere] =
+        ["data", "place", "real", "link", "nowhere"].map(|name| scratch.0.join(name));
+    fill(&data, 3, 100);
+    done(back_up(&data, &place));
+    fs::create_dir(&real).unwrap();
+    symlink("real", &link).unwrap();
+    symlink("gone", &nowhere).unwrap();
+    assert!(told(restore(&place, &nowhere)).contains("a link that leads nowhere"));
+    let mut here = restore(&place, Path::new("."));
+    here.current_dir(&real);
+    assert!(told(here).contains("this process works in it"));
+    done(restore(&place, &link));
+    assert!(link.is_symlink() && !draft_of(&link).exists());
+    assert!(done(nam(&["verify", "--data"], &[&real])).contains("3 frames"));
+}
+
 #[test]
 fn an_interrupted_backup_or_restore_leaves_what_was_there() {
     let scratch = Scratch::new("backup-interrupted");

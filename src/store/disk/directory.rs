@@ -62,6 +62,14 @@ pub enum DataError {
         /// The path.
         path: PathBuf,
     },
+    /// A new directory cannot take its place.
+    #[error("{path} cannot be replaced, as {what}: give a directory in it, or beside it")]
+    Fixed {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// A newer version made it.
     #[error("{path} has format {found}, this version of nam reads {FORMAT}: use the version that made it")]
     Newer {

@@ -56,7 +56,8 @@ impl Restoring {
     /// Something stands there, or it cannot be made.
     pub(crate) fn begin(place: &Path, shards: u16) -> Result<Self, DataError> {
         check_empty(place)?;
-        let name = place.file_name().ok_or_else(|| DataError::Absent { path: place.into() })?;
+        let place = &replaceable(place)?;
+        let name = place.file_name().unwrap_or_default();
         let draft = place.with_file_name(format!("{}.restoring", name.to_string_lossy()));
         remove_unfinished(&draft)?;
         let guard = Draft(Some(draft.clone()));
@@ -65,7 +66,7 @@ impl Restoring {
         let journal = DiskJournal::open(&draft, settings)?;
         let images = journal.images()?;
         let (parts, heads, frames) = (Vec::new(), Vec::new(), Vec::new());
-        let place = place.into();
+        let place = place.clone();
         Ok(Self { place, draft: guard, journal, images, parts, parts_bytes: 0, heads, frames, frames_bytes: 0 })
     }
 
@@ -157,6 +158,23 @@ impl Restoring {
     fn failed(&self, error: JournalError) -> DataError {
         DataError::Journal { path: self.place.clone(), error }
     }
+}
+
+/// The path under which a directory can be put in the place of an empty one, or of none: no link's, which would itself be
+/// replaced.
+fn replaceable(place: &Path) -> Result<PathBuf, DataError> {
+    let fixed = |what| DataError::Fixed { path: place.into(), what };
+    if fs::symlink_metadata(place).is_err() {
+        return if place.file_name().is_some() { Ok(place.into()) } else { Err(fixed("it has no name")) };
+    }
+    let real = place.canonicalize().map_err(|_| fixed("it is a link that leads nowhere"))?;
+    let device = |path: &Path| fs::metadata(path).map(|about| std::os::unix::fs::MetadataExt::dev(&about)).ok();
+    match real.parent() {
+        Some(parent) if device(parent) == device(&real) => {}
+        _ => return Err(fixed("a device is mounted there")),
+    }
+    let is_here = std::env::current_dir().is_ok_and(|here| here.starts_with(&real));
+    if is_here { Err(fixed("this process works in it")) } else { Ok(real) }
 }
 
 /// Refuses a place where something stands.
