@@ -4,12 +4,14 @@
 //! ```text
 //! number   epoch: varint · number in it: varint, below 2^64 - 1
 //! version  varint, below 2^63 - 1
+//! slot     varint, below the objects of a shard, on the disk: memory is made for all slots up to it
 //! ```
 //! So each has one behind it, where a walk through what is kept in their order goes on, and a version leaves a bit free for
 //! what stands beside it. Source: own reasoning.
 
 use super::{DecodeError, Reader, Writer};
-use crate::ids::{CommitNumber, Epoch, Version};
+use crate::ids::{Alias, CommitNumber, Epoch, Version};
+use crate::limits::OBJECTS_MAX;
 
 impl CommitNumber {
     pub(crate) fn write(self, w: &mut Writer) {
@@ -49,6 +51,17 @@ impl Version {
     }
 }
 
+impl Alias {
+    /// Reads the slot that an object is to be put into.
+    pub(crate) fn read_slot(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let slot = r.varint32()?;
+        if slot as usize >= OBJECTS_MAX {
+            return Err(DecodeError::Limit { what: "slot", found: slot.into(), max: OBJECTS_MAX as u64 - 1 });
+        }
+        Ok(Self(slot))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +93,18 @@ mod tests {
             assert_eq!(Version::read_marked(&mut Reader::new(w.as_slice())), Ok((version, mark)));
         }
         assert_eq!(Version::read_marked(&mut Reader::new(&varint(u64::MAX))).map(|(version, _)| version), refused);
+    }
+
+    #[test]
+    fn a_slot_is_one_of_those_a_shard_may_have() {
+        let read = |slot| {
+            let mut w = Writer::new();
+            w.varint(slot);
+            Alias::read_slot(&mut Reader::new(w.as_slice()))
+        };
+        let last = OBJECTS_MAX as u64 - 1;
+        assert_eq!(read(last).map(|slot| u64::from(slot.0)), Ok(last));
+        let found = OBJECTS_MAX as u64;
+        assert_eq!(read(found), Err(DecodeError::Limit { what: "slot", found, max: last }));
     }
 }

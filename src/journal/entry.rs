@@ -305,7 +305,7 @@ impl Entry {
             1 => Self::Slice { staging: r.varint()?, bytes: frame.slice_ref(r.sized()?) },
             2 => Self::Created {
                 origin: Origin::read(r)?,
-                alias: Alias(r.varint32()?),
+                alias: Alias::read_slot(r)?,
                 class: r.text()?.to_owned(),
                 key: r.text()?.to_owned(),
                 expiry: Expiry::read(r)?,

@@ -63,7 +63,7 @@ impl Head {
     pub fn decode(image: ImageName, bytes: &Bytes) -> Result<Self, ImageError> {
         let mut r = Reader::new(opened(HEAD, bytes)?);
         let shard = ShardId(u16::try_from(r.varint()?).map_err(|_| DecodeError::Varint)?);
-        let alias = Alias(r.varint32()?);
+        let alias = Alias::read_slot(&mut r)?;
         let birth = Birth(CommitNumber::read(&mut r)?);
         let body = match r.byte()? {
             0 => HeadBody::Live(Box::new(LiveHead::read(&mut r, bytes)?)),

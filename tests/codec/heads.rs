@@ -10,6 +10,7 @@ use nam::Expiry;
 use nam::coding::DecodeError;
 use nam::ids::{Alias, Birth, CommitNumber, Epoch, FieldId, PartId, ShardId, Version};
 use nam::journal::{Head, HeadBody, ImageError, ImageName, IndexedValue, LiveHead, Part, decode_state, encode_state};
+use nam::limits::OBJECTS_MAX;
 
 const SHARD: ShardId = ShardId(3);
 
@@ -140,7 +141,8 @@ proptest! {
         let indexed = held.iter().map(|(field, held)| value(*field, held.as_ref().map(|held| &held[..]))).collect();
         let live = LiveHead { class, key, version, expiry, limited_at_ms, indexed, trunk, parts };
         let birth = Birth(commit(epoch, n));
-        let head = Head { alias: Alias(alias as u32), birth, body: HeadBody::Live(Box::new(live)) };
+        let alias = Alias((alias % OBJECTS_MAX as u64) as u32);
+        let head = Head { alias, birth, body: HeadBody::Live(Box::new(live)) };
         let shard = ShardId(shard as u16);
         prop_assert_eq!(Head::decode(head.name(shard), &head.encode(shard).into()), Ok(head));
     }
