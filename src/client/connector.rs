@@ -99,13 +99,30 @@ impl Connector {
     pub(super) fn of_shard(&self, shard: &ShardAddress) -> Option<Self> {
         match self {
             #[cfg(feature = "node")]
-            Self::Quic { dialer, .. } => {
-                Some(Self::Quic { dialer: dialer.clone(), addresses: shard.addresses.clone() })
+            Self::Quic { dialer, addresses } => {
+                Some(Self::Quic { dialer: dialer.clone(), addresses: beside(addresses, &shard.addresses) })
             }
             #[cfg(feature = "in-process")]
             Self::Local(_) => shard.addresses.is_empty().then(|| self.clone()),
         }
     }
+}
+
+/// Where a shard is that a repository names: first at the hosts by which the node knows the repository, whose names stand in
+/// its certificate and are looked up anew, then where it says. A repository that listens everywhere names ports only.
+#[cfg(feature = "node")]
+fn beside(known: &[String], named: &[String]) -> Vec<String> {
+    let mut addresses: Vec<String> = Vec::new();
+    for (host, port) in named.iter().filter_map(|address| address.rsplit_once(':')) {
+        let hosts = known.iter().filter_map(|address| Some(address.rsplit_once(':')?.0));
+        for host in hosts.chain([host]).filter(|host| !host.is_empty()) {
+            let address = format!("{host}:{port}");
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+    }
+    addresses
 }
 
 /// Dials one address after the other, and takes the first link that comes: one that does not answer holds up the next for
@@ -129,4 +146,18 @@ async fn dial_any(dialer: &Dialer, addresses: &[String]) -> Result<Link, Error> 
     }
     let first = errors.pop_first().map(|(_, error)| error.into());
     Err(first.unwrap_or_else(|| Error::Invalid { why: "no address of a repository is given".to_owned() }))
+}
+
+#[cfg(all(test, feature = "node"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_looked_for_where_its_repository_was_found() {
+        let known = ["repo:7420", "[2001:db8::1]:7420", "repo:7421"].map(ToOwned::to_owned);
+        let found = |named: &str| beside(&known, &[named.to_owned()]);
+        assert_eq!(found(":7421"), ["repo:7421", "[2001:db8::1]:7421"]);
+        assert_eq!(found("192.0.2.1:7421"), ["repo:7421", "[2001:db8::1]:7421", "192.0.2.1:7421"]);
+        assert_eq!(found("[2001:db8::1]:7422"), ["repo:7422", "[2001:db8::1]:7422"]);
+    }
 }

@@ -82,10 +82,10 @@ async fn a_name_that_nobody_has_is_no_daemon_that_answers() {
 }
 
 /// An authority, and identities signed by it, as PEM files in a directory of their own.
-struct Certificates(std::path::PathBuf);
+pub(crate) struct Certificates(pub(crate) std::path::PathBuf);
 
 impl Certificates {
-    fn make(name: &str) -> Self {
+    pub(crate) fn make(name: &str) -> Self {
         use rcgen::{
             BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
         };
@@ -111,11 +111,11 @@ impl Certificates {
         Self(directory)
     }
 
-    fn authorities(&self) -> Authorities {
+    pub(crate) fn authorities(&self) -> Authorities {
         Authorities::read(&self.0.join("ca.crt")).unwrap()
     }
 
-    fn identity(&self, name: &str) -> Identity {
+    pub(crate) fn identity(&self, name: &str) -> Identity {
         Identity::read(&self.0.join(format!("{name}.crt")), &self.0.join(format!("{name}.key"))).unwrap()
     }
 }
