@@ -67,6 +67,8 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod expiry;
+#[cfg(any(feature = "axum", feature = "daemon"))]
+mod flood;
 pub mod ids;
 pub mod journal;
 pub mod limits;

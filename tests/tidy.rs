@@ -9,7 +9,8 @@ use std::fs;
 use std::path::Path;
 
 /// What a module may use: every module of a lower number. Equal numbers are strangers.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 26] = [
+    ("flood", 0),
     ("ids", 0),
     ("limits", 0),
     ("time", 0),

@@ -7,20 +7,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Driver, ShardInputs};
+use crate::flood::Flood;
 use crate::ids::ShardId;
 use crate::journal::JournalError;
 use crate::transport::{Handshake, Listener, Traffic, TrafficCounts};
 use crate::wire::CloseCode;
-
-/// How often the log says that somebody was not let in.
-const A_SECOND: Duration = Duration::from_secs(1);
 
 /// The links of a shard, and what those that are gone have cost.
 #[derive(Debug, Default)]
@@ -102,32 +100,13 @@ impl ShardThread {
 
 /// Takes the nodes that dial, each on a task of its own, until the listener is closed.
 async fn accept(listener: &Listener, inputs: &ShardInputs, links: &Arc<Mutex<Links>>) {
-    let strangers = Arc::new(Mutex::new(Strangers::default()));
+    let strangers = Arc::new(Mutex::new(Flood::default()));
     while let Some(handshake) = listener.accept().await {
         tokio::spawn(serve(handshake, inputs.clone(), links.clone(), strangers.clone()));
     }
 }
 
-/// Those who were not let in, as the log has them: a flood of them is a line a second.
-#[derive(Debug, Default)]
-struct Strangers {
-    said: Option<Instant>,
-    unsaid: u64,
-}
-
-impl Strangers {
-    /// One more; answers how many others came since the last that was said, if this one is to be.
-    fn note(&mut self, now: Instant) -> Option<u64> {
-        if self.said.is_some_and(|said| now.saturating_duration_since(said) < A_SECOND) {
-            self.unsaid += 1;
-            return None;
-        }
-        self.said = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
-    }
-}
-
-async fn serve(handshake: Handshake, inputs: ShardInputs, links: Arc<Mutex<Links>>, strangers: Arc<Mutex<Strangers>>) {
+async fn serve(handshake: Handshake, inputs: ShardInputs, links: Arc<Mutex<Links>>, strangers: Arc<Mutex<Flood>>) {
     let peer = handshake.peer();
     match handshake.link().await {
         Ok(link) => {
@@ -141,17 +120,5 @@ async fn serve(handshake: Handshake, inputs: ShardInputs, links: Arc<Mutex<Links
                 tracing::warn!(%peer, %reason, others, "a node was not let in");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_strangers_is_a_line_a_second() {
-        let (start, mut strangers) = (Instant::now(), Strangers::default());
-        let noted = [0, 10, 999, 1_000, 1_001, 9_000].map(|ms| strangers.note(start + Duration::from_millis(ms)));
-        assert_eq!(noted, [Some(0), None, None, Some(2), None, Some(1)]);
     }
 }
